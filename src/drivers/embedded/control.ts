@@ -1,0 +1,26 @@
+import type { DumpFacts } from '../../ports/stack.js';
+import type { Inventory, Surroundings } from '../../pure/manifest.js';
+import type { Marker } from '../../pure/marker.js';
+
+/** What the driver asks the database server, and what it answers. */
+export interface Requests {
+  exists(body: null): boolean;
+  live(body: null): { exists: boolean; marker?: Marker | undefined };
+  mark(body: Marker): void;
+  inventory(body: null): Inventory;
+  dump(body: null): Omit<DumpFacts, 'marker'> & { marker?: Marker | undefined };
+  restore(body: { surroundings?: Surroundings | undefined }): void;
+  incoming(body: null): Inventory;
+  discard(body: null): void;
+  swap(body: { marker: Marker; keepAs: string }): { kept: boolean };
+  setAside(body: { keepAs: string }): void;
+  others(body: null): string[];
+  drop(body: { name: string }): void;
+  freeze(body: null): void;
+  thaw(body: null): void;
+  writes(body: null): string;
+}
+
+export type RequestName = keyof Requests;
+export type Body<Name extends RequestName> = Parameters<Requests[Name]>[0];
+export type Answer<Name extends RequestName> = ReturnType<Requests[Name]>;

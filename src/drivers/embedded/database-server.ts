@@ -1,0 +1,29 @@
+import { parseArgs } from 'node:util';
+import { serveControl } from './control-server.js';
+import { DatabaseService } from './database-service.js';
+import { layoutOf } from './layout.js';
+
+/**
+ * The database server of the embedded stack, a process of its own:
+ * `database-server.js --directory=DIR --database=NAME --port=PORT`. SIGTERM ends it in order; SIGKILL loses
+ * nothing that was committed.
+ */
+const main = async (): Promise<void> => {
+  const { directory, database, port } = parseArgs({
+    options: {
+      directory: { type: 'string', default: '' },
+      database: { type: 'string', default: '' },
+      port: { type: 'string', default: '' },
+    },
+  }).values;
+  const layout = layoutOf(directory);
+  const service = new DatabaseService({ layout, database, port: Number(port) });
+  process.once('SIGTERM', async () => {
+    await service.close();
+    process.exit(0);
+  });
+  await serveControl(service, layout.controlSocket);
+  console.log(`serving ${database} on port ${port} as process ${process.pid}`);
+};
+
+await main();

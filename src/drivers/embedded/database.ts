@@ -1,0 +1,173 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import type { Database } from '../../ports/stack.js';
+import { ColdspareError } from '../../pure/errors.js';
+import { runCommand, startDetached } from '../command.js';
+import { createControlClient } from './control-client.js';
+import type { Layout } from './layout.js';
+import { endProcesses, findProcesses, type ProcessMark } from './processes.js';
+import type { EmbeddedOptions } from './stack.js';
+
+const POLL_PAUSE = 100;
+
+/** Programs are compiled files, also when a test runs this one as TypeScript. */
+const programs = import.meta.url.endsWith('.ts') ? '../../../dist/src/drivers/embedded/' : './';
+const programPath = (name: string): string =>
+  fileURLToPath(new URL(`${programs}${name}`, import.meta.url));
+const serverProgram = programPath('database-server.js');
+const initializeProgram = programPath('initialize.js');
+
+export const createDatabase = (
+  { database, timeouts }: EmbeddedOptions,
+  layout: Layout,
+): Database => {
+  const { query, transfer } = timeouts;
+  const control = createControlClient(layout.controlSocket);
+  const mark: ProcessMark = {
+    program: serverProgram,
+    argument: `--directory=${layout.directory}`,
+  };
+  const databaseArgument = `--database=${database.name}`;
+
+  /** Without a live database there is nothing to query, and the server's own word has to do. */
+  const answers = async (): Promise<boolean> => {
+    try {
+      return !(await control.ask('exists', null, query)) || (await answersQuery(database, query));
+    } catch {
+      return false;
+    }
+  };
+
+  const initialize = async (signal: AbortSignal): Promise<void> => {
+    if (await isThere(layout.template)) return;
+    await runCommand([process.execPath, initializeProgram, mark.argument, databaseArgument], {
+      timeout: timeouts.start,
+      signal,
+    });
+  };
+
+  const waitUntilAnswers = async (signal: AbortSignal): Promise<void> => {
+    const deadline = performance.now() + timeouts.start;
+    while (!(await answers())) {
+      signal.throwIfAborted();
+      if ((await findProcesses(mark)).length === 0) throw await ended(layout);
+      if (performance.now() > deadline) {
+        // Not left for the next attempt to wait for: killing it loses nothing.
+        await endProcesses(mark, 0);
+        throw silent(timeouts.start);
+      }
+      await sleep(POLL_PAUSE);
+    }
+  };
+
+  return {
+    start: async (signal) => {
+      signal.throwIfAborted();
+      if (await answers()) return;
+      await mkdir(layout.directory, { recursive: true, mode: 0o700 });
+      if ((await findProcesses(mark)).length === 0) {
+        await initialize(signal);
+        await startDetached(
+          [
+            process.execPath,
+            serverProgram,
+            mark.argument,
+            databaseArgument,
+            `--port=${database.port}`,
+          ],
+          { logFile: layout.databaseLog },
+        );
+      }
+      await waitUntilAnswers(signal);
+    },
+    stop: (signal) => endProcesses(mark, timeouts.stop, signal),
+    answers,
+    live: async () => {
+      const { exists, marker } = await control.ask('live', null, query);
+      return { exists, marker };
+    },
+    mark: (marker) => control.ask('mark', marker, query),
+    inventory: () => control.ask('inventory', null, transfer),
+    dump: async (sink, signal) => {
+      try {
+        const facts = await control.ask('dump', null, transfer, signal);
+        await pipeline(createReadStream(layout.outgoingDump), sink, { signal });
+        return { ...facts, marker: facts.marker };
+      } catch (error) {
+        // Torn, not ended: whoever reads the other side must not take it for complete.
+        sink.destroy();
+        throw error;
+      } finally {
+        await rm(layout.outgoingDump, { force: true });
+      }
+    },
+    restore: async (content, { surroundings }, signal) => {
+      try {
+        await pipeline(content, createWriteStream(layout.incomingDump, { mode: 0o600 }), {
+          signal,
+        });
+        await control.ask('restore', { surroundings }, transfer, signal);
+      } finally {
+        await rm(layout.incomingDump, { force: true });
+      }
+    },
+    incoming: () => control.ask('incoming', null, transfer),
+    discard: () => control.ask('discard', null, query),
+    swap: (marker, keepAs) => control.ask('swap', { marker, keepAs }, transfer),
+    setAside: (keepAs) => control.ask('setAside', { keepAs }, transfer),
+    others: () => control.ask('others', null, query),
+    drop: (name) => control.ask('drop', { name }, query),
+    freeze: () => control.ask('freeze', null, transfer),
+    thaw: () => control.ask('thaw', null, transfer),
+    writes: async () => BigInt(await control.ask('writes', null, query)),
+  };
+};
+
+const answersQuery = async (
+  { port, user, name }: EmbeddedOptions['database'],
+  timeout: number,
+): Promise<boolean> => {
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user,
+    database: name,
+    connectionTimeoutMillis: timeout,
+    query_timeout: timeout,
+  });
+  // A server that goes away between two messages shows in the query; unheard it would end the agent.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('SELECT 1');
+    return true;
+  } finally {
+    await client.end();
+  }
+};
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+const ended = async ({ databaseLog }: Layout): Promise<ColdspareError> => {
+  const log = await readFile(databaseLog, 'utf8').catch(() => '');
+  return new ColdspareError(
+    'database-failed',
+    `the database server ended while it started: ${log.trim().split('\n').slice(-6).join('\n')}`,
+    'free its port if something else has it, else read database.log in the state directory',
+  );
+};
+
+const silent = (timeout: number): ColdspareError =>
+  new ColdspareError(
+    'database-unreachable',
+    `the database server was started but answered no query within ${timeout} ms; it was ended`,
+    'try again; database.log in the state directory says what it was doing',
+  );

@@ -1,0 +1,30 @@
+import { join } from 'node:path';
+
+/** Where an embedded stack keeps what on disk. */
+export interface Layout {
+  directory: string;
+  /** A new, empty cluster that every database starts as a copy of. */
+  template: string;
+  /** Which database lives in which directory, and which one is frozen. */
+  catalog: string;
+  databases: string;
+  /** A dump on its way out, or one on its way in. */
+  outgoingDump: string;
+  incomingDump: string;
+  /** Unix socket through which the driver asks for what PGlite can only do in process. */
+  controlSocket: string;
+  databaseLog: string;
+  appLog: string;
+}
+
+export const layoutOf = (directory: string): Layout => ({
+  directory,
+  template: join(directory, 'template'),
+  catalog: join(directory, 'catalog.json'),
+  databases: join(directory, 'databases'),
+  outgoingDump: join(directory, 'outgoing.sql'),
+  incomingDump: join(directory, 'incoming.sql'),
+  controlSocket: join(directory, 'control.sock'),
+  databaseLog: join(directory, 'database.log'),
+  appLog: join(directory, 'app.log'),
+});

@@ -1,0 +1,96 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ColdspareError } from '../../pure/errors.js';
+import { runCommand } from '../command.js';
+
+const POLL_PAUSE = 25;
+/** How long SIGKILL may take; longer means that the kernel holds the process. */
+const KILL_DEADLINE = 5_000;
+const LIST_TIMEOUT = 5_000;
+
+/** A program and an argument that no other process has: by these a process is known, whoever started it. */
+export interface ProcessMark {
+  program: string;
+  argument: string;
+}
+
+/** Pids of the running processes with this mark. No pid file: those outlive their process and name strangers. */
+export const findProcesses = async ({ program, argument }: ProcessMark): Promise<number[]> => {
+  const processes = await listProcesses();
+  return processes
+    .filter(({ argv }) => argv.includes(program) && argv.includes(argument))
+    .map(({ pid }) => pid);
+};
+
+/**
+ * Ends the marked processes: SIGTERM, after `grace` milliseconds SIGKILL. Resolves once they are gone.
+ * @throws ColdspareError `command-failed` when one is still there
+ */
+export const endProcesses = async (
+  mark: ProcessMark,
+  grace: number,
+  signal?: AbortSignal,
+): Promise<void> => {
+  const rounds = [
+    { name: 'SIGTERM', deadline: grace },
+    { name: 'SIGKILL', deadline: KILL_DEADLINE },
+  ] as const;
+  for (const { name, deadline } of rounds) {
+    for (const pid of await findProcesses(mark)) sendSignal(pid, name);
+    if (await areGone(mark, deadline, signal)) return;
+  }
+  throw new ColdspareError(
+    'command-failed',
+    `${mark.program} does not end, not even by SIGKILL`,
+    'look at the process with ps; one in state D waits for a disk',
+    { value: await findProcesses(mark) },
+  );
+};
+
+const areGone = async (
+  mark: ProcessMark,
+  deadline: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> => {
+  const end = performance.now() + deadline;
+  for (;;) {
+    signal?.throwIfAborted();
+    if ((await findProcesses(mark)).length === 0) return true;
+    if (performance.now() >= end) return false;
+    await sleep(POLL_PAUSE);
+  }
+};
+
+const sendSignal = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+};
+
+interface Process {
+  pid: number;
+  argv: { includes(argument: string): boolean };
+}
+
+/** A process that has ended but was not reaped has no arguments any more, so it counts as gone. */
+const listProcesses = async (): Promise<Process[]> => {
+  const entries = await readdir('/proc').catch(() => undefined);
+  if (entries === undefined) return listWithPs();
+  const pids = entries.filter((entry) => /^\d+$/.test(entry)).map(Number);
+  return Promise.all(
+    pids.map(async (pid) => {
+      const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return { pid, argv: commandLine.split('\0') };
+    }),
+  );
+};
+
+const listWithPs = async (): Promise<Process[]> => {
+  const listing = await runCommand(['ps', '-A', '-o', 'pid=,args='], { timeout: LIST_TIMEOUT });
+  return listing.split('\n').flatMap((line) => {
+    const [, pid, argv] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
+    return argv === undefined ? [] : [{ pid: Number(pid), argv }];
+  });
+};

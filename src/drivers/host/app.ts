@@ -1,0 +1,23 @@
+import type { Probe } from '../../ports/probe.js';
+import type { App } from '../../ports/stack.js';
+import { createService, type ServiceCommands } from './service.js';
+
+const PROBE_TIMEOUT_MS = 5_000;
+
+export interface HostAppOptions {
+  commands: ServiceCommands;
+  healthUrl: string;
+  probe: Probe;
+  log: string;
+  /** Milliseconds. */
+  timeouts: { start: number; stop: number };
+}
+
+/** An application that runs when something listens at its health URL: no other sign is common to all service managers. */
+export const createHostApp = ({ healthUrl, probe, ...options }: HostAppOptions): App => {
+  const check = () => probe.get(healthUrl, PROBE_TIMEOUT_MS);
+  // An app that is silent or hangs may still write.
+  const isRunning = async () => (await check()).outcome !== 'refuses';
+  const service = createService({ ...options, isRunning, code: 'app-failed', address: healthUrl });
+  return { ...service, isRunning, check };
+};

@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sayDuration } from '../../pure/duration.js';
+import { ColdspareError, toColdspareError } from '../../pure/errors.js';
+import { runCommand, splitCommand } from '../command.js';
+
+const ASK_AGAIN_MS = 250;
+
+/** Command lines of any service manager. */
+export interface ServiceCommands {
+  start: string;
+  stop: string;
+}
+
+export interface ServiceOptions {
+  commands: ServiceCommands;
+  /** Milliseconds. */
+  timeouts: { start: number; stop: number };
+  /** File for what the commands, and the service they leave running, print. */
+  log: string;
+  isRunning: () => Promise<boolean>;
+  /** The code of its errors, and where the service listens: for their text. */
+  code: 'app-failed' | 'database-failed';
+  address: string;
+}
+
+/** A service behind two commands, which need not be safe to repeat themselves: `pg_ctl stop` fails when nothing runs. */
+export const createService = ({ isRunning, timeouts, code, ...options }: ServiceOptions) => {
+  const start = splitCommand(options.commands.start);
+  const stop = splitCommand(options.commands.stop);
+
+  const run = async (argv: readonly string[], timeout: number, signal: AbortSignal) => {
+    try {
+      await runCommand(argv, { timeout, signal, log: options.log });
+    } catch (error) {
+      signal.throwIfAborted();
+      const { message, remedy } = toColdspareError(error);
+      throw new ColdspareError(code, message, remedy, { cause: error, value: argv[0] });
+    }
+  };
+
+  return {
+    start: async (signal: AbortSignal): Promise<void> => {
+      if (!(await isRunning())) await run(start, timeouts.start, signal);
+    },
+
+    stop: async (signal: AbortSignal): Promise<void> => {
+      const deadline = performance.now() + timeouts.stop;
+      try {
+        await run(stop, timeouts.stop, signal);
+      } catch (error) {
+        if (signal.aborted || (await isRunning())) throw error;
+      }
+      while (await isRunning()) {
+        signal.throwIfAborted();
+        if (performance.now() >= deadline) throw stillUp();
+        await sleep(ASK_AGAIN_MS);
+      }
+    },
+  };
+
+  function stillUp() {
+    return new ColdspareError(
+      code,
+      `something still listens at ${options.address} ${sayDuration(timeouts.stop)} after ${stop[0]} was run to stop it`,
+      'check that the stop command stops all of it, and that nobody else starts it',
+      { value: options.address },
+    );
+  }
+};

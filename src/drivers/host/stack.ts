@@ -1,0 +1,72 @@
+import { connect } from 'node:net';
+import type { Probe } from '../../ports/probe.js';
+import type { Stack } from '../../ports/stack.js';
+import {
+  createPostgresDatabase,
+  type DatabaseTimeouts,
+  DEFAULT_TIMEOUTS,
+} from '../postgres/database.js';
+import { localTools } from '../postgres/tools.js';
+import { createHostApp } from './app.js';
+import { createService, type ServiceCommands } from './service.js';
+
+const CONNECT_TIMEOUT_MS = 3_000;
+
+export interface HostStackOptions {
+  database: { host: string; port: number; user: string; name: string; password?: string };
+  /** Without them the database service is taken to be always on. */
+  databaseCommands?: ServiceCommands;
+  appCommands: ServiceCommands;
+  appHealthUrl: string;
+  probe: Probe;
+  /** File for what the commands, and the services they leave running, print. */
+  log: string;
+  /** Milliseconds; `start` and `stop` are the app's as well. */
+  timeouts?: Partial<DatabaseTimeouts>;
+}
+
+/** An installed PostgreSQL and an app, started and stopped by configured commands. */
+export const createHostStack = (options: HostStackOptions): Stack => {
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+  const { databaseCommands, log } = options;
+  const { name, password, ...address } = options.database;
+
+  return {
+    name: 'host',
+    database: createPostgresDatabase({
+      server: { ...address, tools: localTools(password) },
+      name,
+      timeouts,
+      ...(databaseCommands !== undefined && {
+        service: createService({
+          commands: databaseCommands,
+          timeouts,
+          log,
+          isRunning: () => listens(address),
+          code: 'database-failed',
+          address: `${address.host}:${address.port}`,
+        }),
+      }),
+    }),
+    app: createHostApp({
+      commands: options.appCommands,
+      healthUrl: options.appHealthUrl,
+      probe: options.probe,
+      log,
+      timeouts,
+    }),
+  };
+};
+
+/** Whether anything takes connections there. One that hangs does. */
+const listens = (address: { host: string; port: number }): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ ...address, timeout: CONNECT_TIMEOUT_MS });
+    const answer = (isListening: boolean) => {
+      socket.destroy();
+      resolve(isListening);
+    };
+    socket.once('connect', () => answer(true));
+    socket.once('timeout', () => answer(true));
+    socket.once('error', () => answer(false));
+  });

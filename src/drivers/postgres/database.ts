@@ -1,0 +1,199 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../../ports/stack.js';
+import { incomingName } from '../../pure/database-names.js';
+import { Refused } from '../../pure/errors.js';
+import { readMarker, withMarker } from '../../pure/marker.js';
+import { endSessions, renameDatabases } from './alone.js';
+import { dumpDatabase } from './dump.js';
+import { beginSnapshot, readInventory } from './inventory.js';
+import { type PsqlSession, withSession } from './psql-session.js';
+import { dropDatabase, restoreDatabase } from './restore.js';
+import { identifier, literal } from './sql.js';
+import { FREEZE_SETTING } from './surroundings.js';
+import type { Server } from './tools.js';
+
+const ANSWER_WITHIN_MS = 3_000;
+const ASK_AGAIN_MS = 250;
+
+/** Milliseconds. `transfer` is for what takes the longer the more data there is: dump, restore, counting. */
+export interface DatabaseTimeouts {
+  start: number;
+  stop: number;
+  query: number;
+  transfer: number;
+}
+
+export const DEFAULT_TIMEOUTS: DatabaseTimeouts = {
+  start: 120_000,
+  stop: 120_000,
+  query: 30_000,
+  transfer: 4 * 3_600_000,
+};
+
+export interface PostgresOptions {
+  server: Server;
+  /** Name of the live database. */
+  name: string;
+  /** How the service is started and stopped; absent when that is not ours to do. `start` may return early, `stop` not. */
+  service?: Record<'start' | 'stop', (signal: AbortSignal) => Promise<void>>;
+  timeouts?: Partial<DatabaseTimeouts>;
+}
+
+/** A database of a real PostgreSQL server, 13 or later, through PostgreSQL's own tools. */
+export const createPostgresDatabase = ({
+  server,
+  name,
+  service,
+  ...options
+}: PostgresOptions): Database => {
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+  const incoming = incomingName(name);
+  const maintenance = name === 'postgres' ? 'template1' : 'postgres';
+
+  const ask = <T>(use: (session: PsqlSession) => Promise<T>, timeout = timeouts.query) =>
+    withSession(server, maintenance, { timeout }, use);
+
+  const check = (signal?: AbortSignal): Promise<unknown> =>
+    withSession(server, maintenance, { timeout: ANSWER_WITHIN_MS, signal }, (session) =>
+      session.select('SELECT 1 AS one'),
+    );
+
+  const answers = (): Promise<boolean> =>
+    check().then(
+      () => true,
+      () => false,
+    );
+
+  const count = (database: string) =>
+    withSession(server, database, { timeout: timeouts.transfer }, async (session) => {
+      await beginSnapshot(session);
+      return readInventory(session);
+    });
+
+  /** The comment of the live database, null without one; undefined without a live database. */
+  const readComment = async (session: PsqlSession): Promise<string | null | undefined> => {
+    const [found] = await session.select<{ comment: string | null }>(
+      `SELECT shobj_description(oid, 'pg_database') AS comment FROM pg_database
+       WHERE datname = ${literal(name)}`,
+    );
+    return found?.comment;
+  };
+
+  const setFrozen = async (change: string): Promise<void> => {
+    await ask((session) => session.run(`ALTER DATABASE ${identifier(name)} ${change}`));
+    await endSessions(server, maintenance, name);
+  };
+
+  return {
+    start: async (signal) => {
+      await service?.start(signal);
+      const deadline = performance.now() + timeouts.start;
+      for (;;) {
+        try {
+          await check(signal);
+          return;
+        } catch (error) {
+          signal.throwIfAborted();
+          if (performance.now() >= deadline) throw error;
+          await sleep(ASK_AGAIN_MS);
+        }
+      }
+    },
+
+    stop: async (signal) => {
+      await service?.stop(signal);
+    },
+
+    answers,
+
+    live: async () => {
+      const comment = await ask(readComment);
+      return { exists: comment !== undefined, marker: readMarker(comment ?? undefined) };
+    },
+
+    mark: (marker) =>
+      ask(async (session) => {
+        const comment = withMarker((await readComment(session)) ?? undefined, marker);
+        await session.run(`COMMENT ON DATABASE ${identifier(name)} IS ${literal(comment)}`);
+      }),
+
+    inventory: () => count(name),
+
+    dump: (sink, signal) =>
+      dumpDatabase(server, name, sink, { timeout: timeouts.transfer, signal }),
+
+    restore: (content, manifest, signal) =>
+      restoreDatabase({ server, maintenance, incoming }, content, manifest, {
+        timeout: timeouts.transfer,
+        signal,
+      }),
+
+    incoming: () => count(incoming),
+
+    discard: () => dropDatabase(server, maintenance, incoming),
+
+    swap: async (marker, keepAs) => {
+      const before = await ask(readComment);
+      const kept = before !== undefined;
+      const comment = withMarker(before ?? undefined, marker);
+      await renameDatabases(
+        server,
+        maintenance,
+        [...(kept ? [{ from: name, to: keepAs }] : []), { from: incoming, to: name }],
+        [`COMMENT ON DATABASE ${identifier(name)} IS ${literal(comment)}`],
+      );
+      return { kept };
+    },
+
+    setAside: async (keepAs) => {
+      if ((await ask(readComment)) === undefined) return;
+      await renameDatabases(server, maintenance, [{ from: name, to: keepAs }]);
+    },
+
+    others: async () => {
+      const found = await ask((session) =>
+        session.select<{ name: string }>(
+          `SELECT datname AS name FROM pg_database
+           WHERE NOT datistemplate AND datname NOT IN ('postgres', ${literal(name)}) ORDER BY 1`,
+        ),
+      );
+      return found.map((database) => database.name);
+    },
+
+    drop: async (other) => {
+      if (other === name || other === maintenance) throw mustStay(other);
+      await dropDatabase(server, maintenance, other);
+    },
+
+    freeze: () => setFrozen(`SET ${FREEZE_SETTING} = on`),
+
+    thaw: () => setFrozen(`RESET ${FREEZE_SETTING}`),
+
+    writes: async () => {
+      // A session reports what it wrote a second later, or when it ends. The database is frozen, so nobody minds.
+      await endSessions(server, maintenance, name);
+      return withSession(server, name, { timeout: timeouts.query }, countWrites);
+    },
+  };
+};
+
+/** pg_class stands for changes of the schema and for TRUNCATE, which count no rows. */
+const countWrites = async (session: PsqlSession): Promise<bigint> => {
+  // Before 15, statistics reach a reader up to half a second late.
+  await session.run(`SELECT pg_sleep(1) WHERE current_setting('server_version_num')::int < 150000`);
+  const { writes } = await session.row<{ writes: string }>(
+    `SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::text AS writes
+     FROM pg_stat_all_tables
+     WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'
+        OR relid IN ('pg_class'::regclass, 'pg_largeobject'::regclass)`,
+  );
+  return BigInt(writes);
+};
+
+const mustStay = (name: string) =>
+  new Refused(
+    'database-failed',
+    `the database ${name} is in use and cannot be dropped`,
+    'name one of the copies beside it',
+    { value: name },
+  );

@@ -1,0 +1,107 @@
+import { pipeline, type Readable } from 'node:stream';
+import { ColdspareError, isError } from '../../pure/errors.js';
+import type { Manifest } from '../../pure/manifest.js';
+import { runCommand } from '../command.js';
+import { checkPlainDump } from './plain-dump.js';
+import { type PsqlSession, type SessionOptions, withSession } from './psql-session.js';
+import { identifier, literal } from './sql.js';
+import { createRoles, settingStatements } from './surroundings.js';
+import { connectedTool, type Server } from './tools.js';
+
+const DROP_TIMEOUT_MS = 60_000;
+
+interface Target {
+  server: Server;
+  /** The database to be connected to while `incoming` does not exist. */
+  maintenance: string;
+  incoming: string;
+}
+
+/**
+ * Restores `content` as the incoming database, or leaves none.
+ * @throws ColdspareError `backup-unusable` when the content cannot be restored as a whole
+ */
+export const restoreDatabase = async (
+  target: Target,
+  content: Readable,
+  manifest: Manifest,
+  options: SessionOptions,
+): Promise<void> => {
+  try {
+    await withSession(target.server, target.maintenance, options, (session) =>
+      createIncoming(session, target.incoming, manifest),
+    );
+    await load(target, content, manifest, options);
+  } catch (error) {
+    content.destroy();
+    await dropDatabase(target.server, target.maintenance, target.incoming);
+    throw error;
+  }
+};
+
+/** No error when there is no such database. Ends its sessions. */
+export const dropDatabase = (server: Server, maintenance: string, name: string): Promise<void> =>
+  withSession(server, maintenance, { timeout: DROP_TIMEOUT_MS }, (session) => drop(session, name));
+
+const drop = (session: PsqlSession, name: string): Promise<void> =>
+  session.run(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`);
+
+const createIncoming = async (
+  session: PsqlSession,
+  incoming: string,
+  { surroundings }: Manifest,
+): Promise<void> => {
+  await drop(session, incoming);
+  if (surroundings === undefined) {
+    await session.run(`CREATE DATABASE ${identifier(incoming)} TEMPLATE template0`);
+    return;
+  }
+  await createRoles(session, surroundings.roles);
+  const { encoding, collate, ctype } = surroundings;
+  try {
+    await session.run(
+      `CREATE DATABASE ${identifier(incoming)} TEMPLATE template0 OWNER ${identifier(surroundings.owner)}
+       ENCODING ${literal(encoding)} LC_COLLATE ${literal(collate)} LC_CTYPE ${literal(ctype)}`,
+    );
+  } catch (error) {
+    if (!isError(error, 'database-failed')) throw error;
+    throw new ColdspareError(
+      'database-failed',
+      `no database can be made with encoding ${encoding} and locales ${collate} and ${ctype}: ${error.message}`,
+      `install the locale ${collate} on this machine ("locale -a" lists what is there)`,
+      { cause: error, value: { encoding, collate, ctype } },
+    );
+  }
+  for (const setting of settingStatements(incoming, surroundings.settings)) {
+    await session.run(setting);
+  }
+};
+
+/** No single transaction: a failed restore is dropped anyway, and one would need a lock for every object at once. */
+const load = async (
+  { server, incoming }: Target,
+  content: Readable,
+  manifest: Manifest,
+  options: SessionOptions,
+): Promise<void> => {
+  const isPlain = manifest.format === 'plain';
+  const argv = isPlain
+    ? connectedTool(server, 'psql', incoming, [
+        ...['-X', '-q', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-f', '-'],
+      ])
+    : connectedTool(server, 'pg_restore', incoming, ['--exit-on-error']);
+  // The broken stream reports itself to the reader at its end.
+  const input = isPlain ? pipeline(content, checkPlainDump(), () => {}) : content;
+  try {
+    await runCommand(argv, { ...options, env: server.tools.env(), input });
+  } catch (error) {
+    if (options.signal?.aborted || isError(error, 'timed-out') || isError(error, 'backup-unusable'))
+      throw error;
+    throw new ColdspareError(
+      'backup-unusable',
+      `backup ${manifest.id} cannot be restored: ${error instanceof Error ? error.message : error}`,
+      'restore an older backup, or take a new one with POST /backups on the primary',
+      { cause: error, value: manifest.id },
+    );
+  }
+};

@@ -1,0 +1,45 @@
+/** Where PostgreSQL's own programs are: on this machine, or in the database's container. */
+export interface PostgresTools {
+  argv(tool: 'psql' | 'pg_dump' | 'pg_restore', args: readonly string[]): string[];
+  /** What goes with them by environment: the password, never shown in a process list. */
+  env(): Record<string, string>;
+}
+
+/** The programs of this machine, found through PATH. */
+export const localTools = (password?: string): PostgresTools => ({
+  argv: (tool, args) => [tool, ...args],
+  env: () => (password === undefined ? {} : { PGPASSWORD: password }),
+});
+
+export interface Server {
+  readonly tools: PostgresTools;
+  /** As the tools reach it, always over TCP: a container's first-run server answers on the socket only (H24). */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+}
+
+/** Seconds; PostgreSQL takes nothing finer, and 2 is its shortest. */
+const CONNECT_TIMEOUT = 5;
+
+/** `argv` of a tool connected to `database`. Any name is safe in a connection string, unlike as a plain argument. */
+export const connectedTool = (
+  server: Server,
+  tool: 'psql' | 'pg_dump' | 'pg_restore',
+  database: string,
+  args: readonly string[],
+): string[] => {
+  const parameters = {
+    host: server.host,
+    port: server.port,
+    user: server.user,
+    dbname: database,
+    connect_timeout: CONNECT_TIMEOUT,
+    application_name: 'coldspare',
+    client_encoding: 'UTF8',
+  };
+  const connection = Object.entries(parameters)
+    .map(([name, value]) => `${name}='${String(value).replace(/['\\]/g, '\\$&')}'`)
+    .join(' ');
+  return server.tools.argv(tool, [...args, '--no-password', `--dbname=${connection}`]);
+};

@@ -1,0 +1,213 @@
+import { newBackupId } from '../pure/backup-id.js';
+import type { BackupCommand } from '../pure/commands.js';
+import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
+import type { Manifest } from '../pure/manifest.js';
+import { retrying } from './asking.js';
+import { isoNow, type Node } from './node.js';
+import type { Plan, Step } from './plan.js';
+
+/** The backup an operation takes; filled in by its dump step. */
+export interface Taken {
+  manifest: Manifest | undefined;
+}
+
+const PUSH_TRIES = 4;
+const PUSH_FIRST_PAUSE = 1_000;
+
+/** @throws Refused `not-primary` unless this node's database is the one that counts, or `rescue` fenced it */
+export const refuseBackup = (node: Node, { rescue }: Pick<BackupCommand, 'rescue'>): void => {
+  const { mode, yielding } = node.state.current;
+  const isRescue = mode === 'yielding' && rescue !== undefined && yielding?.operation === rescue;
+  if (mode === 'primary' || isRescue) return;
+  throw new Refused(
+    'not-primary',
+    `${node.settings.nodeName} is ${mode}: only the primary's database is backed up`,
+    'POST /backups on the primary',
+    { value: mode },
+  );
+};
+
+/** Dumps, keeps the dump here and at the peer. */
+export const planBackup = (node: Node, command: BackupCommand): Plan => {
+  const taken: Taken = { manifest: undefined };
+  const { rescue } = command;
+  return {
+    kind: 'backup',
+    reason: command.reason || (rescue === undefined ? 'asked for' : `last dump for ${rescue}`),
+    command: { type: 'backup', ...command },
+    steps: [
+      ...(rescue === undefined ? [] : [startFrozenStep(node)]),
+      dumpStep(node, taken),
+      ...(rescue === undefined ? [] : [rememberFinalStep(node, taken)]),
+      pushStep(node, taken),
+      pruneStep(node),
+    ],
+    isCommitted: () => false,
+    isPreemptible: () => true,
+    result: () => report(taken),
+  };
+};
+
+/** Sends the newest backup again that the peer did not get. */
+export const planPush = (node: Node, manifest: Manifest): Plan => {
+  const taken: Taken = { manifest };
+  return {
+    kind: 'backup',
+    reason: `${manifest.id} did not reach the other node yet`,
+    command: { type: 'push', backup: manifest.id },
+    steps: [pushStep(node, taken), pruneStep(node)],
+    isCommitted: () => false,
+    isPreemptible: () => true,
+    result: () => report(taken),
+  };
+};
+
+/** A rescue starts a database that died with its app, and makes sure that nobody writes to it. */
+const startFrozenStep = (node: Node): Step => ({
+  name: 'start-database',
+  run: async ({ signal }) => {
+    await node.stack.database.start(signal);
+    await node.stack.database.freeze();
+    return undefined;
+  },
+});
+
+/** Remembers which backup holds everything, so that standing down later need not set the database aside. */
+const rememberFinalStep = (node: Node, taken: Taken): Step => ({
+  name: 'remember-final',
+  run: async () => {
+    const { yielding } = node.state.current;
+    const finalBackup = manifestOf(taken).id;
+    if (yielding !== null) await node.state.update({ yielding: { ...yielding, finalBackup } });
+    return undefined;
+  },
+});
+
+/** A committed backup on this node's disk, counted and dumped in one snapshot. */
+export const dumpStep = (node: Node, taken: Taken): Step => ({
+  name: 'dump',
+  run: async ({ signal }) => {
+    const { state, settings, backups, clock, stack } = node;
+    const sequence = await state.nextSequence();
+    const takenAt = clock.now();
+    const id = newBackupId(settings.backupPrefix, takenAt, (candidate) => backups.has(candidate));
+    const { sink, received } = await backups.open(id);
+    try {
+      const facts = await stack.database.dump(sink, signal);
+      const { lineage, epoch } = state.current;
+      if (lineage === null || facts.marker?.lineage !== lineage)
+        throw foreign(node, facts.marker?.lineage);
+      taken.manifest = {
+        id,
+        database: settings.databaseName,
+        node: settings.nodeName,
+        takenAt: new Date(takenAt).toISOString(),
+        epoch,
+        sequence,
+        lineage,
+        format: facts.format,
+        serverVersion: facts.serverVersion,
+        inventory: facts.inventory,
+        surroundings: facts.surroundings,
+        ...(await received),
+      };
+      await backups.commit(taken.manifest);
+    } catch (error) {
+      sink.destroy();
+      throw error;
+    }
+    return `${id}: ${taken.manifest.bytes} bytes`;
+  },
+});
+
+/** The backup at the peer, committed. Tries again with growing pauses; a refusal is final. */
+export const pushStep = (node: Node, taken: Taken): Step => ({
+  name: 'push',
+  run: async ({ signal, progress }) => {
+    const manifest = manifestOf(taken);
+    const once = () => push(node, manifest, signal, (done) => progress(done, manifest.bytes));
+    try {
+      await retrying(
+        { clock: node.clock, signal },
+        {
+          tries: PUSH_TRIES,
+          firstPause: PUSH_FIRST_PAUSE,
+          isFinal: (error) => !isError(error, 'peer-unreachable'),
+        },
+        once,
+      );
+    } catch (error) {
+      if (!signal.aborted) await notePush(node, toColdspareError(error).message);
+      throw error;
+    }
+    await notePush(node, null);
+    return `committed by ${node.settings.peerUrl}`;
+  },
+});
+
+const push = async (
+  node: Node,
+  manifest: Manifest,
+  signal: AbortSignal,
+  onBytes: (done: number) => void,
+): Promise<void> => {
+  const content = await node.backups.verifiedContent(manifest.id, onBytes);
+  try {
+    await node.peer.upload(manifest.id, content, manifest.bytes, signal);
+  } catch (error) {
+    // An answer that was lost: the peer has it, and the commit below finds out whether it is the same.
+    if (!(error instanceof ColdspareError) || error.value !== 'backup-exists') throw error;
+  } finally {
+    content.destroy();
+  }
+  await node.peer.commit(manifest);
+};
+
+const notePush = async (node: Node, error: string | null): Promise<void> => {
+  const { push: before } = node.state.current;
+  const now = isoNow(node);
+  await node.state.update({
+    push:
+      error === null
+        ? { lastSuccessAt: now, failingSince: null, error: null }
+        : { ...before, failingSince: before.failingSince ?? now, error },
+  });
+  if (error !== null && before.failingSince === null) {
+    node.notifier.announce({
+      event: 'push-failed',
+      severity: 'warning',
+      message: `a backup did not reach the other node: ${error}`,
+      remedy: 'it is sent again by itself; GET /health shows when it worked',
+    });
+  }
+};
+
+/** Only the last BACKUP_KEEP stay. */
+const pruneStep = (node: Node): Step => ({
+  name: 'prune',
+  run: async () => {
+    const { lineage } = node.state.current;
+    if (lineage === null) return undefined;
+    const gone = await node.backups.prune(lineage, node.settings.backupKeep);
+    return gone.length > 0 ? `removed ${gone.join(', ')}` : undefined;
+  },
+});
+
+const manifestOf = (taken: Taken): Manifest => {
+  if (taken.manifest === undefined) throw new Error('no dump was taken before this step');
+  return taken.manifest;
+};
+
+const report = ({ manifest }: Taken): Record<string, unknown> => ({
+  backup: manifest?.id ?? null,
+  bytes: manifest?.bytes ?? null,
+  sha256: manifest?.sha256 ?? null,
+});
+
+const foreign = (node: Node, found: string | undefined): ColdspareError =>
+  new ColdspareError(
+    'foreign-lineage',
+    `the database ${node.settings.databaseName} carries ${found === undefined ? 'no lineage' : `the lineage ${found}`}, expected ${node.state.current.lineage}: it was recreated, and is not backed up over the good backups`,
+    'promote the other node, which restores the newest good backup',
+    { value: found ?? null },
+  );

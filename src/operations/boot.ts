@@ -1,0 +1,215 @@
+import { divergedName } from '../pure/database-names.js';
+import { sayDuration } from '../pure/duration.js';
+import { ColdspareError, toColdspareError } from '../pure/errors.js';
+import type { NodeStatus } from '../pure/status.js';
+import { yieldSteps } from './fence.js';
+import { lookAtPeer } from './look.js';
+import type { Node } from './node.js';
+import type { Plan, Step } from './plan.js';
+import { serveSteps, stopApp, stopAppStep } from './serve-steps.js';
+
+const POLL_PAUSE = 1_000;
+
+/**
+ * Makes what runs on this machine agree with the role on disk: after a start of the agent, after the peer has
+ * set this node free, and when the app of a primary stays down. The role is never inferred from what runs (H19).
+ */
+export const planBoot = (node: Node, reason: string): Plan => {
+  const { mode } = node.state.current;
+  return {
+    kind: 'boot',
+    reason,
+    command: { type: 'boot', mode },
+    steps: stepsOf(node),
+    isCommitted: () => false,
+    isPreemptible: () => true,
+  };
+};
+
+const stepsOf = (node: Node): Step[] => {
+  switch (node.state.current.mode) {
+    case 'primary':
+      return primarySteps(node);
+    case 'yielding':
+      return yieldSteps(node);
+    case 'standby':
+      return standbySteps(node);
+  }
+};
+
+/** Leaves the role for good: the app at once, then the database, whose unknown writes are kept aside. */
+export const planStandDown = (node: Node): Plan => ({
+  kind: 'stand-down',
+  reason: `superseded at epoch ${node.state.current.epoch}`,
+  command: { type: 'stand-down' },
+  steps: standbySteps(node),
+  isCommitted: () => true,
+});
+
+/** The peer has ended the operation we had yielded to without taking over: the role is ours as before. */
+export const planResume = (node: Node): Plan => ({
+  ...planBoot(node, ''),
+  reason: `the other node did not take over in ${node.state.current.yielding?.operation}`,
+  steps: [
+    {
+      name: 'resume',
+      run: async () => {
+        await node.state.apply('resume', node.state.current.epoch);
+        return undefined;
+      },
+    },
+    ...primarySteps(node),
+  ],
+});
+
+/** Also what is left to do of a promote that was cut after its commit. */
+export const primarySteps = (node: Node): Step[] => [
+  askPeerStep(node),
+  checkLineageStep(node),
+  ...serveSteps(node),
+];
+
+/** Nobody starts serving before the peer was asked who is primary now (H08). */
+const askPeerStep = (node: Node): Step => ({
+  name: 'ask-peer',
+  run: async ({ signal, say }) => {
+    const { aloneGrace, alone } = node.settings;
+    const giveUp = node.clock.elapsed() + aloneGrace;
+    for (;;) {
+      const { agent } = await lookAtPeer(node);
+      if (!('error' in agent) && !isPromoting(agent)) return sayPeer(node, agent);
+      const why = 'error' in agent ? agent.error : `it is in the middle of ${agent.operation?.id}`;
+      const hasWaited = 'error' in agent && node.clock.elapsed() >= giveUp;
+      if (hasWaited && alone === 'serve') return serveAlone(node, why);
+      if (hasWaited) await stopApp(node, signal);
+      say(
+        `the other agent has not told who is primary: ${why}${hasWaited ? ' (ALONE=wait: not serving until it does)' : ''}`,
+      );
+      await node.clock.sleep(POLL_PAUSE, signal);
+    }
+  },
+});
+
+/** A promote under way decides whether we are still primary: starting now could make two writers. */
+const isPromoting = ({ operation }: NodeStatus): boolean => operation?.kind === 'promote';
+
+/** @throws ColdspareError `superseded`; standing down then follows from having heard the epoch */
+const sayPeer = (node: Node, agent: NodeStatus): string => {
+  const { epoch } = node.state.current;
+  if (agent.epoch <= epoch) return `${agent.node} is ${agent.mode} at epoch ${agent.epoch}`;
+  throw new ColdspareError(
+    'superseded',
+    `${agent.node} is at epoch ${agent.epoch}, above ${epoch}: this node is not the primary any more`,
+    'nothing to do: it stands down and gets the data by failback',
+  );
+};
+
+const serveAlone = (node: Node, why: string): string => {
+  const message = `the other agent did not answer for ${sayDuration(node.settings.aloneGrace)} (${why}); serving by policy ALONE=serve`;
+  node.notifier.announce({
+    event: 'serving-alone',
+    severity: 'warning',
+    message: `${node.settings.nodeName}: ${message}`,
+    remedy:
+      'check the other node; if it serves too, it has the higher epoch and this one stands down when they meet',
+  });
+  return message;
+};
+
+/** The database must be the one of our lineage. A node that never had one adopts it, which gives it its lineage. */
+const checkLineageStep = (node: Node): Step => ({
+  name: 'check-lineage',
+  run: async ({ signal }) => {
+    const { database } = node.stack;
+    await database.start(signal);
+    const { exists, marker } = await database.live();
+    const { lineage, epoch } = node.state.current;
+    if (lineage !== null && marker?.lineage === lineage) return `lineage ${lineage}`;
+    if (lineage !== null || !exists) throw notOurs(node, exists, marker?.lineage);
+    const adopted = marker?.lineage ?? node.ids.random();
+    // The database first: cut in between, the next start finds the lineage there.
+    if (marker === undefined)
+      await database.mark({ lineage: adopted, epoch, backup: null, served: true });
+    await node.state.update({ lineage: adopted });
+    return `adopted ${node.settings.databaseName} as lineage ${adopted}`;
+  },
+});
+
+const standbySteps = (node: Node): Step[] => [
+  stopAppStep(node),
+  {
+    name: 'set-aside',
+    run: async ({ signal }) => {
+      const { standDown } = node.state.current;
+      if (standDown === null) return undefined;
+      const detail = await setAside(node, standDown, signal);
+      await node.state.update({ standDown: null });
+      return detail;
+    },
+  },
+  {
+    name: 'stop-database',
+    run: async ({ signal }) => {
+      await node.stack.database.stop(signal);
+      return undefined;
+    },
+  },
+];
+
+/** Keeps a superseded node's database under a dated name, unless its last backup is what the peer serves. */
+const setAside = async (
+  node: Node,
+  standDown: { epoch: number; finalBackup: string | null },
+  signal: AbortSignal,
+): Promise<string> => {
+  const { agent } = await lookAtPeer(node);
+  const restored = 'error' in agent ? null : (agent.promotion?.backup ?? null);
+  if (restored !== null && restored === standDown.finalBackup) {
+    return `the other node serves everything that was written here (${restored})`;
+  }
+  const { database } = node.stack;
+  await database.start(signal);
+  if (!(await database.live()).exists) return 'there was no database to keep';
+  const diverged = await sayDivergence(node, restored);
+  const name = divergedName(node.settings.databaseName, node.clock.now());
+  await database.setAside(name);
+  const detail = `kept as ${name}: ${diverged}`;
+  node.notifier.announce({
+    event: 'superseded',
+    severity: 'critical',
+    message: `${node.settings.nodeName} was superseded at epoch ${standDown.epoch}; its database was ${detail}`,
+    remedy: `look for writes to save in ${name}, then drop it`,
+  });
+  return detail;
+};
+
+/** How many rows of each table the peer's backup does not have, as far as counting tells. */
+const sayDivergence = async (node: Node, restored: string | null): Promise<string> => {
+  try {
+    const backups = restored === null ? [] : await node.peer.backups();
+    const before = backups.find(({ id }) => id === restored)?.inventory;
+    if (before === undefined) return 'what it has that the other node lacks is not known';
+    const { rows } = await node.stack.database.inventory();
+    const changes = Object.entries(rows)
+      .map(([table, count]) => ({ table, change: count - (before.rows[table] ?? 0) }))
+      .filter(({ change }) => change !== 0)
+      .map(({ table, change }) => `${change > 0 ? '+' : ''}${change} rows in ${table}`);
+    return changes.length === 0
+      ? `the same number of rows as in ${restored}`
+      : `against ${restored} it has ${changes.join(', ')}`;
+  } catch (error) {
+    return `its rows could not be compared: ${toColdspareError(error).message}`;
+  }
+};
+
+const notOurs = (node: Node, exists: boolean, found: string | undefined): ColdspareError =>
+  new ColdspareError(
+    'foreign-lineage',
+    exists
+      ? `${node.settings.databaseName} carries ${found === undefined ? 'no lineage' : `lineage ${found}`}, expected ${node.state.current.lineage}: it is not the production data, and the app is not started on it`
+      : `there is no database ${node.settings.databaseName}`,
+    exists
+      ? 'POST /promote on the other node restores the newest backup there; failback then repairs this one'
+      : 'create it (or check DB_NAME), then restart the agent',
+    { value: found ?? null },
+  );

@@ -1,0 +1,118 @@
+import type { PromoteCommand } from '../pure/commands.js';
+import { sayDuration } from '../pure/duration.js';
+import { Refused, toColdspareError } from '../pure/errors.js';
+import type { Manifest } from '../pure/manifest.js';
+import { nextEpoch } from '../pure/transitions.js';
+import type { Node } from './node.js';
+import type { Step } from './plan.js';
+import type { Restoration } from './restore-steps.js';
+
+/** Committed backups of the node's lineage that were not found unusable, newest first. */
+export const usableBackups = (node: Node, rejected: Restoration['rejected'] = []): Manifest[] => {
+  const { lineage } = node.state.current;
+  const ids = new Set(rejected.map(({ id }) => id));
+  return node.backups
+    .list()
+    .filter((backup) => (lineage === null || backup.lineage === lineage) && !ids.has(backup.id));
+};
+
+/** Milliseconds since the backup's snapshot; never negative, whatever the two clocks say. */
+export const ageOf = (node: Node, backup: Manifest): number =>
+  Math.max(0, node.clock.now() - Date.parse(backup.takenAt));
+
+/**
+ * What is lost with this backup, in words that can be believed at 3 a.m. `complete` names the one that was
+ * dumped in this very operation after the last write; no other can be known to hold everything.
+ */
+export const sayLoss = (node: Node, backup: Manifest, complete: string | undefined): string =>
+  backup.id === complete
+    ? `nothing is lost: ${backup.id} was dumped after the last write`
+    : `${backup.id} is ${sayDuration(ageOf(node, backup))} old: what was written after ${backup.takenAt} is lost`;
+
+/** @throws Refused `no-backup`, `backup-too-old` */
+export const chooseBackup = (
+  node: Node,
+  { force }: Pick<PromoteCommand, 'force'>,
+  { rejected, complete }: Pick<Restoration, 'rejected' | 'complete'>,
+): Manifest => {
+  const [newest] = usableBackups(node, rejected);
+  if (newest === undefined) throw noBackup(node, rejected);
+  const { backupMaxAge } = node.settings;
+  const isTooOld = newest.id !== complete && ageOf(node, newest) > backupMaxAge;
+  if (!isTooOld || force) return newest;
+  throw new Refused(
+    'backup-too-old',
+    `${sayLoss(node, newest, complete)}; BACKUP_MAX_AGE is ${sayDuration(backupMaxAge)}`,
+    'start the old primary\'s database if you can, or accept the loss with POST /promote {"force": true}',
+    { value: newest.id },
+  );
+};
+
+/**
+ * Says before anything is touched what the takeover would cost, and refuses when no backup would do and no
+ * agent is left to give a better one. Claims the epoch.
+ */
+export const weighStep = (node: Node, command: PromoteCommand, restoration: Restoration): Step => ({
+  name: 'weigh',
+  run: async () => {
+    const { epoch, parity } = node.state.current;
+    restoration.epoch = nextEpoch(epoch, parity);
+    try {
+      const newest = chooseBackup(node, command, restoration);
+      return `without a last dump of the old primary ${sayLoss(node, newest, undefined)}`;
+    } catch (refusal) {
+      if (!mayBeRescued(node)) throw refusal;
+      return `only a last dump of the old primary can help: ${toColdspareError(refusal).message}`;
+    }
+  },
+});
+
+/** The newest backup that can be used, and what is lost with it. */
+export const chooseStep = (
+  node: Node,
+  command: PromoteCommand,
+  restoration: Restoration,
+): Step => ({
+  name: 'choose-backup',
+  run: async () => take(node, restoration, chooseBackup(node, command, restoration)),
+});
+
+/** The one backup that a handover may go by: an older one would lose acknowledged writes. */
+export const takeGivenStep = (node: Node, backup: string, restoration: Restoration): Step => ({
+  name: 'choose-backup',
+  run: async () => {
+    const unusable = restoration.rejected.find(({ id }) => id === backup);
+    if (unusable !== undefined) {
+      throw new Refused(
+        'backup-unusable',
+        `the last backup of the handover could not be restored here: ${unusable.reason}`,
+        "the other node goes on serving; look at this node's disk and database, then ask for the handover again",
+        { value: backup },
+      );
+    }
+    restoration.complete = backup;
+    return take(node, restoration, node.backups.get(backup));
+  },
+});
+
+const take = (node: Node, restoration: Restoration, chosen: Manifest): string => {
+  restoration.chosen = chosen;
+  restoration.loss = sayLoss(node, chosen, restoration.complete);
+  const fallenBack = restoration.rejected.map(({ id }) => `${id} could not be restored; `);
+  return `${fallenBack.join('')}${restoration.loss}`;
+};
+
+const mayBeRescued = (node: Node): boolean => {
+  const agent = node.observed.peer?.value;
+  return node.settings.rescueTimeout > 0 && agent !== undefined && !('error' in agent);
+};
+
+const noBackup = (node: Node, rejected: Restoration['rejected']): Refused =>
+  new Refused(
+    'no-backup',
+    rejected.length === 0
+      ? `${node.settings.nodeName} has no committed backup of this database`
+      : `none of the backups could be restored: ${rejected.map(({ id, reason }) => `${id}: ${reason}`).join('; ')}`,
+    'start the old primary, or adopt a dump: POST /backups/{id}/adopt {"path": "/…/dump.sql"}',
+    { value: rejected.map(({ id }) => id) },
+  );

@@ -1,0 +1,207 @@
+import type { DemoteCommand } from '../pure/commands.js';
+import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
+import { hasEnded, type OperationRecord } from '../pure/operation.js';
+import { nextEpoch } from '../pure/transitions.js';
+import { dumpStep, pushStep, type Taken } from './backup.js';
+import { lookAtPeer } from './look.js';
+import type { Node } from './node.js';
+import { type Plan, type Step, type StepContext, silently } from './plan.js';
+import { serveSteps, stopApp } from './serve-steps.js';
+
+const POLL_PAUSE = 500;
+
+/** @throws Refused `not-primary`, `yielding` */
+export const refuseDemote = (node: Node): void => {
+  const { mode, epoch } = node.state.current;
+  if (mode === 'primary') return;
+  throw new Refused(
+    mode === 'yielding' ? 'yielding' : 'not-primary',
+    `${node.settings.nodeName} is ${mode} at epoch ${epoch}: there is no role to give up`,
+    'POST /demote on the primary; GET /status shows which node that is',
+    { value: mode },
+  );
+};
+
+interface Handover {
+  taken: Taken;
+  /** Rows ever written when the database was frozen. */
+  writes: bigint | undefined;
+  /** The epoch offered to the peer. */
+  epoch: number;
+}
+
+/**
+ * Gives the role to the peer without losing a write. Until the peer has committed, any failure thaws and goes
+ * on serving here; afterwards this node never serves again in its epoch. While the answer is not known it
+ * stays frozen and asks.
+ */
+export const planHandover = (node: Node, command: DemoteCommand): Plan => {
+  const handover: Handover = { taken: { manifest: undefined }, writes: undefined, epoch: 0 };
+  return {
+    ...handoverPlan(node, command, handover),
+    steps: [
+      checkPeerStep(node, handover),
+      freezeStep(node, handover),
+      { ...dumpStep(node, handover.taken), name: 'final-dump' },
+      pushStep(node, handover.taken),
+      checkFrozenStep(node, handover),
+      ...decideSteps(node, handover),
+    ],
+  };
+};
+
+/** Takes up a handover whose offer the peer may have got before this agent was cut. */
+export const planInterruptedHandover = (node: Node, command: DemoteCommand): Plan => {
+  const { yielding } = node.state.current;
+  const manifest = node.backups.list().find(({ id }) => id === yielding?.finalBackup);
+  const handover = { taken: { manifest }, writes: undefined, epoch: yielding?.epoch ?? 0 };
+  return {
+    ...handoverPlan(node, command, handover),
+    steps: [freezeStep(node, handover), ...decideSteps(node, handover)],
+  };
+};
+
+const handoverPlan = (
+  node: Node,
+  command: DemoteCommand,
+  handover: Handover,
+): Omit<Plan, 'steps'> => ({
+  kind: 'handover',
+  reason: command.reason || 'asked for',
+  command: { type: 'demote', ...command },
+  isCommitted: () => handover.epoch > 0 && node.state.current.epoch >= handover.epoch,
+  // Superseded before the offer: nothing is left to hand over.
+  isPreemptible: () => node.state.current.standDown !== null,
+  result: () => ({ backup: handover.taken.manifest?.id ?? null, epoch: handover.epoch }),
+});
+
+const checkPeerStep = (node: Node, handover: Handover): Step => ({
+  name: 'check-peer',
+  run: async () => {
+    const { agent } = await lookAtPeer(node);
+    if ('error' in agent) throw notReady(`its agent does not answer: ${agent.error}`);
+    const { epoch, lineage, parity } = node.state.current;
+    if (agent.mode !== 'standby') throw notReady(`it is ${agent.mode} at epoch ${agent.epoch}`);
+    if (agent.operation !== null)
+      throw notReady(`it runs ${agent.operation.kind} ${agent.operation.id}`);
+    if (agent.lineage !== null && agent.lineage !== lineage)
+      throw notReady(`it keeps another database (lineage ${agent.lineage}, ours is ${lineage})`);
+    handover.epoch = nextEpoch(Math.max(epoch, agent.epoch), parity === 'odd' ? 'even' : 'odd');
+    return `${agent.node} is a standby and ready`;
+  },
+});
+
+/** From here on clients get errors, so that no write is acknowledged that the final dump does not hold (H12). */
+const freezeStep = (node: Node, handover: Handover): Step => ({
+  name: 'freeze',
+  run: async ({ signal }) => {
+    const { database } = node.stack;
+    await stopApp(node, signal);
+    await database.start(signal);
+    await database.freeze();
+    handover.writes = await database.writes();
+    return 'the app is stopped, the database refuses writes';
+  },
+  undo: async () => {
+    if (node.state.current.mode !== 'primary') return;
+    for (const step of serveSteps(node)) await step.run(silently(AbortSignal.timeout(600_000)));
+  },
+});
+
+/** A session that forced its way past the freeze would be lost in silence. */
+const checkFrozenStep = (node: Node, handover: Handover): Step => ({
+  name: 'check-frozen',
+  run: async () => {
+    const writes = await node.stack.database.writes();
+    if (writes === handover.writes) return 'nothing was written since';
+    throw new ColdspareError(
+      'written-while-frozen',
+      `somebody wrote ${writes - (handover.writes ?? 0n)} rows to ${node.settings.databaseName} after it was frozen`,
+      'stop what writes with explicit READ WRITE transactions, then POST /demote again',
+    );
+  },
+});
+
+const decideSteps = (node: Node, handover: Handover): Step[] => [
+  {
+    name: 'offer',
+    run: async ({ operation }) => {
+      const { epoch, taken } = handover;
+      const finalBackup = taken.manifest?.id ?? null;
+      const yielding = { operation, epoch, cause: 'handover' as const, finalBackup };
+      await node.state.apply('yield', node.state.current.epoch, { yielding });
+      return `epoch ${epoch} is the peer's to take`;
+    },
+    undo: async () => {
+      const { mode, epoch } = node.state.current;
+      if (mode === 'yielding') await node.state.apply('resume', epoch);
+    },
+  },
+  {
+    name: 'await-peer',
+    run: async (context) => {
+      const record = await peersDecision(node, handover, context);
+      if (record.committed) return `the peer is primary at epoch ${handover.epoch}`;
+      throw new ColdspareError(
+        'handover-lost',
+        `the peer did not take over: ${record.error?.message ?? record.state}`,
+        record.error?.remedy ?? 'this node goes on serving; ask again',
+      );
+    },
+  },
+  {
+    name: 'stand-down',
+    commits: true,
+    run: async () => {
+      await node.state.apply('superseded', handover.epoch, { failbackDue: false });
+      node.notifier.announce({
+        event: 'demoted',
+        severity: 'info',
+        message: `${node.settings.nodeName} has handed over to the other node without losing a write`,
+      });
+      return `standby from epoch ${handover.epoch} on`;
+    },
+  },
+  {
+    name: 'stop-database',
+    run: async ({ signal }) => {
+      await node.stack.database.stop(signal);
+      return undefined;
+    },
+  },
+];
+
+/** Asks until the peer has decided, however long that takes. Being cancelled is a request to the peer, not an answer. */
+const peersDecision = async (
+  node: Node,
+  handover: Handover,
+  { operation, signal, say }: StepContext,
+): Promise<OperationRecord> => {
+  const backup = handover.taken.manifest?.id ?? '';
+  const wasCancelled = () => isError(signal.reason, 'cancelled');
+  for (;;) {
+    try {
+      const record = wasCancelled()
+        ? await node.peer.cancel(operation)
+        : await node.peer.takeOver(operation, handover.epoch, backup);
+      if (record.committed || hasEnded(record)) return record;
+      say(`the peer is at "${record.steps.at(-1)?.name ?? 'start'}"`);
+    } catch (error) {
+      if (isError(error, 'peer-refused') && !wasCancelled())
+        return await node.peer.cancel(operation);
+      const { message } = toColdspareError(error);
+      say(
+        `frozen until the peer answers (${message}); if it is gone for good: POST /promote {"force": true}`,
+      );
+    }
+    if (signal.aborted && !wasCancelled()) throw signal.reason;
+    await node.clock.sleep(POLL_PAUSE, wasCancelled() ? undefined : signal).catch(() => {});
+  }
+};
+
+const notReady = (why: string): Refused =>
+  new Refused(
+    'peer-not-ready',
+    `the other node cannot take over: ${why}`,
+    'GET /status on the other node; this one goes on serving',
+  );

@@ -1,0 +1,70 @@
+import type { Clock } from '../ports/clock.js';
+import type { Faults } from '../ports/faults.js';
+import type { Ids } from '../ports/ids.js';
+import type { Log } from '../ports/log.js';
+import type { Notifier } from '../ports/notifier.js';
+import type { Peer } from '../ports/peer.js';
+import type { Probe, ProbeResult } from '../ports/probe.js';
+import type { Stack } from '../ports/stack.js';
+import type { Marker } from '../pure/marker.js';
+import type { NodeStatus } from '../pure/status.js';
+import type { BackupStore } from '../state/backup-store.js';
+import type { NodeState } from '../state/node-state.js';
+import type { Runner } from './runner.js';
+
+/** The part of the configuration that operations and schedules go by. Lengths of time are milliseconds. */
+export interface Settings {
+  nodeName: string;
+  peerUrl: string;
+  databaseName: string;
+  backupPrefix: string;
+  backupKeep: number;
+  backupMaxAge: number;
+  primaryCheckUrl: string | undefined;
+  witnessUrl: string | undefined;
+  monitor: 'on' | 'off';
+  checkInterval: number;
+  checkTimeout: number;
+  failThreshold: number;
+  confirmChecks: number;
+  confirmInterval: number;
+  failback: 'auto' | 'manual';
+  failbackStable: number;
+  rescueTimeout: number;
+  alone: 'serve' | 'wait';
+  aloneGrace: number;
+  appStartTimeout: number;
+}
+
+interface Observed<T> {
+  value: T;
+  /** `clock.now()` when it was seen. */
+  at: number;
+}
+
+/** What the node saw last. Cheap answers come from here; decisions look again. */
+export interface Observations {
+  app: Observed<ProbeResult> | undefined;
+  peer: Observed<NodeStatus | { error: string }> | undefined;
+  database: Observed<{ answers: boolean; marker: Marker | undefined }> | undefined;
+}
+
+/** One agent with everything it acts through. Operations get it whole: each uses what it needs. */
+export interface Node {
+  settings: Settings;
+  state: NodeState;
+  backups: BackupStore;
+  runner: Runner;
+  stack: Stack;
+  peer: Peer;
+  probe: Probe;
+  clock: Clock;
+  ids: Ids;
+  faults: Faults;
+  notifier: Notifier;
+  log: Log;
+  observed: Observations;
+}
+
+export const isoNow = (node: Pick<Node, 'clock'>): string =>
+  new Date(node.clock.now()).toISOString();

@@ -1,0 +1,148 @@
+import type { PromoteCommand, TakeOverCommand } from '../pure/commands.js';
+import { Refused } from '../pure/errors.js';
+import type { Source } from '../pure/operation.js';
+import { nextEpoch } from '../pure/transitions.js';
+import { chooseStep, takeGivenStep, weighStep } from './choose-steps.js';
+import { confirmStep } from './confirm-step.js';
+import { fencePeerSteps, newFencing } from './fence-peer-steps.js';
+import { isoNow, type Node } from './node.js';
+import type { Plan, Step } from './plan.js';
+import { newRestoration, type Restoration, restoreSteps, tidyStep } from './restore-steps.js';
+import { serveSteps } from './serve-steps.js';
+
+/** @throws Refused `already-primary`, `yielding`, `paused`: what can be said without looking anywhere */
+export const refusePromote = (node: Node, { force }: Pick<PromoteCommand, 'force'>): void => {
+  const { mode, epoch, pause, yielding } = node.state.current;
+  if (mode === 'primary') {
+    throw new Refused(
+      'already-primary',
+      `${node.settings.nodeName} is the primary already, at epoch ${epoch}; nothing was touched`,
+      'nothing to do; GET /status shows whether the app answers',
+      { value: epoch },
+    );
+  }
+  if (force) return;
+  if (mode === 'yielding') {
+    throw new Refused(
+      'yielding',
+      `${node.settings.nodeName} has promised not to serve until the other node has decided about ${yielding?.operation}`,
+      'ask the other node: GET /status; when it is gone for good, POST /promote {"force": true} takes the role back',
+      { value: yielding?.operation },
+    );
+  }
+  if (pause !== null && Date.parse(pause.until) > node.clock.now()) {
+    throw new Refused(
+      'paused',
+      `failover is paused until ${pause.until}${pause.reason === '' ? '' : `: ${pause.reason}`}`,
+      'DELETE /pause, or POST /promote {"force": true}',
+      { value: pause.until },
+    );
+  }
+};
+
+/** Takes over from a primary that is gone. A yielding node takes back what it had promised away. */
+export const planPromote = (node: Node, command: PromoteCommand, source: Source): Plan =>
+  node.state.current.mode === 'yielding'
+    ? planReclaim(node, command, source)
+    : planFailover(node, command, source);
+
+const planFailover = (node: Node, command: PromoteCommand, source: Source): Plan => {
+  const restoration = newRestoration(0);
+  const fencing = newFencing();
+  return {
+    ...promotion(node),
+    reason: command.reason || `asked by ${source}`,
+    command: { type: 'promote', source, ...command },
+    steps: [
+      confirmStep(node, command, source),
+      weighStep(node, command, restoration),
+      ...fencePeerSteps(node, command, restoration, fencing),
+      chooseStep(node, command, restoration),
+      ...restoreSteps(node, restoration),
+      commitStep(node, restoration, 'unplanned'),
+      ...serveSteps(node),
+      tidyStep(node),
+    ],
+    result: () => ({
+      ...outcome(restoration),
+      fenced: fencing.outcome ?? null,
+      rescue: restoration.complete ?? fencing.notRescued ?? null,
+    }),
+  };
+};
+
+/** The second half of the peer's handover: its last backup is here, its writes are frozen. */
+export const planTakeOver = (node: Node, command: TakeOverCommand): Plan => {
+  const restoration = newRestoration(command.epoch);
+  return {
+    ...promotion(node),
+    reason: 'handover from the other node',
+    command: { type: 'take-over', ...command },
+    steps: [
+      takeGivenStep(node, command.backup, restoration),
+      ...restoreSteps(node, restoration),
+      commitStep(node, restoration, 'planned'),
+      ...serveSteps(node),
+      tidyStep(node),
+    ],
+    result: () => outcome(restoration),
+  };
+};
+
+/** A person vouches that the peer is gone: the data is here already, only the promise has to be outbid. */
+const planReclaim = (node: Node, command: PromoteCommand, source: Source): Plan => {
+  const { epoch, yielding, parity } = node.state.current;
+  const restoration = newRestoration(nextEpoch(Math.max(epoch, yielding?.epoch ?? 0), parity));
+  return {
+    ...promotion(node),
+    reason: command.reason || 'the promise to the other node was taken back by force',
+    command: { type: 'promote', source, ...command },
+    steps: [commitStep(node, restoration, 'planned'), ...serveSteps(node)],
+    result: () => outcome(restoration),
+  };
+};
+
+/** What all three have in common: from the moment the epoch is ours on disk, there is no going back (H07). */
+const promotion = (node: Node): Pick<Plan, 'kind' | 'isCommitted' | 'isPreemptible'> => ({
+  kind: 'promote',
+  isCommitted: (operation) => node.state.current.promotion?.operation === operation,
+  // Superseded while it was still starting its app: standing down is more urgent.
+  isPreemptible: () => node.state.current.standDown !== null,
+});
+
+const commitStep = (
+  node: Node,
+  restoration: Restoration,
+  cause: 'planned' | 'unplanned',
+): Step => ({
+  name: 'commit-role',
+  commits: true,
+  run: async ({ operation }) => {
+    const { lineage, failovers, parity } = node.state.current;
+    const at = isoNow(node);
+    const { epoch, chosen } = restoration;
+    await node.state.apply('promoted', epoch, {
+      lineage: chosen?.lineage ?? lineage,
+      promotion: { operation, epoch, backup: chosen?.id ?? null, at },
+      failbackDue: cause === 'unplanned' && parity === 'even',
+      failovers: cause === 'unplanned' ? [...failovers, at].slice(-10) : failovers,
+      standDown: null,
+    });
+    node.notifier.announce({
+      event: 'promoted',
+      severity: cause === 'planned' ? 'info' : 'critical',
+      message: `${node.settings.nodeName} is the primary from epoch ${epoch} on; ${restoration.loss ?? 'its own data was kept'}`,
+      remedy: `GET /operations/${operation}`,
+    });
+    return `primary at epoch ${epoch}`;
+  },
+});
+
+const outcome = ({ chosen, loss, rejected, keptAs, epoch }: Restoration) => ({
+  epoch,
+  backup: chosen?.id ?? null,
+  backupTakenAt: chosen?.takenAt ?? null,
+  loss: loss ?? null,
+  rejectedBackups: rejected,
+  replacedDatabase: keptAs ?? null,
+});

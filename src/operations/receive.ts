@@ -1,0 +1,69 @@
+import type { Readable } from 'node:stream';
+import { Refused } from '../pure/errors.js';
+import type { Manifest } from '../pure/manifest.js';
+import type { Received } from '../state/backup-store.js';
+import type { Node } from './node.js';
+
+/** Streams a dump to disk. @throws Refused `serving`, and those of `BackupStore.receive` */
+export const receiveBackup = async (
+  node: Node,
+  id: string,
+  content: Readable,
+  announcedBytes: number | undefined,
+): Promise<Received> => {
+  refuseWhileServing(node);
+  return node.backups.receive(id, content, announcedBytes);
+};
+
+/**
+ * Makes an upload a backup of ours and keeps the last BACKUP_KEEP.
+ * @throws Refused `serving`, `stale-epoch`, `foreign-lineage`, and those of `BackupStore.commit`
+ */
+export const commitBackup = async (node: Node, manifest: Manifest): Promise<void> => {
+  refuseWhileServing(node);
+  refuseStale(node, manifest);
+  refuseForeign(node, manifest);
+  await node.backups.commit(manifest);
+  if (manifest.epoch > node.state.current.epoch) await node.state.apply('heard', manifest.epoch);
+  if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
+  // A takeover under way may be reading any of them; the next backup prunes as well.
+  if (node.runner.current === undefined) {
+    await node.backups.prune(manifest.lineage, node.settings.backupKeep);
+  }
+};
+
+/** A node that serves has newer data than any backup (H15). */
+const refuseWhileServing = (node: Node): void => {
+  const { mode, epoch } = node.state.current;
+  if (mode === 'standby') return;
+  throw new Refused(
+    'serving',
+    `${node.settings.nodeName} is ${mode} at epoch ${epoch} and takes no backups`,
+    'the sender is superseded when its epoch is lower; GET /status on both nodes',
+    { value: mode },
+  );
+};
+
+/** A backup of a past epoch is the past, however new its name (H14). */
+const refuseStale = (node: Node, manifest: Manifest): void => {
+  const { epoch } = node.state.current;
+  if (manifest.epoch >= epoch) return;
+  throw new Refused(
+    'stale-epoch',
+    `${manifest.id} is of epoch ${manifest.epoch}, this node knows of epoch ${epoch}`,
+    'the sender is superseded: it stands down by itself and gets the data by failback',
+    { value: manifest.epoch },
+  );
+};
+
+/** A dump of another database never becomes one of ours, and never evicts one (H16). */
+const refuseForeign = (node: Node, manifest: Manifest): void => {
+  const { lineage } = node.state.current;
+  if (lineage === null || lineage === manifest.lineage) return;
+  throw new Refused(
+    'foreign-lineage',
+    `${manifest.id} is of lineage ${manifest.lineage}, this node keeps ${lineage}`,
+    'the sending node runs another database than the one backed up here; check its DB_NAME and its data',
+    { value: manifest.lineage },
+  );
+};

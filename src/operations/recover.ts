@@ -1,0 +1,82 @@
+import type { DemoteCommand, PromoteCommand, TakeOverCommand } from '../pure/commands.js';
+import type { OperationRecord, Source } from '../pure/operation.js';
+import { planBoot, planStandDown, primarySteps } from './boot.js';
+import { planInterruptedHandover } from './handover.js';
+import type { Node } from './node.js';
+import type { Plan } from './plan.js';
+import { planPromote, planTakeOver } from './promote.js';
+import { tidyStep } from './restore-steps.js';
+import { stopApp } from './serve-steps.js';
+
+/** An operation that crashed the agent this often is not tried again. */
+const MAX_ATTEMPTS = 3;
+
+/**
+ * After a start of the agent: takes up the operation that was cut, or writes down how it ended, and makes what
+ * runs here agree with the role on disk.
+ */
+export const recover = async (node: Node): Promise<void> => {
+  const isPrimary = node.state.current.mode === 'primary';
+  // Whatever else is to be done, an app that somebody started on this node must not go on meanwhile (H08, H19).
+  if (!isPrimary) await stopApp(node, AbortSignal.timeout(60_000)).catch(() => {});
+  for (const record of node.runner.list().filter(({ state }) => state === 'running')) {
+    const plan = planAgain(node, record);
+    if (plan !== undefined && node.runner.current === undefined)
+      await node.runner.resume(plan, record);
+    else await node.runner.close(record, endingOf(node, record));
+  }
+  if (node.runner.current === undefined) {
+    await node.runner.start(planBoot(node, 'the agent was started'), { source: 'agent' });
+  }
+};
+
+/** The rest of an operation that was cut; undefined when what is left is what a boot does anyway. */
+const planAgain = (
+  node: Node,
+  { id, kind, command, attempt }: OperationRecord,
+): Plan | undefined => {
+  const { promotion, yielding, standDown } = node.state.current;
+  if (kind === 'promote' && promotion?.operation === id) return planRest(node, command);
+  if (kind === 'promote' && attempt < MAX_ATTEMPTS) return planPromotion(node, command);
+  if (kind === 'handover' && yielding?.operation === id) {
+    return planInterruptedHandover(node, command as unknown as DemoteCommand);
+  }
+  if (kind === 'stand-down' && standDown !== null) return planStandDown(node);
+  return undefined;
+};
+
+/** Past its commit a promote has only to serve, after the question that every start asks. */
+const planRest = (node: Node, command: OperationRecord['command']): Plan => ({
+  kind: 'promote',
+  reason: 'cut after its commit',
+  command,
+  steps: [...primarySteps(node), tidyStep(node)],
+  isCommitted: () => true,
+  isPreemptible: () => node.state.current.standDown !== null,
+});
+
+const planPromotion = (node: Node, command: OperationRecord['command']): Plan =>
+  command.type === 'take-over'
+    ? planTakeOver(node, command as unknown as TakeOverCommand)
+    : planPromote(node, command as unknown as PromoteCommand, command.source as Source);
+
+const endingOf = (
+  node: Node,
+  { id, kind, epoch }: OperationRecord,
+): Pick<OperationRecord, 'state' | 'committed' | 'error'> => {
+  const { mode, epoch: now, yielding } = node.state.current;
+  const handedOver = kind === 'handover' && mode === 'standby' && now > epoch;
+  const hasYielded = kind === 'fence' && yielding !== null;
+  const isDone = handedOver || hasYielded || kind === 'stand-down';
+  return {
+    state: isDone ? 'done' : 'rolled-back',
+    committed: isDone,
+    error: isDone
+      ? null
+      : {
+          code: 'interrupted',
+          message: `the agent was stopped or killed during ${id}; nothing of it is in effect`,
+          remedy: 'ask again if it is still wanted',
+        },
+  };
+};

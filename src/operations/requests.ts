@@ -1,0 +1,149 @@
+import type { FenceAnswer } from '../ports/peer.js';
+import type {
+  BackupCommand,
+  DemoteCommand,
+  FenceCommand,
+  PauseCommand,
+  PromoteCommand,
+  TakeOverCommand,
+} from '../pure/commands.js';
+import { ColdspareError } from '../pure/errors.js';
+import type { OperationKind, OperationRecord, Source } from '../pure/operation.js';
+import { planBackup, refuseBackup } from './backup.js';
+import { planFence, refuseFence } from './fence.js';
+import { planHandover, refuseDemote } from './handover.js';
+import { isoNow, type Node } from './node.js';
+import { planPromote, planTakeOver, refusePromote } from './promote.js';
+
+/** Who asks, and the key under which a repeated call is the same operation. */
+export interface Asker {
+  source: Source;
+  idempotencyKey?: string;
+}
+
+/** How long a fence may take before the peer is told that it failed. Milliseconds. */
+const FENCE_TIMEOUT = 90_000;
+
+/** Takes over. A promote that runs already is the answer. @throws Refused as `refusePromote` and `Runner.start` say */
+export const requestPromote = (
+  node: Node,
+  command: PromoteCommand,
+  asker: Asker,
+): Promise<OperationRecord> =>
+  once(node, 'promote', asker, async () => {
+    if (node.runner.current?.kind !== 'promote') refusePromote(node, command);
+    return node.runner.start(planPromote(node, command, asker.source), asker);
+  });
+
+/** Asks the primary to hand over to this node; the operation is the primary's. */
+export const requestPlannedPromote = async (
+  node: Node,
+  command: PromoteCommand,
+): Promise<OperationRecord> => {
+  refusePromote(node, command);
+  return node.peer.requestHandover(command.reason);
+};
+
+/** Gives the role to the peer. @throws Refused as `refuseDemote` and `Runner.start` say */
+export const requestDemote = (
+  node: Node,
+  command: DemoteCommand,
+  asker: Asker,
+): Promise<OperationRecord> =>
+  once(node, 'handover', asker, async () => {
+    if (node.runner.current?.kind !== 'handover') refuseDemote(node);
+    return node.runner.start(planHandover(node, command), asker);
+  });
+
+/** Takes a backup and pushes it. @throws Refused as `refuseBackup` and `Runner.start` say */
+export const requestBackup = (
+  node: Node,
+  command: BackupCommand,
+  asker: Asker,
+): Promise<OperationRecord> =>
+  once(node, 'backup', asker, async () => {
+    refuseBackup(node, command);
+    return node.runner.start(planBackup(node, command), asker);
+  });
+
+/** The peer takes over: stops serving here before the answer. @throws ColdspareError `app-failed` when it could not */
+export const requestFence = async (node: Node, command: FenceCommand): Promise<FenceAnswer> => {
+  refuseFence(node, command);
+  if (node.state.current.mode === 'standby') {
+    return { mode: 'standby', detail: `${node.settings.nodeName} is a standby already` };
+  }
+  const { id } = await node.runner.start(planFence(node, command), { source: 'peer' });
+  const record = await node.runner.wait(id, FENCE_TIMEOUT);
+  if (record?.state === 'done') {
+    const steps = record.steps.map(({ name, detail }) => detail ?? name).join(', ');
+    return {
+      mode: node.state.current.mode,
+      detail: `${node.settings.nodeName} stopped serving: ${steps}`,
+    };
+  }
+  throw new ColdspareError(
+    'app-failed',
+    `${node.settings.nodeName} could not stop serving: ${record?.error?.message ?? 'it is still trying'}`,
+    `stop its app by hand, then ask again`,
+    { value: id },
+  );
+};
+
+/** The second half of the peer's handover. Safe to repeat: the peer names the operation. */
+export const requestTakeOver = async (
+  node: Node,
+  command: TakeOverCommand,
+): Promise<OperationRecord> => {
+  const known = node.runner.get(command.operation);
+  if (known !== undefined) return known;
+  if (node.runner.current?.kind !== 'promote') refusePromote(node, { force: true });
+  return node.runner.start(planTakeOver(node, command), { source: 'peer', id: command.operation });
+};
+
+/**
+ * Makes sure that an operation never commits, unless it has. One that nobody heard of yet is written down as
+ * refused, so that a request for it that is still on its way finds it ended.
+ */
+export const cancelOperation = async (node: Node, id: string): Promise<OperationRecord> => {
+  const known = await node.runner.cancel(id, 'asked to');
+  if (known !== undefined) return known;
+  const at = isoNow(node);
+  const never: OperationRecord = {
+    id,
+    kind: 'promote',
+    state: 'refused',
+    committed: false,
+    reason: 'withdrawn before it began',
+    source: 'peer',
+    epoch: node.state.current.epoch,
+    startedAt: at,
+    endedAt: at,
+    steps: [],
+    result: null,
+    error: {
+      code: 'cancelled',
+      message: 'withdrawn by the other node before it began',
+      remedy: 'nothing to do',
+    },
+    command: {},
+    attempt: 1,
+  };
+  await node.runner.close(never, never);
+  return never;
+};
+
+/** No failover and no failback by themselves for some minutes; at most a week, so that nobody forgets it. */
+export const pause = async (node: Node, { minutes, reason }: PauseCommand): Promise<void> => {
+  const until = new Date(node.clock.now() + minutes * 60_000).toISOString();
+  await node.state.update({ pause: { until, reason } });
+};
+
+export const unpause = (node: Node): Promise<void> => node.state.update({ pause: null });
+
+/** The same call again is the same operation. */
+const once = async (
+  node: Node,
+  kind: OperationKind,
+  { idempotencyKey }: Asker,
+  start: () => Promise<OperationRecord>,
+): Promise<OperationRecord> => node.runner.repeated(kind, idempotencyKey) ?? (await start());

@@ -1,0 +1,147 @@
+import { replacedCopies, replacedName } from '../pure/database-names.js';
+import { ColdspareError, isError, toColdspareError } from '../pure/errors.js';
+import { inventoryDifferences, type Manifest } from '../pure/manifest.js';
+import type { Node } from './node.js';
+import type { Step } from './plan.js';
+
+/** What a takeover is about and how far it came; filled in by the steps. */
+export interface Restoration {
+  /** The epoch that this node means to take. */
+  epoch: number;
+  chosen: Manifest | undefined;
+  /** Backups that could not be restored, with the reason. */
+  rejected: { id: string; reason: string }[];
+  /** The backup that was dumped in this very operation after the last write. */
+  complete: string | undefined;
+  /** True when the database is already the chosen backup's content, untouched since. */
+  isPrepared: boolean;
+  /** What is lost with the chosen backup, in words. */
+  loss: string | undefined;
+  /** The dated name of the database that was replaced. */
+  keptAs: string | undefined;
+}
+
+export const newRestoration = (epoch: number): Restoration => ({
+  epoch,
+  chosen: undefined,
+  rejected: [],
+  complete: undefined,
+  isPrepared: false,
+  loss: undefined,
+  keptAs: undefined,
+});
+
+/** The chosen backup. Steps after the choice call it; that it is there is the order's promise. */
+const chosenOf = (restoration: Restoration): Manifest => {
+  if (restoration.chosen === undefined) throw new Error('no backup was chosen before this step');
+  return restoration.chosen;
+};
+
+/**
+ * From a chosen backup to a proven live database. A backup that turns out unusable sends the operation back
+ * to `choose-backup`. The live database is not touched before the swap.
+ */
+export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
+  const { database } = node.stack;
+  const otherwise = (error: ColdspareError): string | undefined => {
+    if (!isError(error, 'backup-unusable')) return undefined;
+    restoration.rejected.push({ id: chosenOf(restoration).id, reason: error.message });
+    return 'choose-backup';
+  };
+  return [
+    {
+      name: 'start-database',
+      run: async ({ signal }) => {
+        await database.start(signal);
+        return undefined;
+      },
+      undo: async () => {
+        // A standby is cold. A yielding node keeps its database, which is the data.
+        if (node.state.current.mode === 'standby') await database.stop(AbortSignal.timeout(60_000));
+      },
+    },
+    {
+      name: 'restore',
+      run: async ({ signal, progress }) => {
+        const backup = chosenOf(restoration);
+        const { marker } = await database.live();
+        restoration.isPrepared =
+          marker?.backup === backup.id && marker.lineage === backup.lineage && !marker.served;
+        if (restoration.isPrepared) return `${backup.id} is restored already`;
+        const content = await node.backups.verifiedContent(backup.id, (done) =>
+          progress(done, backup.bytes),
+        );
+        await database.restore(content, backup, signal);
+        return `${backup.id}, ${backup.bytes} bytes`;
+      },
+      undo: async () => {
+        if (await database.answers()) await database.discard();
+      },
+      otherwise,
+    },
+    {
+      name: 'verify',
+      run: async () => {
+        const backup = chosenOf(restoration);
+        if (restoration.isPrepared) return 'was verified when it was restored';
+        const actual = await database.incoming();
+        if (backup.inventory === undefined)
+          return describe(actual.rows, 'an adopted dump: nothing to compare with');
+        const differences = inventoryDifferences(backup.inventory, actual);
+        if (differences.length === 0) return describe(actual.rows, 'as in the manifest');
+        throw new ColdspareError(
+          'backup-unusable',
+          `${backup.id} was restored but is not what its manifest says: ${differences.slice(0, 5).join('; ')}`,
+          'the next older backup is used; take a new backup and look at the disk of both nodes',
+          { value: differences },
+        );
+      },
+      otherwise,
+    },
+    {
+      name: 'swap',
+      run: async () => {
+        const backup = chosenOf(restoration);
+        const marker = {
+          lineage: backup.lineage,
+          epoch: restoration.epoch,
+          backup: backup.id,
+          served: false,
+        };
+        if (restoration.isPrepared) {
+          await database.mark(marker);
+          return undefined;
+        }
+        const { databaseName } = node.settings;
+        const keepAs = replacedName(databaseName, node.clock.now());
+        const { kept } = await database.swap(marker, keepAs);
+        if (!kept) return undefined;
+        restoration.keptAs = keepAs;
+        return `the database before is kept as ${keepAs}`;
+      },
+    },
+  ];
+};
+
+/**
+ * Drops the replaced databases but the newest, which the last swap left: its successor serves by now. Never
+ * fails the takeover that it comes after.
+ */
+export const tidyStep = (node: Node): Step => ({
+  name: 'tidy',
+  run: async () => {
+    const { database } = node.stack;
+    try {
+      const copies = replacedCopies(node.settings.databaseName, await database.others());
+      for (const name of copies.slice(0, -1)) await database.drop(name);
+      return copies.length > 1 ? `dropped ${copies.slice(0, -1).join(', ')}` : undefined;
+    } catch (error) {
+      return `old copies could not be dropped: ${toColdspareError(error).message}`;
+    }
+  },
+});
+
+const describe = (rows: Record<string, number>, compared: string): string => {
+  const counts = Object.values(rows);
+  return `${counts.reduce((sum, count) => sum + count, 0)} rows in ${counts.length} tables, ${compared}`;
+};

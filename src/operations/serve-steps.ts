@@ -1,0 +1,109 @@
+import { isHealthy, type ProbeResult, sayProbe } from '../ports/probe.js';
+import { sayDuration } from '../pure/duration.js';
+import { ColdspareError } from '../pure/errors.js';
+import { until } from './asking.js';
+import type { Node } from './node.js';
+import type { Step } from './plan.js';
+
+const POLL_PAUSE = 250;
+
+/** From a database that is proven to an app that answers. Only a primary that has promised nothing gets here. */
+export const serveSteps = (node: Node): Step[] => [
+  {
+    name: 'open-database',
+    run: async ({ signal }) => {
+      refuseUnlessPrimary(node);
+      const { database } = node.stack;
+      await database.start(signal);
+      await database.thaw();
+      const { marker } = await database.live();
+      if (marker === undefined) throw lostMarker(node);
+      // Before the first write: a database that has served is never again taken for the backup's content (H07).
+      const { epoch } = node.state.current;
+      if (!marker.served || marker.epoch !== epoch)
+        await database.mark({ ...marker, epoch, served: true });
+      return undefined;
+    },
+  },
+  {
+    name: 'start-app',
+    run: async ({ signal }) => {
+      refuseUnlessPrimary(node);
+      // A restarted agent finds its app at work and leaves it alone.
+      if (isHealthy(await node.stack.app.check())) return 'it runs already';
+      await startApp(node, signal);
+      return undefined;
+    },
+  },
+  {
+    name: 'wait-for-app',
+    run: async ({ signal }) => {
+      const began = node.clock.elapsed();
+      await appAnswers(node, signal);
+      return `answered after ${sayDuration(node.clock.elapsed() - began)}`;
+    },
+  },
+];
+
+/** Starts the app, and stops it again when this node may not serve any more by then. */
+const startApp = async (node: Node, signal: AbortSignal): Promise<void> => {
+  await node.stack.app.start(signal);
+  if (node.state.current.mode === 'primary') return;
+  await stopApp(node, signal);
+  refuseUnlessPrimary(node);
+};
+
+/** Stops the app and remembers that it does not answer, so that no load balancer is told otherwise meanwhile. */
+export const stopApp = async (node: Node, signal: AbortSignal): Promise<void> => {
+  observeApp(node, { outcome: 'refuses', detail: 'stopped by the agent' });
+  await node.stack.app.stop(signal);
+};
+
+export const stopAppStep = (node: Node): Step => ({
+  name: 'stop-app',
+  run: async ({ signal }) => {
+    await stopApp(node, signal);
+    return undefined;
+  },
+});
+
+const appAnswers = async (node: Node, signal: AbortSignal): Promise<void> => {
+  const { appStartTimeout } = node.settings;
+  let last: ProbeResult | undefined;
+  const ask = async () => {
+    last = await node.stack.app.check();
+    observeApp(node, last);
+    return isHealthy(last) ? last : undefined;
+  };
+  const wait = { timeout: appStartTimeout, pause: POLL_PAUSE, what: 'the app answers' };
+  await until({ clock: node.clock, signal }, wait, ask).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw new ColdspareError(
+      'app-failed',
+      `the app was started but does not answer at APP_HEALTH_URL after ${sayDuration(appStartTimeout)}: it ${last === undefined ? 'was not asked' : sayProbe(last)}`,
+      "this node stays primary and starts the app again by itself; read the app's own log",
+      { cause },
+    );
+  });
+};
+
+export const observeApp = (node: Node, value: ProbeResult): void => {
+  node.observed.app = { value, at: node.clock.now() };
+};
+
+const refuseUnlessPrimary = (node: Node): void => {
+  const { mode, epoch } = node.state.current;
+  if (mode === 'primary') return;
+  throw new ColdspareError(
+    'not-primary',
+    `the app may not run here: this node is ${mode} at epoch ${epoch}`,
+    'GET /status on both nodes shows who serves',
+  );
+};
+
+const lostMarker = (node: Node): ColdspareError =>
+  new ColdspareError(
+    'foreign-lineage',
+    `${node.settings.databaseName} carries no lineage: it was recreated, or is not there`,
+    'promote the other node, which restores the newest backup; this one gets everything back by failback',
+  );

@@ -1,0 +1,107 @@
+import { isHealthy, sayProbe } from '../ports/probe.js';
+import type { Manifest } from '../pure/manifest.js';
+import type { BackupSummary, NodeStatus } from '../pure/status.js';
+import { ageOf, usableBackups } from './choose-steps.js';
+import type { Node } from './node.js';
+
+/** Whether this node serves, from its last checks: cheap enough for a load balancer. */
+export const isServing = ({ state, observed }: Node): boolean =>
+  state.current.mode === 'primary' && observed.app !== undefined && isHealthy(observed.app.value);
+
+/** Everything about a node that a person or the peer may know, from what it saw last. */
+export const nodeStatus = (node: Node): NodeStatus => {
+  const { settings, state, observed, stack } = node;
+  const { mode, epoch, lineage, since, push, promotion, yielding, failbackDue } = state.current;
+  const newest = usableBackups(node)[0];
+  return {
+    node: settings.nodeName,
+    role: mode === 'standby' ? 'standby' : 'primary',
+    mode,
+    epoch,
+    lineage,
+    serving: isServing(node),
+    since,
+    stack: stack.name,
+    app: {
+      answers: observed.app !== undefined && isHealthy(observed.app.value),
+      detail: observed.app === undefined ? 'not checked yet' : sayProbe(observed.app.value),
+      checkedAt: isoAt(observed.app?.at),
+    },
+    database: {
+      answers: observed.database?.value.answers ?? false,
+      marker: observed.database?.value.marker ?? null,
+    },
+    latestBackup: newest === undefined ? null : summary(node, newest),
+    push,
+    peer: peerStatus(node),
+    promotion,
+    yielding: yielding && {
+      operation: yielding.operation,
+      epoch: yielding.epoch,
+      cause: yielding.cause,
+    },
+    pause: activePause(node),
+    failback: { policy: settings.failback, due: failbackDue },
+    operation: node.runner.current ?? null,
+    policy: {
+      alone: settings.alone,
+      monitor: settings.monitor,
+      witness: settings.witnessUrl !== undefined,
+      backupMaxAgeSeconds: settings.backupMaxAge / 1_000,
+      rescueTimeoutSeconds: settings.rescueTimeout / 1_000,
+    },
+    problems: problems(node),
+  };
+};
+
+/** Why this node does not do its job, as stable words; empty when it does. */
+export const problems = (node: Node): string[] => {
+  const { mode, push, standDown } = node.state.current;
+  return [
+    ...(mode === 'primary' && !isServing(node) ? ['app-down'] : []),
+    ...(mode === 'yielding' ? ['yielding'] : []),
+    ...(mode === 'primary' && push.failingSince !== null ? ['push-failing'] : []),
+    ...(standDown === null ? [] : ['standing-down']),
+    ...(isBackupStale(node) ? ['backup-stale'] : []),
+  ];
+};
+
+export const activePause = (node: Node): NodeStatus['pause'] => {
+  const { pause } = node.state.current;
+  return pause !== null && Date.parse(pause.until) > node.clock.now() ? pause : null;
+};
+
+/** A backup that is too old to promote from without force. A new pair has until then to make its first one. */
+const isBackupStale = (node: Node): boolean => {
+  const newest = usableBackups(node)[0];
+  const age =
+    newest === undefined
+      ? node.clock.now() - Date.parse(node.state.current.since)
+      : ageOf(node, newest);
+  return age > node.settings.backupMaxAge;
+};
+
+const summary = (node: Node, backup: Manifest): BackupSummary => ({
+  id: backup.id,
+  epoch: backup.epoch,
+  sequence: backup.sequence,
+  takenAt: backup.takenAt,
+  ageSeconds: Math.round(ageOf(node, backup) / 1_000),
+  bytes: backup.bytes,
+});
+
+const peerStatus = (node: Node): NodeStatus['peer'] => {
+  const seen = node.observed.peer;
+  const answer = seen === undefined || 'error' in seen.value ? undefined : seen.value;
+  return {
+    url: node.settings.peerUrl,
+    reachable: answer !== undefined,
+    role: answer?.role ?? null,
+    epoch: answer?.epoch ?? null,
+    checkedAt: isoAt(seen?.at),
+    error: seen !== undefined && 'error' in seen.value ? seen.value.error : null,
+  };
+};
+
+const isoAt = (at: number | undefined): string | null =>
+  at === undefined ? null : new Date(at).toISOString();

@@ -1,0 +1,9 @@
+/** Time, injected so that tests and the simulation own it. */
+export interface Clock {
+  /** Milliseconds since 1970. May jump when somebody sets the clock: for names and reports only. */
+  now(): number;
+  /** Milliseconds since any fixed moment. Never jumps: for deadlines and intervals. */
+  elapsed(): number;
+  /** Resolves after `ms` milliseconds. @throws the signal's reason when it is aborted first */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,41 @@
+import type { Readable } from 'node:stream';
+import type { Manifest } from '../pure/manifest.js';
+import type { OperationRecord } from '../pure/operation.js';
+import type { NodeStatus } from '../pure/status.js';
+
+/**
+ * The other agent. Every message carries this node's epoch, every answer the peer's. Methods throw
+ * ColdspareError `peer-unreachable` when no answer came (the peer may have acted all the same), and
+ * `peer-refused` with the peer's own problem when it said no.
+ */
+export interface Peer {
+  status(): Promise<NodeStatus>;
+  /** Asks a primary to stop serving until `operation` of ours has ended; `epoch` is the one we mean to take. */
+  fence(operation: string, epoch: number): Promise<FenceAnswer>;
+  /** Asks the fenced peer for a last backup, pushed to us. The answer is its operation. */
+  rescue(operation: string): Promise<OperationRecord>;
+  /** Asks the peer to take over from `backup` as operation `operation`. Safe to repeat. */
+  takeOver(operation: string, epoch: number, backup: string): Promise<OperationRecord>;
+  /** Asks a primary to hand over to us. */
+  requestHandover(reason: string): Promise<OperationRecord>;
+  /** The peer's operation; undefined when it never heard of it. */
+  operation(id: string): Promise<OperationRecord | undefined>;
+  /** Makes sure that `operation` never commits at the peer, unless it did already. The answer is what it came to. */
+  cancel(id: string): Promise<OperationRecord>;
+  backups(): Promise<Manifest[]>;
+  /** Streams a dump to the peer. Not a backup there until `commit`. */
+  upload(
+    id: string,
+    content: Readable,
+    bytes: number,
+    signal: AbortSignal,
+  ): Promise<{ bytes: number; sha256: string }>;
+  commit(manifest: Manifest): Promise<void>;
+}
+
+export interface FenceAnswer {
+  /** The peer's role from now on. */
+  mode: NodeStatus['mode'];
+  /** What it did, for the report. */
+  detail: string;
+}

@@ -1,0 +1,81 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Inventory, Manifest, Surroundings } from '../pure/manifest.js';
+import type { Marker } from '../pure/marker.js';
+import type { ProbeResult } from './probe.js';
+
+/** What `dump` found in the one snapshot it was taken from. */
+export interface DumpFacts {
+  format: Manifest['format'];
+  serverVersion: string;
+  /** The marker of the dumped database; undefined when it is not one of ours. */
+  marker: Marker | undefined;
+  inventory: Inventory;
+  surroundings: Surroundings;
+}
+
+/**
+ * One PostgreSQL database and the service that runs it. "Live" is the database the app uses; "incoming" is
+ * where a restore goes until it is proven. Every method ends within its own deadline or when the signal is
+ * aborted. Unless said otherwise, methods throw ColdspareError `database-unreachable` when the service does not
+ * answer and `database-failed` when it refuses.
+ */
+export interface Database {
+  /** Starts the service and returns once a real query over TCP is answered. Safe to repeat. */
+  start(signal: AbortSignal): Promise<void>;
+  /** Stops the service. Safe to repeat. */
+  stop(signal: AbortSignal): Promise<void>;
+  /** Whether a real query over TCP is answered now. Never throws. */
+  answers(): Promise<boolean>;
+  /** `exists: false` when the service has no database of the configured name. */
+  live(): Promise<{ exists: boolean; marker: Marker | undefined }>;
+  /** Writes the marker of the live database. */
+  mark(marker: Marker): Promise<void>;
+  /** Rows, sequences and large objects of the live database, counted in one snapshot. */
+  inventory(): Promise<Inventory>;
+  /** Dumps the live database into `sink`, which it ends. What it returns was read in the dump's own snapshot. */
+  dump(sink: Writable, signal: AbortSignal): Promise<DumpFacts>;
+  /**
+   * Restores `content` as the incoming database, in place of an earlier incoming one. The live one is not touched.
+   * @throws ColdspareError `backup-unusable` when the content cannot be restored as a whole
+   */
+  restore(content: Readable, manifest: Manifest, signal: AbortSignal): Promise<void>;
+  /** What the incoming database holds. */
+  incoming(): Promise<Inventory>;
+  /** Removes the incoming database. No error when there is none. */
+  discard(): Promise<void>;
+  /**
+   * Makes the incoming database the live one, with `marker`, in one transaction; the one before is kept as
+   * `keepAs`. Ends open sessions. Resolves to whether there was one to keep.
+   */
+  swap(marker: Marker, keepAs: string): Promise<{ kept: boolean }>;
+  /** Renames the live database to `keepAs`, so that there is no live one. No error when there is none. */
+  setAside(keepAs: string): Promise<void>;
+  /** Names of all databases beside the live one. */
+  others(): Promise<string[]>;
+  /** Drops a database that `others` names. */
+  drop(name: string): Promise<void>;
+  /** Refuses writes from now on and ends every session that could be writing. Survives a restart of the service. Safe to repeat. */
+  freeze(): Promise<void>;
+  /** Takes `freeze` back. Safe to repeat. */
+  thaw(): Promise<void>;
+  /** A number that grows with every row written to the live database; equal numbers mean nobody wrote. */
+  writes(): Promise<bigint>;
+}
+
+/** The application, as one service. */
+export interface App {
+  /** Starts it; returns when the service manager says so, which may be before it answers. Safe to repeat. @throws ColdspareError `app-failed` */
+  start(signal: AbortSignal): Promise<void>;
+  /** Stops it; returns when it is down. Safe to repeat. @throws ColdspareError `app-failed` when it is still up */
+  stop(signal: AbortSignal): Promise<void>;
+  /** Whether anything of it still runs, healthy or not. */
+  isRunning(): Promise<boolean>;
+  /** Its health URL, once. Never throws. */
+  check(): Promise<ProbeResult>;
+}
+
+export interface Stack {
+  readonly name: 'compose' | 'host' | 'embedded';
+  readonly database: Database;
+  readonly app: App;
+}

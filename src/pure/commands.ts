@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { backupIdSchema } from './backup-id.js';
+
+/** What may be asked of a node, validated once at the edge. */
+
+export const promoteCommandSchema = z.strictObject({
+  /** Overrides: primary looks healthy, newest backup too old, paused, no answer to a promise. Never: no backup. */
+  force: z.boolean().default(false),
+  /** Ask the primary for a handover instead of taking over from it. */
+  planned: z.boolean().default(false),
+  reason: z.string().max(500).default(''),
+  dryRun: z.boolean().default(false),
+});
+export type PromoteCommand = z.infer<typeof promoteCommandSchema>;
+
+export const demoteCommandSchema = z.strictObject({
+  reason: z.string().max(500).default(''),
+  dryRun: z.boolean().default(false),
+});
+export type DemoteCommand = z.infer<typeof demoteCommandSchema>;
+
+/** The peer's request that this node takes over as the second half of its handover. */
+export const takeOverCommandSchema = z.strictObject({
+  operation: z.string().regex(/^[\w-]{8,120}$/),
+  epoch: z.int().positive(),
+  backup: backupIdSchema,
+});
+export type TakeOverCommand = z.infer<typeof takeOverCommandSchema>;
+
+export const fenceCommandSchema = z.strictObject({
+  operation: z.string().regex(/^[\w-]{8,120}$/),
+  epoch: z.int().positive(),
+});
+export type FenceCommand = z.infer<typeof fenceCommandSchema>;
+
+export const backupCommandSchema = z.strictObject({
+  reason: z.string().max(500).default(''),
+  /** The peer's promote that fenced this node and wants everything that was written. */
+  rescue: z
+    .string()
+    .regex(/^[\w-]{8,120}$/)
+    .optional(),
+});
+export type BackupCommand = z.infer<typeof backupCommandSchema>;
+
+export const pauseCommandSchema = z.strictObject({
+  minutes: z
+    .number()
+    .positive()
+    .max(7 * 24 * 60)
+    .default(60),
+  reason: z.string().max(500).default(''),
+});
+
+export const adoptDumpCommandSchema = z.strictObject({
+  /** A dump on this node's disk. */
+  path: z.string().startsWith('/').max(4096),
+});
+export type PauseCommand = z.infer<typeof pauseCommandSchema>;
+export type AdoptDumpCommand = z.infer<typeof adoptDumpCommandSchema>;

@@ -1,0 +1,26 @@
+import { timestamp } from './backup-id.js';
+
+/** PostgreSQL cuts longer names without a word, and two cut names could be one. */
+const LONGEST_NAME = 63;
+
+const suffixed = (database: string, suffix: string): string =>
+  `${database.slice(0, LONGEST_NAME - suffix.length)}${suffix}`;
+
+/** Where a restore goes before it is proven. */
+export const incomingName = (database: string): string => suffixed(database, '_incoming');
+
+/** The dated name of the database that a restore replaced. */
+export const replacedName = (database: string, at: number): string =>
+  suffixed(database, `_before_${timestamp(at)}`);
+
+/** The dated name of a database that was written to after its node had been superseded. */
+export const divergedName = (database: string, at: number): string =>
+  suffixed(database, `_diverged_${timestamp(at)}`);
+
+/** Which of `names` are replaced copies of `database`, oldest first. Diverged ones are not: only a person may drop those. */
+export const replacedCopies = (database: string, names: readonly string[]): string[] => {
+  const stem = suffixed(database, '_before_00000000_000000').slice(0, -'00000000_000000'.length);
+  return names
+    .filter((name) => name.startsWith(stem) && /^\d{8}_\d{6}$/.test(name.slice(stem.length)))
+    .sort();
+};

@@ -1,0 +1,85 @@
+/** Stable codes: other programs branch on them, so a code is never renamed. `http/problem.ts` maps each to a status. */
+export type ErrorCode =
+  | 'already-primary'
+  | 'not-primary'
+  | 'primary-healthy'
+  | 'primary-busy'
+  | 'isolated'
+  | 'paused'
+  | 'busy'
+  | 'no-backup'
+  | 'backup-too-old'
+  | 'backup-unusable'
+  | 'backup-exists'
+  | 'backup-not-found'
+  | 'upload-unknown'
+  | 'upload-torn'
+  | 'digest-mismatch'
+  | 'too-large'
+  | 'disk-full'
+  | 'stale-epoch'
+  | 'serving'
+  | 'foreign-lineage'
+  | 'superseded'
+  | 'yielding'
+  | 'peer-unreachable'
+  | 'peer-refused'
+  | 'peer-not-ready'
+  | 'handover-in-doubt'
+  | 'handover-lost'
+  | 'database-unreachable'
+  | 'database-failed'
+  | 'app-failed'
+  | 'written-while-frozen'
+  | 'cancelled'
+  | 'preempted'
+  | 'interrupted'
+  | 'timed-out'
+  | 'command-failed'
+  | 'invalid-request'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not-found'
+  | 'operation-not-found'
+  | 'idempotency-conflict'
+  | 'transition-not-allowed'
+  | 'internal';
+
+interface ErrorExtras {
+  /** What made it fail; shown in the message's place in logs, never to strangers. */
+  cause?: unknown;
+  /** The value at fault, as data. Never a secret. */
+  value?: unknown;
+}
+
+/** An error that a person can act on: what happened, with which value, and what to type next. */
+export class ColdspareError extends Error {
+  readonly code: ErrorCode;
+  readonly remedy: string;
+  readonly value: unknown;
+
+  constructor(code: ErrorCode, message: string, remedy: string, extras: ErrorExtras = {}) {
+    super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
+    this.name = this.constructor.name;
+    this.code = code;
+    this.remedy = remedy;
+    this.value = extras.value;
+  }
+}
+
+/** The answer is no, and nothing was changed by asking. */
+export class Refused extends ColdspareError {}
+
+export const isError = (error: unknown, code: ErrorCode): error is ColdspareError =>
+  error instanceof ColdspareError && error.code === code;
+
+/** Any thrown thing as one of ours; what nobody foresaw becomes `internal` with the original as its cause. */
+export const toColdspareError = (error: unknown): ColdspareError =>
+  error instanceof ColdspareError
+    ? error
+    : new ColdspareError(
+        'internal',
+        error instanceof Error ? error.message : String(error),
+        'read the agent log at this time, and report it if the message does not explain itself',
+        { cause: error },
+      );

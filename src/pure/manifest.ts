@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { backupIdSchema } from './backup-id.js';
+
+const count = z.int().nonnegative();
+
+/** What a database holds, counted in one snapshot: the yardstick that a restore is measured with. */
+export const inventorySchema = z.object({
+  /** `schema.table` → rows, for every ordinary table of the user. */
+  rows: z.record(z.string(), count),
+  /**
+   * `schema.sequence` → last value, and whether it was handed out already. Values are text: bigint does not fit a
+   * number. Of a dump, only the sequences that stood still meanwhile.
+   */
+  sequences: z.record(z.string(), z.object({ last: z.string(), called: z.boolean() })).default({}),
+  largeObjects: count.default(0),
+});
+export type Inventory = z.infer<typeof inventorySchema>;
+
+const roleSchema = z.object({
+  name: z.string().min(1),
+  login: z.boolean(),
+  superuser: z.boolean(),
+  createDb: z.boolean(),
+  createRole: z.boolean(),
+  memberOf: z.array(z.string()),
+  /** SCRAM or md5 verifier as PostgreSQL stores it. A secret: never leaves through `GET /backups/{id}`. */
+  verifier: z.string().optional(),
+});
+export type DatabaseRole = z.infer<typeof roleSchema>;
+
+/** What belongs to a database but is not inside a dump of it. */
+export const surroundingsSchema = z.object({
+  encoding: z.string(),
+  collate: z.string(),
+  ctype: z.string(),
+  owner: z.string(),
+  /** `ALTER DATABASE … SET name = value`. */
+  settings: z.record(z.string(), z.string()),
+  roles: z.array(roleSchema),
+});
+export type Surroundings = z.infer<typeof surroundingsSchema>;
+
+/** A committed backup. Its presence on disk beside the dump is what makes the backup exist. */
+export const manifestSchema = z.object({
+  id: backupIdSchema,
+  database: z.string().min(1),
+  node: z.string().min(1),
+  /** ISO 8601, the moment of the dump's snapshot on the primary's clock. For people; order comes from epoch and sequence. */
+  takenAt: z.iso.datetime(),
+  epoch: z.int().positive(),
+  sequence: count,
+  lineage: z.string().min(1),
+  format: z.enum(['custom', 'plain']),
+  bytes: z.int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  serverVersion: z.string(),
+  /** Absent for an adopted dump of the old scripts: nobody counted when it was taken. */
+  inventory: inventorySchema.optional(),
+  surroundings: surroundingsSchema.optional(),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** Newest first: by epoch, then sequence; never by name or file time (H13). Adopted dumps share a sequence, so their own date decides. */
+export const newestFirst = (a: Manifest, b: Manifest): number =>
+  b.epoch - a.epoch || b.sequence - a.sequence || b.takenAt.localeCompare(a.takenAt);
+
+/** How a restored database differs from what was counted in the dump's snapshot; empty when it is the same. */
+export const inventoryDifferences = (expected: Inventory, actual: Inventory): string[] => [
+  ...differences(expected.rows, actual.rows, (rows) => `${rows ?? 'no table'}`, ' rows'),
+  ...differences(expected.sequences, only(expected.sequences, actual.sequences), (s) =>
+    s === undefined ? 'no sequence' : `${s.last}${s.called ? ' (used)' : ''}`,
+  ),
+  ...(expected.largeObjects === actual.largeObjects
+    ? []
+    : [`large objects: expected ${expected.largeObjects}, found ${actual.largeObjects}`]),
+];
+
+/** Sequences that moved during the dump are not expected: they belong to no snapshot, so nobody knows what it saw. */
+const only = <T>(wanted: Record<string, unknown>, found: Record<string, T>): Record<string, T> =>
+  Object.fromEntries(Object.entries(found).filter(([name]) => name in wanted));
+
+function differences<T>(
+  expected: Record<string, T>,
+  actual: Record<string, T>,
+  show: (value: T | undefined) => string,
+  unit = '',
+): string[] {
+  const names = [...new Set([...Object.keys(expected), ...Object.keys(actual)])].sort();
+  return names
+    .filter((name) => show(expected[name]) !== show(actual[name]))
+    .map((name) => `${name}: expected ${show(expected[name])}${unit}, found ${show(actual[name])}`);
+}

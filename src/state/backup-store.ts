@@ -1,0 +1,292 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { type Readable, Transform, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Disk } from '../ports/disk.js';
+import type { Faults } from '../ports/faults.js';
+import { ColdspareError, Refused } from '../pure/errors.js';
+import { type Manifest, manifestSchema, newestFirst } from '../pure/manifest.js';
+import { expired } from '../pure/retention.js';
+
+export interface Received {
+  bytes: number;
+  sha256: string;
+}
+
+interface Upload extends Received {
+  path: string;
+}
+
+/** Uploads that nobody committed. One running and one forgotten are normal; more is somebody filling the disk. */
+const MAX_UPLOADS = 2;
+
+/** Left free for the state and the journal, whatever is uploaded. */
+const RESERVED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Backups on disk. `<id>.json` is the manifest, and its rename is the commit: a dump without one does not
+ * exist (H05). Uploads are hashed on their way to a temp file and never overwrite a backup.
+ */
+export class BackupStore {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #faults: Faults;
+  readonly #maxBytes: number;
+  readonly #manifests = new Map<string, Manifest>();
+  readonly #uploads = new Map<string, Upload>();
+  #uploadCount = 0;
+
+  private constructor(disk: Disk, directory: string, faults: Faults, maxBytes: number) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#faults = faults;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Lists the committed backups and removes what a crash left of uncommitted ones. */
+  static async open(
+    disk: Disk,
+    directory: string,
+    faults: Faults,
+    maxBytes: number,
+  ): Promise<BackupStore> {
+    const store = new BackupStore(disk, directory, faults, maxBytes);
+    const names = await disk.list(directory);
+    for (const name of names.filter((candidate) => candidate.endsWith('.json'))) {
+      const manifest = parseManifest(await disk.read(join(directory, name)));
+      const isWhole =
+        manifest !== undefined &&
+        `${manifest.id}.json` === name &&
+        (await disk.size(store.#dumpPath(manifest.id))) === manifest.bytes;
+      if (isWhole) store.#manifests.set(manifest.id, manifest);
+    }
+    for (const name of names) {
+      const isOrphan =
+        name.endsWith('.part') ||
+        (name.endsWith('.dump') && !names.includes(`${name.slice(0, -'.dump'.length)}.json`));
+      if (isOrphan) await disk.remove(join(directory, name));
+    }
+    return store;
+  }
+
+  /** Committed backups, newest first by epoch and sequence. */
+  list(): Manifest[] {
+    return [...this.#manifests.values()].sort(newestFirst);
+  }
+
+  has(id: string): boolean {
+    return this.#manifests.has(id);
+  }
+
+  /** @throws Refused `backup-not-found` */
+  get(id: string): Manifest {
+    const manifest = this.#manifests.get(id);
+    if (manifest === undefined) {
+      throw new Refused(
+        'backup-not-found',
+        `there is no committed backup ${id}`,
+        'GET /backups lists those there are',
+        { value: id },
+      );
+    }
+    return manifest;
+  }
+
+  /** The dump's bytes. @throws Refused `backup-not-found` */
+  async content(id: string): Promise<Readable> {
+    return this.#disk.reader(this.#dumpPath(this.get(id).id));
+  }
+
+  /** The dump's bytes for a restore: the stream fails with `backup-unusable` at its end when they are not the committed ones. */
+  async verifiedContent(id: string, onBytes: (done: number) => void): Promise<Readable> {
+    const manifest = this.get(id);
+    const hash = createHash('sha256');
+    let bytes = 0;
+    const check = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        hash.update(chunk);
+        bytes += chunk.length;
+        onBytes(bytes);
+        done(null, chunk);
+      },
+      flush(done) {
+        const sha256 = hash.digest('hex');
+        done(sha256 === manifest.sha256 ? null : changedOnDisk(manifest, sha256));
+      },
+    });
+    // The reader of `check` gets every failure from there; this promise would only say it again.
+    pipeline(await this.content(id), check).catch(() => {});
+    return check;
+  }
+
+  /**
+   * Takes in a dump from `content`. It is no backup until `commit`.
+   * @throws Refused `backup-exists`, `too-large`, `disk-full`
+   */
+  async receive(id: string, content: Readable, announcedBytes?: number): Promise<Received> {
+    const { sink, received } = await this.open(id, announcedBytes);
+    await Promise.all([pipeline(content, sink), received]);
+    return received;
+  }
+
+  /** A sink for a dump, and what had gone into it once it is on disk. A sink that is destroyed leaves nothing behind. */
+  async open(
+    id: string,
+    announcedBytes = 0,
+  ): Promise<{ sink: Writable; received: Promise<Received> }> {
+    this.#refuseCommitted(id);
+    await this.#refuseTooLarge(announcedBytes);
+    const path = join(this.#directory, `${id}.${this.#uploadCount++}.part`);
+    await this.#faults.at('receive.write', 'before');
+    const file = await this.#disk.writer(path);
+    const hash = createHash('sha256');
+    let bytes = 0;
+    const sink = new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        bytes += chunk.length;
+        hash.update(chunk);
+        done(bytes > this.#maxBytes ? this.#tooLarge(bytes) : null, chunk);
+      },
+    });
+    const received = pipeline(sink, file)
+      .then(async () => {
+        await this.#faults.at('receive.write', 'after');
+        const upload = { bytes, sha256: hash.digest('hex'), path };
+        await this.#keepUpload(id, upload);
+        return { bytes: upload.bytes, sha256: upload.sha256 };
+      })
+      .catch(async (error: unknown) => {
+        await this.#disk.remove(path);
+        throw error;
+      });
+    // The caller may fail before it looks at this promise; the failure then already has its way out through the sink.
+    received.catch(() => {});
+    return { sink, received };
+  }
+
+  /**
+   * Makes an upload a backup, when it is the dump that the manifest describes. Safe to repeat.
+   * @throws Refused `upload-unknown`, `upload-torn`, `digest-mismatch`, `backup-exists`
+   */
+  async commit(manifest: Manifest): Promise<void> {
+    const known = this.#manifests.get(manifest.id);
+    if (known?.sha256 === manifest.sha256) return;
+    this.#refuseCommitted(manifest.id);
+    const upload = this.#uploads.get(manifest.id);
+    if (upload === undefined) {
+      throw new Refused(
+        'upload-unknown',
+        `nothing was uploaded as ${manifest.id}`,
+        `PUT /backups/${manifest.id} first`,
+        { value: manifest.id },
+      );
+    }
+    await this.#refuseDifferent(manifest, upload);
+    await this.#faults.at('receive.commit', 'before');
+    this.#uploads.delete(manifest.id);
+    try {
+      await this.#disk.rename(upload.path, this.#dumpPath(manifest.id));
+      await this.#faults.at('receive.commit', 'during');
+      await this.#disk.write(this.#manifestPath(manifest.id), JSON.stringify(manifest, null, 2));
+    } catch (error) {
+      await this.#disk.remove(upload.path);
+      await this.#disk.remove(this.#dumpPath(manifest.id));
+      throw error;
+    }
+    this.#manifests.set(manifest.id, manifest);
+    await this.#faults.at('receive.commit', 'after');
+  }
+
+  /** Removes the backups of `lineage` beyond the newest `keep`. Resolves to the removed ids. */
+  async prune(lineage: string, keep: number): Promise<string[]> {
+    const gone = expired(this.list(), lineage, keep).map(({ id }) => id);
+    for (const id of gone) {
+      // The manifest goes first: a dump without one does not exist, the other way round would be a backup without data.
+      await this.#disk.remove(this.#manifestPath(id));
+      this.#manifests.delete(id);
+      await this.#disk.remove(this.#dumpPath(id));
+    }
+    return gone;
+  }
+
+  async #keepUpload(id: string, upload: Upload): Promise<void> {
+    const replaced = this.#uploads.get(id);
+    if (replaced !== undefined) await this.#disk.remove(replaced.path);
+    this.#uploads.delete(id);
+    this.#uploads.set(id, upload);
+    for (const [oldest, { path }] of [...this.#uploads].slice(0, -MAX_UPLOADS)) {
+      this.#uploads.delete(oldest);
+      await this.#disk.remove(path);
+    }
+  }
+
+  #refuseCommitted(id: string): void {
+    if (!this.has(id)) return;
+    throw new Refused(
+      'backup-exists',
+      `${id} is a committed backup and is never overwritten`,
+      'use another id, or take the one that is there',
+      { value: id },
+    );
+  }
+
+  async #refuseTooLarge(announcedBytes: number): Promise<void> {
+    if (announcedBytes > this.#maxBytes) throw this.#tooLarge(announcedBytes);
+    const free = await this.#disk.free(this.#directory);
+    if (announcedBytes + RESERVED_BYTES <= free) return;
+    throw new Refused(
+      'disk-full',
+      `${announcedBytes} bytes do not fit: ${free} bytes are free in BACKUP_DIR, ${RESERVED_BYTES} stay reserved`,
+      'free disk space or lower BACKUP_KEEP on the receiving node, then POST /backups',
+      { value: announcedBytes },
+    );
+  }
+
+  #tooLarge(bytes: number): Refused {
+    return new Refused(
+      'too-large',
+      `a dump of ${bytes} bytes or more is above BACKUP_MAX_BYTES (${this.#maxBytes})`,
+      'raise BACKUP_MAX_BYTES on the receiving node',
+      { value: bytes },
+    );
+  }
+
+  async #refuseDifferent(manifest: Manifest, upload: Upload): Promise<void> {
+    if (upload.bytes === manifest.bytes && upload.sha256 === manifest.sha256) return;
+    this.#uploads.delete(manifest.id);
+    await this.#disk.remove(upload.path);
+    const torn = upload.bytes !== manifest.bytes;
+    throw new Refused(
+      torn ? 'upload-torn' : 'digest-mismatch',
+      torn
+        ? `received ${upload.bytes} bytes of ${manifest.id}, its manifest says ${manifest.bytes}`
+        : `received ${manifest.id} with sha256 ${upload.sha256}, its manifest says ${manifest.sha256}`,
+      `the upload was discarded; PUT /backups/${manifest.id} again`,
+      { value: manifest.id },
+    );
+  }
+
+  #dumpPath(id: string): string {
+    return join(this.#directory, `${id}.dump`);
+  }
+
+  #manifestPath(id: string): string {
+    return join(this.#directory, `${id}.json`);
+  }
+}
+
+const changedOnDisk = (manifest: Manifest, sha256: string): ColdspareError =>
+  new ColdspareError(
+    'backup-unusable',
+    `${manifest.id} has changed on disk: sha256 ${sha256}, committed as ${manifest.sha256}`,
+    'the next older backup is used; check the disk of this node',
+    { value: manifest.id },
+  );
+
+const parseManifest = (text: string | undefined): Manifest | undefined => {
+  try {
+    return text === undefined ? undefined : manifestSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,158 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Disk } from '../ports/disk.js';
+import { ColdspareError } from '../pure/errors.js';
+import { type Parity, type RoleEvent, transition } from '../pure/transitions.js';
+
+const moment = z.iso.datetime();
+
+const stateSchema = z.object({
+  version: z.literal(1),
+  mode: z.enum(['standby', 'primary', 'yielding']),
+  epoch: z.int().nonnegative(),
+  parity: z.enum(['odd', 'even']),
+  /** Since when it has had this mode. */
+  since: moment,
+  /** Null until a database was adopted here or a first backup came in. */
+  lineage: z.string().nullable(),
+  /** Number of the last backup taken in this epoch. */
+  sequence: z.int().nonnegative(),
+  /** Whose word a yielding node waits for: the peer's operation and the epoch it means to take. */
+  yielding: z
+    .object({
+      operation: z.string(),
+      epoch: z.int().positive(),
+      cause: z.enum(['handover', 'fence']),
+      /** The last backup taken while yielding: nothing was written after it. */
+      finalBackup: z.string().nullable(),
+    })
+    .nullable(),
+  promotion: z
+    .object({
+      operation: z.string(),
+      epoch: z.int().positive(),
+      backup: z.string().nullable(),
+      at: moment,
+    })
+    .nullable(),
+  /** Set when this node was superseded and its own database is still to be dealt with. */
+  standDown: z.object({ epoch: z.int().positive(), finalBackup: z.string().nullable() }).nullable(),
+  /** True after an unplanned promote of the node that was born a standby: the role is to be given back. */
+  failbackDue: z.boolean(),
+  /** Unplanned promotes of this node, newest last: repeated ones make failback wait longer. */
+  failovers: z.array(moment),
+  pause: z.object({ until: moment, reason: z.string() }).nullable(),
+  push: z.object({
+    lastSuccessAt: moment.nullable(),
+    failingSince: moment.nullable(),
+    error: z.string().nullable(),
+  }),
+});
+export type StateData = z.infer<typeof stateSchema>;
+
+/** What a role event may change besides mode and epoch. */
+type Changes = Partial<Omit<StateData, 'version' | 'mode' | 'epoch' | 'parity' | 'since'>>;
+
+/** What a node must not forget: role, epoch and promises, in one file that is replaced as a whole. */
+export class NodeState {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #now: () => number;
+  #data: StateData;
+  #writing: Promise<unknown> = Promise.resolve();
+
+  private constructor(disk: Disk, path: string, now: () => number, data: StateData) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#now = now;
+    this.#data = data;
+  }
+
+  /**
+   * Reads the state of `directory`, or writes the first one.
+   * @throws ColdspareError `internal` when the file cannot be read as state: it is never guessed or replaced
+   */
+  static async open(
+    disk: Disk,
+    directory: string,
+    initialRole: 'primary' | 'standby',
+    now: () => number,
+  ): Promise<NodeState> {
+    const path = join(directory, 'state.json');
+    const text = await disk.read(path);
+    if (text !== undefined) return new NodeState(disk, path, now, parseState(path, text));
+    const first = firstState(initialRole, now());
+    await disk.write(path, JSON.stringify(first, null, 2));
+    return new NodeState(disk, path, now, first);
+  }
+
+  get current(): Readonly<StateData> {
+    return this.#data;
+  }
+
+  /** Changes the role as the transition table allows, on disk before in memory. @throws ColdspareError `transition-not-allowed` */
+  async apply(event: RoleEvent, epoch: number, changes: Changes = {}): Promise<void> {
+    await this.#write((data) => {
+      const mode = transition(data, event, epoch);
+      const since = mode === data.mode ? data.since : new Date(this.#now()).toISOString();
+      const sequence = epoch === data.epoch ? data.sequence : 0;
+      const yielding = mode === 'yielding' ? data.yielding : null;
+      return { ...data, sequence, yielding, ...changes, mode, epoch, since };
+    });
+  }
+
+  /** Changes anything but the role. */
+  async update(changes: Changes): Promise<void> {
+    await this.#write((data) => ({ ...data, ...changes }));
+  }
+
+  /** A number that no other backup of this epoch has. */
+  async nextSequence(): Promise<number> {
+    await this.#write((data) => ({ ...data, sequence: data.sequence + 1 }));
+    return this.#data.sequence;
+  }
+
+  /** One after the other: each change sees the one before it. */
+  async #write(change: (data: StateData) => StateData): Promise<void> {
+    const write = this.#writing.then(async () => {
+      const next = change(this.#data);
+      await this.#disk.write(this.#path, JSON.stringify(next, null, 2));
+      this.#data = next;
+    });
+    this.#writing = write.catch(() => {});
+    await write;
+  }
+}
+
+const firstState = (initialRole: 'primary' | 'standby', now: number): StateData => {
+  const parity: Parity = initialRole === 'primary' ? 'odd' : 'even';
+  return {
+    version: 1,
+    mode: initialRole,
+    epoch: initialRole === 'primary' ? 1 : 0,
+    parity,
+    since: new Date(now).toISOString(),
+    lineage: null,
+    sequence: 0,
+    yielding: null,
+    promotion: null,
+    standDown: null,
+    failbackDue: false,
+    failovers: [],
+    pause: null,
+    push: { lastSuccessAt: null, failingSince: null, error: null },
+  };
+};
+
+const parseState = (path: string, text: string): StateData => {
+  try {
+    return stateSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ColdspareError(
+      'internal',
+      `${path} is not a state file of this version`,
+      `restore it from a copy, or move it away to start over with INITIAL_ROLE; the peer's role decides first`,
+      { cause },
+    );
+  }
+};

@@ -1,0 +1,449 @@
+import { PassThrough, Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { DumpFacts, Stack } from '../../src/ports/stack.js';
+import { incomingName } from '../../src/pure/database-names.js';
+import type { Manifest } from '../../src/pure/manifest.js';
+import type { Marker } from '../../src/pure/marker.js';
+
+export interface StackHarness {
+  stack: Stack;
+  /** Name of the live database. */
+  name: string;
+  /** The service runs, the live database is there, empty and unmarked, and nothing is beside it. */
+  reset(): Promise<void>;
+  /** A client's ordinary connection. @throws when the service or the database is not there */
+  connect(database?: string): Promise<Client>;
+  /** Leaves no process, port or file. */
+  cleanup(): Promise<void>;
+}
+
+const MARKER: Marker = { lineage: 'lin-1', epoch: 3, backup: 'shop_20261122_193000', served: false };
+const KEPT = 'shop_before_20261122_193000';
+const never = new AbortController().signal;
+
+/** Every promise of the `Database` and `App` ports, with real effects. */
+export const testStackContract = (makeHarness: () => Promise<StackHarness>): void => {
+  let harness: StackHarness;
+  let database: Stack['database'];
+  let app: Stack['app'];
+
+  beforeAll(async () => {
+    harness = await makeHarness();
+    ({ database, app } = harness.stack);
+  });
+  afterAll(() => harness?.cleanup());
+
+  const query = async <Row>(sql: string, name?: string): Promise<Row[]> => {
+    const client = await harness.connect(name);
+    try {
+      return (await client.query(sql)).rows as Row[];
+    } finally {
+      await client.end().catch(() => {});
+    }
+  };
+  const orders = async (name?: string): Promise<number> =>
+    (await query<{ n: number }>('SELECT count(*)::int AS n FROM orders', name))[0]?.n ?? -1;
+  const addOrders = (count: number) =>
+    query(`INSERT INTO orders (drink) SELECT 'flat white ' || n FROM generate_series(1, ${count}) n`);
+
+  /** A live database with `count` orders. */
+  const openShop = async (count: number): Promise<void> => {
+    await query('CREATE TABLE orders (id serial PRIMARY KEY, drink text NOT NULL)');
+    await query('CREATE TABLE "Müsli, 100%" (id int)');
+    await addOrders(count);
+  };
+
+  /** The live database replaced by one with a restored backup of `before` orders and `since` orders more. */
+  const restored = async (before: number, since: number) => {
+    await openShop(before);
+    const backup = await dump(database);
+    await addOrders(since);
+    await database.restore(Readable.from([backup.content]), backup.manifest, never);
+    return backup;
+  };
+
+  describe('database', () => {
+    beforeEach(() => harness.reset());
+
+    describe('service', () => {
+      test('starting and stopping twice is as good as once, and rows stay', async () => {
+        await openShop(2);
+        await database.stop(never);
+        await database.stop(never);
+        expect(await database.answers()).toBe(false);
+        await database.start(never);
+        await database.start(never);
+        expect(await database.answers()).toBe(true);
+        expect(await orders()).toBe(2);
+      });
+
+      test('a stopped database is unreachable, which is not the same as empty', async () => {
+        await database.stop(never);
+        await expect(database.live()).rejects.toMatchObject({ code: 'database-unreachable' });
+        await expect(database.inventory()).rejects.toMatchObject({ code: 'database-unreachable' });
+        await expect(database.freeze()).rejects.toMatchObject({ code: 'database-unreachable' });
+      });
+
+      test('a start that nobody wants any more ends at once', async () => {
+        await database.stop(never);
+        await expect(database.start(AbortSignal.abort(new Error('cancelled')))).rejects.toThrow(
+          'cancelled',
+        );
+      });
+    });
+
+    describe('marker', () => {
+      test('a database that nobody marked has no lineage', async () => {
+        expect(await database.live()).toEqual({ exists: true, marker: undefined });
+      });
+
+      test('the marker outlives the service, and the last one counts', async () => {
+        await database.mark(MARKER);
+        await database.mark({ ...MARKER, epoch: 4, served: true });
+        await database.stop(never);
+        await database.start(never);
+        expect(await database.live()).toEqual({
+          exists: true,
+          marker: { ...MARKER, epoch: 4, served: true },
+        });
+      });
+    });
+
+    describe('dump and restore', () => {
+      test('the incoming database holds what was counted in the dump, and the live one is as it was', async () => {
+        await openShop(5);
+        await database.mark(MARKER);
+        const { facts, manifest, content } = await dump(database);
+        expect(facts.marker).toEqual(MARKER);
+        expect(facts.inventory.rows).toEqual({ 'public.orders': 5, 'public.Müsli, 100%': 0 });
+        expect(facts.inventory.sequences).toEqual({
+          'public.orders_id_seq': { last: '5', called: true },
+        });
+
+        await addOrders(1);
+        await database.restore(Readable.from([content]), manifest, never);
+        expect(await database.incoming()).toEqual(facts.inventory);
+        expect((await database.inventory()).rows['public.orders']).toBe(6);
+        expect((await database.live()).marker).toEqual(MARKER);
+      });
+
+      test('orders that come in during the dump are in none of its counts', async () => {
+        await openShop(1);
+        await addOrders(20_000);
+        let isDone = false;
+        const customer = (async () => {
+          while (!isDone) await addOrders(1);
+        })();
+        const { facts, manifest, content } = await dump(database);
+        isDone = true;
+        await customer;
+        await database.restore(Readable.from([content]), manifest, never);
+        expect((await database.incoming()).rows).toEqual(facts.inventory.rows);
+      });
+
+      test('a second restore replaces the first', async () => {
+        const { manifest, content, facts } = await restored(2, 1);
+        await database.restore(Readable.from([content]), manifest, never);
+        expect(await database.incoming()).toEqual(facts.inventory);
+      });
+
+      test('discarding leaves no incoming database, and can be repeated', async () => {
+        await restored(2, 1);
+        await database.discard();
+        await database.discard();
+        expect(await database.others()).toEqual([]);
+        expect(await orders()).toBe(3);
+      });
+
+      test.each([
+        ['cut in the middle', (content: Buffer) => content.subarray(0, content.length / 2)],
+        ['cut just before its end', (content: Buffer) => content.subarray(0, -200)],
+        ['empty', () => Buffer.alloc(0)],
+        ['nothing but noise', () => Buffer.alloc(10_000, 'seed data ')],
+      ])('a dump that is %s is refused, and nothing of it stays', async (_name, tear) => {
+        await openShop(2);
+        await query(`INSERT INTO orders (drink) SELECT md5(n::text) FROM generate_series(1, 5000) n`);
+        const { manifest, content } = await dump(database);
+        await expect(
+          database.restore(Readable.from([tear(content)]), manifest, never),
+        ).rejects.toMatchObject({ code: 'backup-unusable' });
+        expect(await database.others()).toEqual([]);
+        expect(await orders()).toBe(5002);
+      });
+
+      test('a dump whose stream breaks half-way is refused, and nothing of it stays', async () => {
+        await openShop(2);
+        const { manifest, content } = await dump(database);
+        const torn = Readable.from(
+          (function* () {
+            yield content.subarray(0, content.length - 100);
+            throw new Error('connection lost');
+          })(),
+        );
+        await expect(database.restore(torn, manifest, never)).rejects.toMatchObject({
+          code: 'backup-unusable',
+        });
+        expect(await database.others()).toEqual([]);
+        expect(await orders()).toBe(2);
+      });
+
+      test('a restore that is called off leaves nothing', async () => {
+        await openShop(2);
+        const { manifest, content } = await dump(database);
+        const calledOff = new AbortController();
+        const stuck = new PassThrough();
+        stuck.write(content.subarray(0, 1000));
+        const restore = database.restore(stuck, manifest, calledOff.signal);
+        setTimeout(() => calledOff.abort(new Error('called off')), 300);
+        await expect(restore).rejects.toThrow('called off');
+        expect(await database.others()).toEqual([]);
+      });
+
+      test('a dump that is called off does not end its sink as if it were whole', async () => {
+        await openShop(2);
+        const sink = new PassThrough();
+        await expect(
+          database.dump(sink, AbortSignal.abort(new Error('called off'))),
+        ).rejects.toThrow('called off');
+        expect(sink.writableFinished).toBe(false);
+        expect(sink.destroyed).toBe(true);
+      });
+
+      test('a full disk under the dump fails the dump', async () => {
+        await openShop(2);
+        const full = new Writable({ write: (_chunk, _encoding, done) => done(new Error('disk full')) });
+        await expect(database.dump(full, never)).rejects.toThrow('disk full');
+      });
+    });
+
+    describe('swap', () => {
+      test('h01: sessions are open and clients keep coming, and the restored data takes over all the same', async () => {
+        await restored(2, 3);
+        const pooled = await harness.connect();
+        const ended = new Promise<void>((resolve) => pooled.once('end', () => resolve()));
+        const idleInTransaction = await harness.connect();
+        await idleInTransaction.query('BEGIN');
+        await idleInTransaction.query(`INSERT INTO orders (drink) VALUES ('never committed')`);
+        let isDone = false;
+        const customers = [1, 2, 3].map(async () => {
+          while (!isDone) {
+            await query('SELECT count(*) FROM orders').catch(() => sleep(5));
+          }
+        });
+
+        const swapped = await database.swap(MARKER, KEPT).finally(() => {
+          isDone = true;
+        });
+        await Promise.all(customers);
+        await ended;
+
+        expect(swapped).toEqual({ kept: true });
+        expect(await orders()).toBe(2);
+        expect(await database.live()).toEqual({ exists: true, marker: MARKER });
+        expect(await database.others()).toEqual([KEPT]);
+        expect(await orders(KEPT)).toBe(5);
+        await addOrders(1);
+        expect(await orders()).toBe(3);
+      });
+
+      test('the first restore of a new server has nothing to keep', async () => {
+        await restored(2, 3);
+        await database.setAside('elsewhere');
+        await database.drop('elsewhere');
+        expect(await database.swap(MARKER, KEPT)).toEqual({ kept: false });
+        expect(await orders()).toBe(2);
+        expect(await database.live()).toEqual({ exists: true, marker: MARKER });
+        expect(await database.others()).toEqual([]);
+      });
+
+      test('h11: a swap with nothing to swap in leaves the live database and its marker', async () => {
+        await openShop(2);
+        await database.mark(MARKER);
+        await expect(database.swap({ ...MARKER, epoch: 9 }, KEPT)).rejects.toMatchObject({
+          code: 'database-failed',
+        });
+        expect(await database.live()).toEqual({ exists: true, marker: MARKER });
+        expect(await orders()).toBe(2);
+        expect(await database.others()).toEqual([]);
+      });
+
+      test('a swap that would overwrite a kept database is refused, and nothing has moved', async () => {
+        await restored(2, 3);
+        await database.swap(MARKER, KEPT);
+        const { manifest, content } = await dump(database);
+        await database.restore(Readable.from([content]), manifest, never);
+        await expect(database.swap({ ...MARKER, epoch: 9 }, KEPT)).rejects.toMatchObject({
+          code: 'database-failed',
+        });
+        expect(await database.live()).toEqual({ exists: true, marker: MARKER });
+        expect(await orders(KEPT)).toBe(5);
+        expect(await database.others()).toEqual([KEPT, incomingName(harness.name)].sort());
+      });
+
+      test('what replaces a frozen database can be written to', async () => {
+        await restored(2, 3);
+        await database.freeze();
+        await database.swap(MARKER, KEPT);
+        await addOrders(1);
+        expect(await orders()).toBe(3);
+      });
+    });
+
+    describe('copies beside the live database', () => {
+      test('a database that is set aside is there under its new name, and no longer live', async () => {
+        await openShop(2);
+        const pooled = await harness.connect();
+        const ended = new Promise<void>((resolve) => pooled.once('end', () => resolve()));
+        await database.setAside(KEPT);
+        await ended;
+        await database.setAside(KEPT);
+        expect(await database.live()).toEqual({ exists: false, marker: undefined });
+        expect(await database.others()).toEqual([KEPT]);
+        expect(await orders(KEPT)).toBe(2);
+      });
+
+      test('dropping a copy can be repeated, and never drops the live database', async () => {
+        await restored(2, 3);
+        await database.swap(MARKER, KEPT);
+        await database.drop(KEPT);
+        await database.drop(KEPT);
+        expect(await database.others()).toEqual([]);
+        await expect(database.drop(harness.name)).rejects.toMatchObject({ code: 'database-failed' });
+        expect(await orders()).toBe(2);
+      });
+    });
+
+    describe('freeze', () => {
+      test('h12: no write gets through, reads do, and a restart does not thaw', async () => {
+        await openShop(2);
+        await database.freeze();
+        await database.freeze();
+        await expect(addOrders(1)).rejects.toThrow('read-only transaction');
+        await database.stop(never);
+        await database.start(never);
+        await expect(addOrders(1)).rejects.toThrow('read-only transaction');
+        expect(await orders()).toBe(2);
+
+        await database.thaw();
+        await database.thaw();
+        await addOrders(1);
+        expect(await orders()).toBe(3);
+      });
+
+      test('a transaction that was open at the freeze is never committed', async () => {
+        await openShop(2);
+        const client = await harness.connect();
+        await client.query('BEGIN');
+        await client.query(`INSERT INTO orders (drink) VALUES ('too late')`);
+        await database.freeze();
+        await expect(client.query('COMMIT')).rejects.toThrow();
+        expect(await orders()).toBe(2);
+      });
+
+      test('a client that was frozen out writes again after the thaw', async () => {
+        await openShop(2);
+        await database.freeze();
+        const pooled = await harness.connect();
+        const ended = new Promise<void>((resolve) => pooled.once('end', () => resolve()));
+        await database.thaw();
+        await ended;
+        await addOrders(1);
+        expect(await orders()).toBe(3);
+      });
+
+      test('the last dump before a handover is of a frozen database, and its copy is not frozen', async () => {
+        await openShop(2);
+        await database.freeze();
+        const { facts, manifest, content } = await dump(database);
+        await database.restore(Readable.from([content]), manifest, never);
+        expect(await database.incoming()).toEqual(facts.inventory);
+        await database.swap(MARKER, KEPT);
+        await addOrders(1);
+        expect(await orders()).toBe(3);
+      });
+    });
+
+    describe('writes', () => {
+      test('a frozen database counts no writes, whoever reads it', async () => {
+        await openShop(2);
+        await database.freeze();
+        const before = await database.writes();
+        await orders();
+        await dump(database);
+        expect(await database.writes()).toBe(before);
+      });
+
+      test.each([
+        ['insert', `INSERT INTO orders (drink) VALUES ('late')`],
+        ['update', `UPDATE orders SET drink = 'decaf' WHERE id = 1`],
+        ['delete', `DELETE FROM orders WHERE id = 1`],
+      ])('one %s shows, however late its session reports it', async (_name, sql) => {
+        await openShop(2);
+        await database.freeze();
+        const before = await database.writes();
+        await database.thaw();
+        const client = await harness.connect();
+        await client.query(sql);
+        await database.freeze();
+        expect(await database.writes()).toBeGreaterThan(before);
+      });
+    });
+  });
+
+  describe('app', () => {
+    test('starting and stopping twice is as good as once', async () => {
+      await app.start(never);
+      await app.start(never);
+      await expect.poll(() => app.check(), { timeout: 20_000 }).toMatchObject({
+        outcome: 'answers',
+        status: 200,
+      });
+      expect(await app.isRunning()).toBe(true);
+      await app.stop(never);
+      expect(await app.isRunning()).toBe(false);
+      expect(await app.check()).toMatchObject({ outcome: 'refuses' });
+      await app.stop(never);
+      expect(await app.isRunning()).toBe(false);
+    });
+  });
+};
+
+export interface Backup {
+  content: Buffer;
+  facts: DumpFacts;
+  manifest: Manifest;
+}
+
+/** The live database's dump, in memory. */
+export const dump = async (database: Stack['database']): Promise<Backup> => {
+  const chunks: Buffer[] = [];
+  const sink = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  const facts = await database.dump(sink, never);
+  expect(sink.writableFinished).toBe(true);
+  const content = Buffer.concat(chunks);
+  return { content, facts, manifest: manifestOf(facts, content) };
+};
+
+export const manifestOf = (facts: DumpFacts, content: Buffer): Manifest => ({
+  id: 'shop_20261122_193000',
+  database: 'shop',
+  node: 'vcl2',
+  takenAt: '2026-11-22T19:30:00.000Z',
+  epoch: 3,
+  sequence: 1,
+  lineage: 'lin-1',
+  format: facts.format,
+  bytes: Math.max(content.length, 1),
+  sha256: '0'.repeat(64),
+  serverVersion: facts.serverVersion,
+  inventory: facts.inventory,
+  surroundings: facts.surroundings,
+  final: false,
+});

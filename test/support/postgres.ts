@@ -1,0 +1,112 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { describe } from 'vitest';
+import { runCommand, splitCommand } from '../../src/drivers/command.js';
+
+const bindir = (): string | undefined => {
+  try {
+    return execFileSync('pg_config', ['--bindir'], { encoding: 'utf8' }).trim();
+  } catch {
+    return undefined;
+  }
+};
+const BIN = bindir();
+
+/** `describe` for tests that need an installed PostgreSQL; skipped with the reason in its name, but never in CI. */
+export const describePostgres = (name: string, tests: () => void): void => {
+  if (BIN !== undefined) {
+    describe(name, tests);
+  } else if (process.env.CI === 'true') {
+    throw new Error(`${name}: PostgreSQL is not installed (pg_config is not in PATH)`);
+  } else {
+    console.warn(`SKIPPED ${name}: PostgreSQL is not installed (pg_config is not in PATH)`);
+    describe.skip(`${name} (PostgreSQL is not installed)`, tests);
+  }
+};
+
+export interface Cluster {
+  port: number;
+  /** Superuser; local connections need no password unless `password` was asked for. */
+  user: string;
+  startCommand: string;
+  stopCommand: string;
+  /** Runs SQL in `database` and answers what psql prints, unaligned. */
+  psql(sql: string, database?: string): Promise<string>;
+  /** The machine loses power: no shutdown checkpoint. */
+  killHard(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** A fresh PostgreSQL on a free port, started. With `password`, every TCP connection needs it. */
+export const createCluster = async (options: { password?: string } = {}): Promise<Cluster> => {
+  const port = await freePort();
+  const directory = await mkdtemp(join(tmpdir(), 'coldspare-pg-'));
+  const data = join(directory, 'data');
+  // PostgreSQL does not run as root.
+  const as = userInfo().uid === 0 ? 'runuser -u postgres -- ' : '';
+  if (as !== '') {
+    const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres']));
+    await chown(directory, id('-u'), id('-g'));
+  }
+  const run = (line: string) => runCommand(splitCommand(line), { timeout: 60_000 });
+  const env = { PGPASSWORD: options.password ?? '' };
+
+  let access = '-A trust';
+  if (options.password !== undefined) {
+    const file = join(directory, 'password');
+    await writeFile(file, options.password);
+    await chmod(file, 0o644);
+    access = `-A scram-sha-256 --pwfile=${file}`;
+  }
+  await run(`${as}${BIN}/initdb -D ${data} -U postgres -E UTF8 --locale=C.UTF-8 -N ${access}`);
+  const settings = [
+    `port = ${port}`,
+    `listen_addresses = '127.0.0.1'`,
+    `unix_socket_directories = '${directory}'`,
+    'fsync = off',
+    'autovacuum_naptime = 1s',
+  ];
+  await run(
+    `${as}sh -c "printf '%s\\n' ${settings.map((line) => `\\"${line}\\"`).join(' ')} >> ${data}/postgresql.conf"`,
+  );
+  // No -l: the server keeps the stdio of whoever starts it, as a careless start command does.
+  const startCommand = `${as}${BIN}/pg_ctl -D ${data} -w start`;
+  const stopCommand = `${as}${BIN}/pg_ctl -D ${data} -m fast -w stop`;
+  const stop = (mode: string) =>
+    run(`${as}${BIN}/pg_ctl -D ${data} -m ${mode} -w stop`).catch(() => {});
+  await runCommand(splitCommand(startCommand), { timeout: 60_000, log: join(directory, 'log') });
+
+  return {
+    port,
+    user: 'postgres',
+    startCommand,
+    stopCommand,
+    psql: (sql, database = 'postgres') =>
+      runCommand(
+        ['psql', '-XAtqw', '-v', 'ON_ERROR_STOP=1', '-h', '127.0.0.1', '-p', `${port}`].concat(
+          ['-U', 'postgres', '-d', database],
+        ),
+        { timeout: 60_000, env, input: sql },
+      ),
+    killHard: async () => {
+      await stop('immediate');
+    },
+    remove: async () => {
+      await stop('immediate');
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+};
+
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
