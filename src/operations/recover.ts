@@ -6,7 +6,7 @@ import type { Node } from './node.js';
 import type { Plan } from './plan.js';
 import { planPromote, planTakeOver } from './promote.js';
 import { tidyStep } from './restore-steps.js';
-import { stopApp } from './serve-steps.js';
+import { stopAppStep } from './serve-steps.js';
 
 /** An operation that crashed the agent this often is not tried again. */
 const MAX_ATTEMPTS = 3;
@@ -16,9 +16,6 @@ const MAX_ATTEMPTS = 3;
  * runs here agree with the role on disk.
  */
 export const recover = async (node: Node): Promise<void> => {
-  const isPrimary = node.state.current.mode === 'primary';
-  // Whatever else is to be done, an app that somebody started on this node must not go on meanwhile (H08, H19).
-  if (!isPrimary) await stopApp(node, AbortSignal.timeout(60_000)).catch(() => {});
   for (const record of node.runner.list().filter(({ state }) => state === 'running')) {
     const plan = planAgain(node, record);
     if (plan !== undefined && node.runner.current === undefined)
@@ -55,10 +52,14 @@ const planRest = (node: Node, command: OperationRecord['command']): Plan => ({
   isPreemptible: () => node.state.current.standDown !== null,
 });
 
-const planPromotion = (node: Node, command: OperationRecord['command']): Plan =>
-  command.type === 'take-over'
-    ? planTakeOver(node, command as unknown as TakeOverCommand)
-    : planPromote(node, command as unknown as PromoteCommand, command.source as Source);
+/** From the start again, every step is safe to repeat; but first an app that somebody started meanwhile has to go (H19). */
+const planPromotion = (node: Node, command: OperationRecord['command']): Plan => {
+  const plan =
+    command.type === 'take-over'
+      ? planTakeOver(node, command as unknown as TakeOverCommand)
+      : planPromote(node, command as unknown as PromoteCommand, command.source as Source);
+  return { ...plan, steps: [stopAppStep(node), ...plan.steps] };
+};
 
 const endingOf = (
   node: Node,

@@ -24,7 +24,8 @@ export const createCommandApp = async (directory: string): Promise<CommandApp> =
   const pids = async () =>
     (await readFile(pidFile, 'utf8').catch(() => '')).split('\n').filter(Boolean).map(Number);
   return {
-    start: `sh -c '"${process.execPath}" ${file} ${port} & echo $! >> ${pidFile}'`,
+    // Like any service manager, it starts nothing that runs already; unlike one, it fails to stop what does not run.
+    start: `sh -c 'kill -0 $(tail -n 1 ${pidFile}) || { "${process.execPath}" ${file} ${port} & echo $! >> ${pidFile}; }'`,
     stop: `sh -c 'kill $(tail -n 1 ${pidFile})'`,
     healthUrl: `http://127.0.0.1:${port}/`,
     pids,

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +37,9 @@ export interface Cluster {
   psql(sql: string, database?: string): Promise<string>;
   /** The machine loses power: no shutdown checkpoint. */
   killHard(): Promise<void>;
+  /** The server takes connections and never answers them, until `wake`. */
+  hang(): Promise<void>;
+  wake(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -58,25 +61,28 @@ export const createCluster = async (options: { password?: string } = {}): Promis
   if (options.password !== undefined) {
     const file = join(directory, 'password');
     await writeFile(file, options.password);
-    await chmod(file, 0o644);
     access = `-A scram-sha-256 --pwfile=${file}`;
   }
   await run(`${as}${BIN}/initdb -D ${data} -U postgres -E UTF8 --locale=C.UTF-8 -N ${access}`);
-  const settings = [
-    `port = ${port}`,
-    `listen_addresses = '127.0.0.1'`,
-    `unix_socket_directories = '${directory}'`,
-    'fsync = off',
-    'autovacuum_naptime = 1s',
-  ];
-  await run(
-    `${as}sh -c "printf '%s\\n' ${settings.map((line) => `\\"${line}\\"`).join(' ')} >> ${data}/postgresql.conf"`,
+  await appendFile(
+    join(data, 'postgresql.conf'),
+    `
+port = ${port}
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '${directory}'
+fsync = off
+`,
   );
   // No -l: the server keeps the stdio of whoever starts it, as a careless start command does.
   const startCommand = `${as}${BIN}/pg_ctl -D ${data} -w start`;
   const stopCommand = `${as}${BIN}/pg_ctl -D ${data} -m fast -w stop`;
-  const stop = (mode: string) =>
-    run(`${as}${BIN}/pg_ctl -D ${data} -m ${mode} -w stop`).catch(() => {});
+  const stop = async (mode: string) => {
+    await run(`${as}${BIN}/pg_ctl -D ${data} -m ${mode} -w stop`).catch(() => {});
+  };
+  const signal = async (name: NodeJS.Signals) => {
+    const [pid] = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n');
+    process.kill(Number(pid), name);
+  };
   await runCommand(splitCommand(startCommand), { timeout: 60_000, log: join(directory, 'log') });
 
   return {
@@ -86,15 +92,19 @@ export const createCluster = async (options: { password?: string } = {}): Promis
     stopCommand,
     psql: (sql, database = 'postgres') =>
       runCommand(
-        ['psql', '-XAtqw', '-v', 'ON_ERROR_STOP=1', '-h', '127.0.0.1', '-p', `${port}`].concat(
-          ['-U', 'postgres', '-d', database],
-        ),
+        ['psql', '-XAtqw', '-v', 'ON_ERROR_STOP=1', '-h', '127.0.0.1', '-p', `${port}`].concat([
+          '-U',
+          'postgres',
+          '-d',
+          database,
+        ]),
         { timeout: 60_000, env, input: sql },
       ),
-    killHard: async () => {
-      await stop('immediate');
-    },
+    killHard: () => stop('immediate'),
+    hang: () => signal('SIGSTOP'),
+    wake: () => signal('SIGCONT'),
     remove: async () => {
+      await signal('SIGCONT').catch(() => {});
       await stop('immediate');
       await rm(directory, { recursive: true, force: true });
     },

@@ -121,8 +121,8 @@ export class DatabaseService {
     return this.#withClosed(this.#incoming, readInventory);
   }
 
-  async discard(): Promise<void> {
-    if (this.#incoming in this.#catalog) await this.drop(this.#incoming);
+  discard(): Promise<void> {
+    return this.drop(this.#incoming);
   }
 
   async swap(marker: Marker, keepAs: string): Promise<{ kept: boolean }> {
@@ -150,15 +150,17 @@ export class DatabaseService {
   }
 
   others(): string[] {
-    return Object.keys(this.#catalog).filter((name) => name !== this.#name);
+    return Object.keys(this.#catalog)
+      .filter((name) => name !== this.#name)
+      .sort();
   }
 
   async drop(name: string): Promise<void> {
     if (name === this.#name) throw mustStay(name);
-    const directory = this.#directoryOf(name);
-    const { [name]: _dropped, ...others } = this.#catalog;
+    const { [name]: dropped, ...others } = this.#catalog;
+    if (dropped === undefined) return;
     await this.#change(others);
-    await this.#remove(directory);
+    await this.#remove(dropped.directory);
   }
 
   /** PGlite does not read ALTER DATABASE … SET, so the catalog remembers, and every session is opened so. */

@@ -1,5 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -100,6 +101,7 @@ export const createDatabase = (
       } catch (error) {
         // Torn, not ended: whoever reads the other side must not take it for complete.
         sink.destroy();
+        signal.throwIfAborted();
         throw error;
       } finally {
         await rm(layout.outgoingDump, { force: true });
@@ -107,9 +109,7 @@ export const createDatabase = (
     },
     restore: async (content, { surroundings }, signal) => {
       try {
-        await pipeline(content, createWriteStream(layout.incomingDump, { mode: 0o600 }), {
-          signal,
-        });
+        await receive(content, layout.incomingDump, signal);
         await control.ask('restore', { surroundings }, transfer, signal);
       } finally {
         await rm(layout.incomingDump, { force: true });
@@ -125,6 +125,22 @@ export const createDatabase = (
     thaw: () => control.ask('thaw', null, transfer),
     writes: async () => BigInt(await control.ask('writes', null, query)),
   };
+};
+
+const receive = async (content: Readable, file: string, signal: AbortSignal): Promise<void> => {
+  try {
+    await pipeline(content, createWriteStream(file, { mode: 0o600 }), { signal });
+  } catch (cause) {
+    signal.throwIfAborted();
+    // A full disk says nothing about the backup: an older one would not fit either.
+    if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') throw cause;
+    throw new ColdspareError(
+      'backup-unusable',
+      `the dump broke off: ${cause instanceof Error ? cause.message : String(cause)}`,
+      'use the next older backup; nothing was changed',
+      { cause },
+    );
+  }
 };
 
 const answersQuery = async (

@@ -1,0 +1,175 @@
+import { isAbsolute, join } from 'node:path';
+import { validate as isCron } from 'node-cron';
+import { z } from 'zod';
+import { parseDuration } from './pure/duration.js';
+
+const duration = z.string().transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a length of time such as 500ms, 5s, 30m, 2h or 0',
+  });
+  return z.NEVER;
+});
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${least} to ${most}`)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, `must be from ${least} to ${most}`);
+
+const httpUrl = z.url({
+  protocol: /^https?$/,
+  error: 'must be a URL such as http://10.0.0.3:8080',
+});
+
+const path = z.string().refine(isAbsolute, 'must be an absolute path');
+
+const cron = z.string().refine(isCron, 'must be a cron expression such as */30 * * * *');
+
+const token = z
+  .string()
+  .min(32, 'must have at least 32 characters; make one with: openssl rand -hex 32')
+  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
+
+const urlList = z.string().transform((text, context) => {
+  const urls = text.split(/[\s,]+/).filter((url) => url !== '');
+  for (const url of urls) {
+    if (!httpUrl.safeParse(url).success)
+      context.addIssue({ code: 'custom', message: 'must be http(s) URLs separated by commas' });
+  }
+  return urls;
+});
+
+/** Every variable that the agent reads. `.env.example` documents each; a test holds the two together. */
+export const environmentSchema = z.object({
+  NODE_NAME: z
+    .string()
+    .regex(/^[\w.-]{1,63}$/, 'must be letters, digits, dot, dash or underscore, such as vcl3'),
+  HOST: z.string().min(1).default('0.0.0.0'),
+  PORT: wholeNumber(0, 65_535).default(8080),
+  INITIAL_ROLE: z.enum(['primary', 'standby']),
+  PEER_URL: httpUrl,
+  STATE_DIR: path.default('/var/lib/coldspare'),
+  BACKUP_DIR: path.optional(),
+  BACKUP_CRON: cron.default('*/30 * * * *'),
+  BACKUP_KEEP: wholeNumber(1, 1000).default(5),
+  BACKUP_MAX_AGE: duration.prefault('2h'),
+  BACKUP_MAX_BYTES: wholeNumber(1, Number.MAX_SAFE_INTEGER).default(1024 ** 4),
+  BACKUP_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9][\w-]{0,99}$/, 'must be letters, digits, dash or underscore')
+    .optional(),
+  STACK: z.enum(['compose', 'host', 'embedded']).default('compose'),
+  COMPOSE_PROJECT_DIR: z.string().min(1).default('.'),
+  COMPOSE_COMMAND: z.string().min(1).default('docker compose'),
+  DB_SERVICE: z.string().min(1).default('db'),
+  APP_SERVICE: z.string().min(1).default('app'),
+  DB_START_COMMAND: z.string().min(1).optional(),
+  DB_STOP_COMMAND: z.string().min(1).optional(),
+  DB_START_TIMEOUT: duration.prefault('1m'),
+  APP_START_COMMAND: z.string().min(1).optional(),
+  APP_STOP_COMMAND: z.string().min(1).optional(),
+  APP_START_TIMEOUT: duration.prefault('2m'),
+  EMBEDDED_APP: path.optional(),
+  DB_HOST: z.string().min(1).default('127.0.0.1'),
+  DB_PORT: wholeNumber(1, 65_535).default(5432),
+  DB_USER: z.string().min(1).default('postgres'),
+  DB_NAME: z.string().min(1).max(63, "must be at most 63 characters, PostgreSQL's limit"),
+  DB_PASSWORD: z.string().optional(),
+  PG_BIN: path.optional(),
+  APP_HEALTH_URL: httpUrl,
+  PRIMARY_CHECK_URL: httpUrl.optional(),
+  WITNESS_URL: httpUrl.optional(),
+  MONITOR: z.enum(['on', 'off']).default('on'),
+  CHECK_INTERVAL: duration.prefault('5s'),
+  CHECK_TIMEOUT: duration.prefault('3s'),
+  FAIL_THRESHOLD: wholeNumber(1, 1000).default(3),
+  CONFIRM_CHECKS: wholeNumber(1, 100).default(3),
+  CONFIRM_INTERVAL: duration.prefault('2s'),
+  FAILBACK: z.enum(['auto', 'manual']).default('auto'),
+  FAILBACK_STABLE: duration.prefault('1m'),
+  PREPARE: z.enum(['on-receive', 'on-promote']).default('on-receive'),
+  RESCUE_TIMEOUT: duration.prefault('2m'),
+  ALONE: z.enum(['serve', 'wait']).default('serve'),
+  ALONE_GRACE: duration.prefault('30s'),
+  PEER_TOKEN: token,
+  ADMIN_TOKEN: token,
+  WEBHOOK_TOKEN: token,
+  PEER_SSH: z
+    .string()
+    .regex(/^[^@\s]+@[^@\s:]+(:\d+)?$/, 'must be user@host or user@host:port')
+    .optional(),
+  PEER_SSH_KEY: path.optional(),
+  PEER_SSH_HOST_KEY: z
+    .string()
+    .startsWith('SHA256:', 'must be a pinned fingerprint, SHA256:…')
+    .optional(),
+  NOTIFY_URLS: urlList.prefault(''),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+/** Variables whose values are never shown, logged or passed on. */
+export const SECRETS: readonly string[] = [
+  'PEER_TOKEN',
+  'ADMIN_TOKEN',
+  'WEBHOOK_TOKEN',
+  'DB_PASSWORD',
+  'NOTIFY_URLS',
+];
+
+const configSchema = environmentSchema
+  .superRefine((env, context) => {
+    const tokens = [env.PEER_TOKEN, env.ADMIN_TOKEN, env.WEBHOOK_TOKEN];
+    const need = (name: keyof typeof env, why: string) => {
+      if (env[name] === undefined)
+        context.addIssue({ code: 'custom', path: [name], message: `is required ${why}` });
+    };
+    if (new Set(tokens).size < tokens.length) {
+      context.addIssue({
+        code: 'custom',
+        path: ['ADMIN_TOKEN'],
+        message: 'must differ from PEER_TOKEN and WEBHOOK_TOKEN: three doors, three keys',
+      });
+    }
+    if (env.STACK === 'host') {
+      need('APP_START_COMMAND', 'with STACK=host');
+      need('APP_STOP_COMMAND', 'with STACK=host');
+    }
+    if (env.PEER_SSH !== undefined) {
+      need('PEER_SSH_KEY', 'with PEER_SSH');
+      need('PEER_SSH_HOST_KEY', 'with PEER_SSH: host keys are never trusted blindly');
+    }
+  })
+  .transform((env) => ({
+    ...env,
+    BACKUP_DIR: env.BACKUP_DIR ?? join(env.STATE_DIR, 'backups'),
+    BACKUP_PREFIX:
+      env.BACKUP_PREFIX ?? env.DB_NAME.replace(/[^\w-]/g, '_').replace(/^[^A-Za-z0-9]/, 'x'),
+  }));
+export type Config = z.output<typeof configSchema>;
+
+/** What is wrong with the environment: one line a variable, with its value (unless secret) and what is accepted. */
+export class ConfigError extends Error {}
+
+/**
+ * The validated configuration. An empty variable counts as absent, as in a `.env` line without a value.
+ * @throws ConfigError naming every bad or missing variable
+ */
+export const loadConfig = (environment: Record<string, string | undefined>): Config => {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = configSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => {
+    const name = issue.path.join('.');
+    const value = given[name];
+    if (value === undefined)
+      return `${name} ${issue.code === 'custom' ? issue.message : 'is required'}`;
+    return `${name}=${SECRETS.includes(name) ? '(secret)' : JSON.stringify(value)}: ${issue.message}`;
+  });
+  throw new ConfigError(
+    `the configuration is not usable:\n  ${lines.join('\n  ')}\n.env.example documents every variable`,
+  );
+};

@@ -1,0 +1,31 @@
+import { appendFile, readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+import type { Faults } from '../ports/faults.js';
+
+const ruleSchema = z.object({
+  label: z.string(),
+  moment: z.enum(['before', 'during', 'after']),
+  action: z.enum(['fail', 'kill', 'hang']),
+});
+
+/**
+ * For tests only: breaks an agent at a step's label as a JSON file of rules says. Each rule strikes once, also
+ * across restarts: what has struck is listed in `<path>.hits`.
+ */
+export const createFileFaults = (path: string): Faults => ({
+  async at(label, moment) {
+    const rules = z.array(ruleSchema).parse(JSON.parse(await readFile(path, 'utf8')));
+    const rule = rules.find(
+      (candidate) => candidate.label === label && candidate.moment === moment,
+    );
+    if (rule === undefined) return;
+    const hit = `${label} ${moment} ${rule.action}`;
+    const hits = await readFile(`${path}.hits`, 'utf8').catch(() => '');
+    if (hits.split('\n').includes(hit)) return;
+    await appendFile(`${path}.hits`, `${hit}\n`);
+    if (rule.action === 'kill') process.kill(process.pid, 'SIGKILL');
+    if (rule.action === 'hang') await pause(2 ** 31 - 1);
+    throw new Error(`injected: ${label} fails ${moment} it`);
+  },
+});

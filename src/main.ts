@@ -1,0 +1,126 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { config as readDotenv } from 'dotenv';
+import { type Config, ConfigError, loadConfig, SECRETS } from './config.js';
+import { createEmbeddedStack } from './drivers/embedded/stack.js';
+import { createFileDisk } from './drivers/file-disk.js';
+import { createFileFaults } from './drivers/file-faults.js';
+import { createHostStack } from './drivers/host/stack.js';
+import { createHttpNotifier } from './drivers/http-notifier.js';
+import { createHttpPeer } from './drivers/http-peer.js';
+import { createHttpProbe } from './drivers/http-probe.js';
+import { acquireNodeLock } from './drivers/node-lock.js';
+import { createPinoLog } from './drivers/pino-log.js';
+import { createRandomIds } from './drivers/random-ids.js';
+import { createSystemClock } from './drivers/system-clock.js';
+import { noFaults } from './ports/faults.js';
+import type { Probe } from './ports/probe.js';
+import type { Stack } from './ports/stack.js';
+import { ColdspareError } from './pure/errors.js';
+import { type Drivers, startAgent } from './service.js';
+
+/** The composition root: the only file that knows which driver is behind which port. */
+const main = async (): Promise<void> => {
+  readDotenv({ quiet: true });
+  const config = loadConfig(process.env);
+  // What the agent starts inherits its environment, and the app has no use for our keys.
+  for (const name of SECRETS) delete process.env[name];
+
+  const lock = await acquireNodeLock(config.STATE_DIR, {
+    node: config.NODE_NAME,
+    why: 'runs the agent',
+  });
+  const drivers = buildDrivers(config);
+  const agent = await startAgent(config, drivers);
+  const stop = async (signal: NodeJS.Signals) => {
+    drivers.log.info({ signal }, 'stopping; the app goes on');
+    await agent.stop();
+    await lock.release();
+    process.exit(0);
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+};
+
+const buildDrivers = (config: Config): Drivers => {
+  const log = createPinoLog(config.LOG_LEVEL, config.NODE_NAME);
+  const probe = createHttpProbe();
+  const faultsFile = process.env.COLDSPARE_TEST_FAULTS;
+  if (faultsFile !== undefined) log.warn({ faultsFile }, 'faults are injected: this is a test');
+  return {
+    disk: createFileDisk(),
+    clock: createSystemClock(),
+    ids: createRandomIds(),
+    log,
+    faults: faultsFile === undefined ? noFaults : createFileFaults(faultsFile),
+    notifier: createHttpNotifier({ urls: config.NOTIFY_URLS, node: config.NODE_NAME, log }),
+    probe,
+    stack: buildStack(config, probe),
+    connectPeer: (link) =>
+      createHttpPeer({
+        url: config.PEER_URL,
+        token: config.PEER_TOKEN,
+        node: config.NODE_NAME,
+        statusTimeout: config.CHECK_TIMEOUT,
+        ...link,
+      }),
+  };
+};
+
+const buildStack = (config: Config, probe: Probe): Stack => {
+  switch (config.STACK) {
+    case 'host':
+      return buildHostStack(config, probe);
+    case 'embedded':
+      return buildEmbeddedStack(config, probe);
+    case 'compose':
+      throw new ConfigError(
+        'STACK=compose is not part of this version yet; use STACK=host or STACK=embedded',
+      );
+  }
+};
+
+const buildHostStack = (config: Config, probe: Probe): Stack =>
+  createHostStack({
+    database: { host: config.DB_HOST, ...databaseOf(config) },
+    ...(config.DB_START_COMMAND !== undefined &&
+      config.DB_STOP_COMMAND !== undefined && {
+        databaseCommands: { start: config.DB_START_COMMAND, stop: config.DB_STOP_COMMAND },
+      }),
+    appCommands: { start: config.APP_START_COMMAND ?? '', stop: config.APP_STOP_COMMAND ?? '' },
+    appHealthUrl: config.APP_HEALTH_URL,
+    probe,
+    log: join(config.STATE_DIR, 'services.log'),
+    timeouts: { start: config.DB_START_TIMEOUT },
+  });
+
+const buildEmbeddedStack = (config: Config, probe: Probe): Stack =>
+  createEmbeddedStack({
+    directory: join(config.STATE_DIR, 'embedded'),
+    database: databaseOf(config),
+    appHealthUrl: config.APP_HEALTH_URL,
+    appProgram:
+      config.EMBEDDED_APP ??
+      fileURLToPath(new URL('../scripts/sample-app/server.js', import.meta.url)),
+    probe,
+    timeouts: {
+      start: config.DB_START_TIMEOUT,
+      stop: 10_000,
+      query: config.CHECK_TIMEOUT,
+      transfer: 600_000,
+    },
+  });
+
+const databaseOf = (config: Config) => ({
+  port: config.DB_PORT,
+  user: config.DB_USER,
+  name: config.DB_NAME,
+  ...(config.DB_PASSWORD !== undefined && { password: config.DB_PASSWORD }),
+});
+
+main().catch((error: unknown) => {
+  if (error instanceof ConfigError) console.error(error.message);
+  else if (error instanceof ColdspareError) console.error(`${error.message}\n${error.remedy}`);
+  else console.error(error);
+  process.exit(1);
+});

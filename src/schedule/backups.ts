@@ -1,0 +1,38 @@
+import { backoff } from '../operations/asking.js';
+import { planPush } from '../operations/backup.js';
+import type { Node } from '../operations/node.js';
+import { requestBackup } from '../operations/requests.js';
+import { Refused } from '../pure/errors.js';
+
+const RETRY_FIRST = 10_000;
+const RETRY_MOST = 300_000;
+
+/** The cron's tick: the primary takes a backup and pushes it. */
+export const backUpIfPrimary = async (node: Node): Promise<void> => {
+  if (node.state.current.mode !== 'primary') return;
+  try {
+    await requestBackup(node, { reason: 'BACKUP_CRON' }, { source: 'schedule' });
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    node.log.warn({ code: error.code }, `no backup this time: ${error.message}`);
+  }
+};
+
+/** Sends a backup again that the peer did not get, with growing pauses, until it has it. */
+export const createPushRetry = (node: Node): (() => Promise<void>) => {
+  let attempts = 0;
+  let notBefore = 0;
+  return async () => {
+    const { mode, push, epoch } = node.state.current;
+    const newest = node.backups.list()[0];
+    if (push.failingSince === null || mode !== 'primary' || newest?.epoch !== epoch) {
+      attempts = 0;
+      notBefore = node.clock.elapsed() + RETRY_FIRST;
+      return;
+    }
+    if (node.clock.elapsed() < notBefore || node.runner.current !== undefined) return;
+    notBefore = node.clock.elapsed() + backoff(attempts, RETRY_FIRST, RETRY_MOST);
+    attempts += 1;
+    await node.runner.start(planPush(node, newest), { source: 'schedule' });
+  };
+};

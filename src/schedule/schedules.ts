@@ -1,0 +1,41 @@
+import { schedule } from 'node-cron';
+import type { Node } from '../operations/node.js';
+import { backUpIfPrimary, createPushRetry } from './backups.js';
+import { every } from './every.js';
+import { createFailback } from './failback.js';
+import { createDatabaseWatch, createGuard } from './guard.js';
+import { createMonitor } from './monitor.js';
+
+const DATABASE_WATCH = 30_000;
+
+/** Starts everything that happens by itself. The returned function stops it and waits for what is under way. */
+export const startSchedules = (node: Node, backupCron: string): (() => Promise<void>) => {
+  const stop = new AbortController();
+  const { checkInterval } = node.settings;
+  const failback = createFailback(node);
+  const monitor = createMonitor(node);
+  const run = (interval: number, name: string, task: () => Promise<void>) =>
+    every(node, interval, stop.signal, name, task);
+  const loops = [
+    run(checkInterval, 'monitor', async () => {
+      await monitor();
+      await failback();
+    }),
+    run(checkInterval, 'guard', createGuard(node)),
+    run(checkInterval, 'push retry', createPushRetry(node)),
+    run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
+  ];
+  const cron = schedule(
+    backupCron,
+    () =>
+      backUpIfPrimary(node).catch((error: unknown) =>
+        node.log.error({ error }, 'the backup could not be started'),
+      ),
+    { timezone: 'Etc/UTC' },
+  );
+  return async () => {
+    await cron.destroy();
+    stop.abort();
+    await Promise.all(loops);
+  };
+};

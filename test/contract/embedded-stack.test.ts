@@ -1,0 +1,426 @@
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PGlite } from '@electric-sql/pglite';
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readCatalog } from '../../src/drivers/embedded/catalog.js';
+import { layoutOf } from '../../src/drivers/embedded/layout.js';
+import { findProcesses } from '../../src/drivers/embedded/processes.js';
+import { createEmbeddedStack } from '../../src/drivers/embedded/stack.js';
+import type { Marker } from '../../src/pure/marker.js';
+import { fetchProbe } from '../support/fetch-probe.js';
+import { freePort } from '../support/postgres.js';
+import { dump, type StackHarness, testStackContract } from './stack-contract.js';
+
+const NAME = 'shop';
+const DIST = new URL('../../dist/', import.meta.url).pathname;
+const SERVER = join(DIST, 'src/drivers/embedded/database-server.js');
+const MARKER: Marker = { lineage: 'lin-1', epoch: 3, backup: null, served: false };
+const never = new AbortController().signal;
+
+const makeHarness = async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'coldspare-embedded-'));
+  const layout = layoutOf(directory);
+  const port = await freePort();
+  const appUrl = `http://127.0.0.1:${await freePort()}`;
+  const create = () =>
+    createEmbeddedStack({
+      directory,
+      database: { port, user: 'postgres', name: NAME },
+      appHealthUrl: `${appUrl}/coffees`,
+      appProgram: join(DIST, 'scripts/sample-app/server.js'),
+      probe: fetchProbe,
+      timeouts: { start: 60_000, stop: 5_000, query: 10_000, transfer: 60_000 },
+    });
+  const stack = create();
+  const open = async (options: pg.ClientConfig): Promise<pg.Client> => {
+    const client = new pg.Client({ host: '127.0.0.1', user: 'postgres', ...options });
+    client.on('error', () => {});
+    await client.connect();
+    return client;
+  };
+  return {
+    stack,
+    /** As another agent process on the same state sees it. */
+    create,
+    layout,
+    appUrl,
+    name: NAME,
+    connect: (database = NAME) =>
+      database === NAME ? open({ port, database }) : openCopy(layout, database, open),
+    reset: async () => {
+      await stack.database.stop(never);
+      await rm(layout.catalog, { force: true });
+      await rm(layout.databases, { recursive: true, force: true });
+      await stack.database.start(never);
+    },
+    killDatabase: async () => {
+      const pids = await findProcesses({ program: SERVER, argument: `--directory=${directory}` });
+      expect(pids).toHaveLength(1);
+      for (const pid of pids) process.kill(pid, 'SIGKILL');
+    },
+    cleanup: async () => {
+      await stack.app.stop(never);
+      await stack.database.stop(never);
+      await rm(directory, { recursive: true });
+    },
+  } satisfies StackHarness & Record<string, unknown>;
+};
+
+/** Copies beside the live database are not served; this looks into one until the client ends. */
+const openCopy = async (
+  layout: ReturnType<typeof layoutOf>,
+  database: string,
+  open: (options: pg.ClientConfig) => Promise<pg.Client>,
+): Promise<pg.Client> => {
+  const entry = (await readCatalog(layout.catalog))?.[database];
+  if (entry === undefined) throw new Error(`database "${database}" does not exist`);
+  const db = await PGlite.create(join(layout.databases, entry.directory), { database: NAME });
+  const server = new PGLiteSocketServer({ db, port: 0 });
+  await server.start();
+  const client = await open({ port: Number(server.getServerConn().split(':')[1]) });
+  const end = client.end.bind(client);
+  client.end = async () => {
+    await end();
+    await server.stop();
+    await db.close();
+  };
+  return client;
+};
+
+describe('embedded stack', { timeout: 60_000 }, () => {
+  testStackContract(makeHarness);
+});
+
+describe('embedded database', { timeout: 60_000 }, () => {
+  let harness: Awaited<ReturnType<typeof makeHarness>>;
+  let database: (typeof harness)['stack']['database'];
+
+  beforeAll(async () => {
+    harness = await makeHarness();
+    database = harness.stack.database;
+  });
+  beforeEach(() => harness.reset());
+  afterAll(() => harness?.cleanup());
+
+  const query = async <Row>(sql: string, values: unknown[] = []): Promise<Row[]> => {
+    const client = await harness.connect();
+    try {
+      return (await client.query(sql, values)).rows as Row[];
+    } finally {
+      await client.end();
+    }
+  };
+  const fill = (rows: number) =>
+    query(`CREATE TABLE orders AS SELECT n AS id, repeat('flat white ', 20) AS drink
+           FROM generate_series(1, ${rows}) n`);
+  const count = async () =>
+    (await query<{ n: number }>('SELECT count(*)::int AS n FROM orders'))[0]?.n;
+
+  test('the process is killed while three clients write, and every acknowledged row is there', async () => {
+    await query('CREATE TABLE orders (id serial PRIMARY KEY, drink text)');
+    await database.mark(MARKER);
+    const acknowledged: number[] = [];
+    const customer = async () => {
+      const client = await harness.connect();
+      const insert = 'INSERT INTO orders (drink) VALUES ($1) RETURNING id';
+      try {
+        for (;;) acknowledged.push((await client.query(insert, ['mocha'.repeat(200)])).rows[0].id);
+      } catch {
+        // The kill ends it.
+      }
+    };
+    const customers = [customer(), customer(), customer()];
+    await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(300);
+    await harness.killDatabase();
+    await Promise.all(customers);
+
+    await database.start(never);
+    const ids = new Set((await query<{ id: number }>('SELECT id FROM orders')).map((o) => o.id));
+    expect(acknowledged.filter((id) => !ids.has(id))).toEqual([]);
+    expect((await database.live()).marker).toEqual(MARKER);
+  });
+
+  test('the process is killed in the middle of a restore, and the live database is as it was', async () => {
+    await fill(20_000);
+    const { content, manifest } = await dump(database);
+    const before = (await readdir(harness.layout.databases)).length;
+    const restore = database.restore(Readable.from([content]), manifest, never);
+    const outcome = expect(restore).rejects.toMatchObject({ code: 'database-unreachable' });
+    const directories = () => readdir(harness.layout.databases);
+    await expect.poll(async () => (await directories()).length).toBe(before + 1);
+    await sleep(500);
+    await harness.killDatabase();
+    await outcome;
+
+    await database.start(never);
+    expect(await database.others()).toEqual([]);
+    expect(await directories()).toHaveLength(1);
+    expect(await count()).toBe(20_000);
+  });
+
+  test.each([0, 50, 150, 300, 500, 800])(
+    'the process is killed %i ms into a swap, and it has happened as a whole or not at all',
+    async (delay) => {
+      await fill(10);
+      const { content, manifest } = await dump(database);
+      await query('DELETE FROM orders WHERE id > 7');
+      await database.restore(Readable.from([content]), manifest, never);
+      const swap = database.swap(MARKER, 'shop_before').catch(() => undefined);
+      await sleep(delay);
+      await harness.killDatabase();
+      const outcome = await swap;
+
+      await database.start(never);
+      const { marker } = await database.live();
+      const hasHappened = marker !== undefined;
+      if (outcome !== undefined) expect(hasHappened).toBe(true);
+      expect(await count()).toBe(hasHappened ? 10 : 7);
+      expect(await database.others()).toEqual([hasHappened ? 'shop_before' : 'shop_incoming']);
+    },
+  );
+
+  test('a freeze outlives a kill', async () => {
+    await fill(1);
+    await database.freeze();
+    await harness.killDatabase();
+    await database.start(never);
+    await expect(query('DELETE FROM orders')).rejects.toThrow('read-only transaction');
+    const client = await harness.connect();
+    await client.query('DISCARD ALL');
+    await expect(client.query('DELETE FROM orders')).rejects.toThrow('read-only transaction');
+    await client.end();
+  });
+
+  test('h05: a plain dump that is cut between two statements parses, and is refused all the same', async () => {
+    await fill(3);
+    const { content, manifest } = await dump(database);
+    const sql = content.toString();
+    const cut = sql.slice(0, sql.lastIndexOf('INSERT INTO'));
+    await expect(database.restore(Readable.from([cut]), manifest, never)).rejects.toMatchObject({
+      code: 'backup-unusable',
+    });
+    expect(await database.others()).toEqual([]);
+    expect(await count()).toBe(3);
+  });
+
+  test('values and functions that look like psql commands come back letter for letter', async () => {
+    const drink = 'flat\n\\restrict white\n\\unrestrict\n\\\\ \'quoted\' "ü" $1';
+    await query('CREATE TABLE orders (id int, drink text)');
+    await query('INSERT INTO orders VALUES (1, $1)', [drink]);
+    await query(
+      `CREATE FUNCTION said() RETURNS text LANGUAGE sql AS $$ SELECT 'a\n\\restrict b\n' $$`,
+    );
+    const { content, manifest } = await dump(database);
+    await database.restore(Readable.from([content]), manifest, never);
+    await database.swap(MARKER, 'shop_before');
+    expect(await query('SELECT drink, said() FROM orders')).toEqual([
+      { drink, said: 'a\n\\restrict b\n' },
+    ]);
+  });
+
+  test('roles, owner and settings come back with the data', async () => {
+    await query(`CREATE ROLE owner LOGIN PASSWORD 'secret'`);
+    await query('CREATE ROLE reader IN ROLE owner');
+    await query('CREATE TABLE orders (id int)');
+    await query('ALTER TABLE orders OWNER TO owner');
+    await query('GRANT SELECT ON orders TO reader');
+    await query('ALTER DATABASE shop OWNER TO owner');
+    await query('ALTER DATABASE shop SET search_path TO public, "$user"');
+    const { content, manifest } = await dump(database);
+    await database.restore(Readable.from([content]), manifest, never);
+    await database.swap(MARKER, 'shop_before');
+    const { facts } = await dump(database);
+    expect(facts.surroundings).toEqual(manifest.surroundings);
+    expect(facts.surroundings.settings).toEqual({ search_path: 'public, "$user"' });
+  });
+
+  test('what a client has set and prepared is still there after a dump', async () => {
+    await fill(3);
+    const client = await harness.connect();
+    const prepared = { name: 'by-id', text: 'SELECT id FROM public.orders WHERE id = $1' };
+    await client.query(`SET search_path = pg_catalog; SET DateStyle = 'German'`);
+    await client.query(prepared, [1]);
+    await dump(database);
+    expect((await client.query(prepared, [2])).rows).toEqual([{ id: 2 }]);
+    expect((await client.query('SHOW search_path')).rows).toEqual([{ search_path: 'pg_catalog' }]);
+    expect((await client.query('SHOW DateStyle')).rows).toEqual([{ DateStyle: 'German, DMY' }]);
+    await client.end();
+  });
+
+  test('the values of many clients meet only their own statements, dumps in between or not', async () => {
+    await query('CREATE TABLE orders (id int, drink text)');
+    const clients = await Promise.all(Array.from({ length: 8 }, () => harness.connect()));
+    let isDone = false;
+    const dumps = (async () => {
+      while (!isDone) await database.inventory();
+    })();
+    await Promise.all(
+      clients.map(async (client, number) => {
+        for (let n = 0; n < 15; n++) {
+          // Longer than one network packet, so that a client's messages arrive one by one.
+          const drink = `${number}/${n}`.padEnd(150_000, 'x');
+          const { rows } =
+            number % 2 === 0
+              ? await client.query('SELECT $1::text AS drink', [drink])
+              : await client.query('INSERT INTO orders VALUES ($1, $2) RETURNING drink', [
+                  n,
+                  drink,
+                ]);
+          expect(rows[0].drink === drink).toBe(true);
+        }
+      }),
+    );
+    isDone = true;
+    await dumps;
+    await Promise.all(clients.map((client) => client.end()));
+    expect(await count()).toBe(60);
+  });
+
+  test('a client that goes away in the middle of a transaction takes nothing with it and blocks nobody', async () => {
+    await fill(2);
+    const client = await harness.connect();
+    await client.query('BEGIN');
+    await client.query('DELETE FROM orders');
+    await expect(client.query('SELECT nonsense')).rejects.toThrow();
+    (
+      client as unknown as { connection: { stream: { destroy(): void } } }
+    ).connection.stream.destroy();
+    expect(await count()).toBe(2);
+  });
+
+  test('a dump waits for an open transaction, and gives up with a reason', async () => {
+    await fill(2);
+    const client = await harness.connect();
+    await client.query('BEGIN');
+    await client.query('DELETE FROM orders');
+    await expect(dump(database)).rejects.toMatchObject({
+      code: 'database-failed',
+      message: expect.stringContaining('transaction open'),
+    });
+    const dumped = dump(database);
+    await sleep(300);
+    await client.query('ROLLBACK');
+    expect((await dumped).facts.inventory.rows).toEqual({ 'public.orders': 2 });
+    await client.end();
+  });
+
+  test('nobody but the owner can ask the server for anything', async () => {
+    expect((await stat(harness.layout.controlSocket)).mode & 0o777).toBe(0o600);
+    expect((await stat(harness.layout.directory)).mode & 0o777).toBe(0o700);
+  });
+
+  test('a port that somebody else has fails the start and says so', async () => {
+    const other = await makeHarness();
+    try {
+      const stack = createEmbeddedStack({
+        directory: other.layout.directory,
+        database: {
+          port: await portOf(harness),
+          user: 'postgres',
+          name: NAME,
+        },
+        appHealthUrl: other.appUrl,
+        appProgram: '',
+        probe: fetchProbe,
+        timeouts: { start: 60_000, stop: 5_000, query: 1_000, transfer: 1_000 },
+      });
+      await expect(stack.database.start(never)).rejects.toMatchObject({
+        code: 'database-failed',
+        message: expect.stringContaining('EADDRINUSE'),
+      });
+    } finally {
+      await other.cleanup();
+    }
+  });
+
+  const portOf = async (of: typeof harness) => {
+    const client = await of.connect();
+    await client.end();
+    return client.port;
+  };
+});
+
+describe('sample app', { timeout: 60_000 }, () => {
+  let harness: Awaited<ReturnType<typeof makeHarness>>;
+  let stack: (typeof harness)['stack'];
+
+  beforeAll(async () => {
+    harness = await makeHarness();
+    stack = harness.stack;
+  });
+  beforeEach(async () => {
+    await stack.app.stop(never);
+    await harness.reset();
+    await stack.app.start(never);
+    await expect.poll(() => stack.app.check(), { timeout: 10_000 }).toMatchObject({ status: 200 });
+  });
+  afterAll(() => harness?.cleanup());
+
+  const order = (body: unknown) =>
+    fetch(`${harness.appUrl}/order`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  const orders = async () => (await fetch(`${harness.appUrl}/orders`)).json();
+
+  test('it fills an empty database with seeds, and never again', async () => {
+    expect(await orders()).toHaveLength(3);
+    expect((await order({ coffeeId: 2, quantity: 4 })).status).toBe(201);
+    await stack.app.stop(never);
+    await stack.app.start(never);
+    await expect.poll(() => stack.app.check()).toMatchObject({ status: 200 });
+    expect(await orders()).toEqual([
+      { id: 1, coffeeId: 1, quantity: 1, placedBy: 'seed' },
+      { id: 2, coffeeId: 2, quantity: 2, placedBy: 'seed' },
+      { id: 3, coffeeId: 3, quantity: 3, placedBy: 'seed' },
+      { id: 4, coffeeId: 2, quantity: 4, placedBy: 'guest' },
+    ]);
+  });
+
+  test.each([
+    [{ coffeeId: 1 }],
+    [{ coffeeId: 1, quantity: 0 }],
+    [{ coffeeId: 'one', quantity: 1 }],
+    [{ coffeeId: 99, quantity: 1 }],
+    [undefined],
+  ])('the order %j is refused with 400', async (body) => {
+    expect((await order(body)).status).toBe(400);
+    expect(await orders()).toHaveLength(3);
+  });
+
+  test('a frozen database means 503 for an order, no lost 201, and coffees are still listed', async () => {
+    await stack.database.freeze();
+    await expect.poll(() => stack.app.check()).toMatchObject({ status: 200 });
+    expect((await order({ coffeeId: 1, quantity: 1 })).status).toBe(503);
+    await stack.database.thaw();
+    await expect.poll(async () => (await order({ coffeeId: 1, quantity: 1 })).status).toBe(201);
+    expect(await orders()).toHaveLength(4);
+  });
+
+  test('without its database it answers 503 and not nothing, and recovers by itself', async () => {
+    await harness.killDatabase();
+    await expect.poll(() => stack.app.check()).toMatchObject({ status: 503 });
+    expect((await order({ coffeeId: 1, quantity: 1 })).status).toBe(503);
+    expect(await stack.app.isRunning()).toBe(true);
+    await stack.database.start(never);
+    await expect.poll(() => stack.app.check()).toMatchObject({ status: 200 });
+  });
+
+  test('an agent that was restarted finds and stops the app that it had started before', async () => {
+    const { app } = harness.create();
+    expect(await app.isRunning()).toBe(true);
+    await app.start(never);
+    const began = performance.now();
+    await app.stop(never);
+    expect(performance.now() - began).toBeLessThan(1_500);
+    expect(await stack.app.isRunning()).toBe(false);
+    expect(await stack.app.check()).toMatchObject({ outcome: 'refuses' });
+    expect(await readFile(harness.layout.appLog, 'utf8')).toContain('serves on port');
+  });
+});

@@ -1,0 +1,335 @@
+import { execFileSync } from 'node:child_process';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createHostStack } from '../../src/drivers/host/stack.js';
+import type { Surroundings } from '../../src/pure/manifest.js';
+import type { Marker } from '../../src/pure/marker.js';
+import { type HostHarness, makeHostHarness } from '../support/host-harness.js';
+import { describePostgres } from '../support/postgres.js';
+import { dump, manifestOf, testStackContract } from './stack-contract.js';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const MARKER: Marker = { lineage: 'lin-1', epoch: 3, backup: null, served: false };
+const never = new AbortController().signal;
+
+describePostgres('host stack', () => {
+  testStackContract(() => makeHostHarness());
+});
+
+/** One of everything that a dump must bring to the other server. */
+const COFFEE_SHOP = `
+  CREATE ROLE staff NOLOGIN;
+  CREATE ROLE "Chef d'Équipe" LOGIN PASSWORD 'espresso 7' CREATEDB;
+  GRANT staff TO "Chef d'Équipe";
+  GRANT pg_monitor TO "Chef d'Équipe";
+  ALTER DATABASE shop OWNER TO "Chef d'Équipe";
+  ALTER DATABASE shop SET search_path TO "$user", public, "Früh schicht";
+  ALTER DATABASE shop SET "shop.currency" TO 'it''s €';
+  ALTER DATABASE shop SET work_mem TO '7MB';
+  COMMENT ON DATABASE shop IS 'call Ann before dropping this';
+`;
+const SHOP = `
+  CREATE SCHEMA "Früh schicht";
+  CREATE TYPE size AS ENUM ('klein', 'groß');
+  CREATE TABLE "Früh schicht"."Bestellung." (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    size size NOT NULL, extras jsonb, photo bytea,
+    net numeric(8,2), gross numeric GENERATED ALWAYS AS (net * 1.19) STORED);
+  INSERT INTO "Früh schicht"."Bestellung." (size, extras, photo, net)
+    SELECT 'groß', '{"milk": "Hafer ☕", "shots": [1, 2]}', '\\x00ff5c0a', n FROM generate_series(1, 300) n;
+  CREATE TABLE visits (day date, n int) PARTITION BY RANGE (day);
+  CREATE TABLE visits_2025 PARTITION OF visits FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+  CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+  INSERT INTO visits SELECT '2025-12-30'::date + n, n FROM generate_series(0, 9) n;
+  CREATE TABLE base (id int); CREATE TABLE heir () INHERITS (base);
+  INSERT INTO base VALUES (1); INSERT INTO heir VALUES (2), (3);
+  CREATE VIEW busy AS SELECT * FROM visits WHERE n > 5;
+  CREATE MATERIALIZED VIEW totals AS SELECT sum(n) FROM visits;
+  CREATE FUNCTION brew() RETURNS text LANGUAGE sql AS $$ SELECT 'brewed' $$;
+  CREATE SEQUENCE receipts START 9007199254740993; SELECT nextval('receipts');
+  CREATE SEQUENCE untouched;
+  SELECT lo_from_bytea(0, '\\x0102'), lo_from_bytea(0, '\\x03');
+  ALTER TABLE visits OWNER TO staff; GRANT SELECT ON base TO staff;
+`;
+
+describePostgres('host stack, as PostgreSQL alone can be', () => {
+  let here: HostHarness;
+  let there: HostHarness;
+  beforeAll(async () => {
+    [here, there] = await Promise.all([makeHostHarness(), makeHostHarness()]);
+  });
+  afterAll(() => Promise.all([here?.cleanup(), there?.cleanup()]));
+  beforeEach(() => Promise.all([here.reset(), there.reset()]));
+
+  const pgDump = (...args: string[]): Buffer =>
+    execFileSync(
+      'pg_dump',
+      ['-h', '127.0.0.1', '-p', `${here.cluster.port}`, '-U', 'postgres', ...args, 'shop'],
+      { env: { ...process.env, PGPASSWORD: here.options.database.password } },
+    );
+  const plainManifest = async () => {
+    const {
+      inventory: _,
+      surroundings: __,
+      ...adopted
+    } = (await dump(here.stack.database)).manifest;
+    return { ...adopted, format: 'plain' as const };
+  };
+
+  test('another server gets all of it: data, roles with their passwords, settings, owner', async () => {
+    await here.cluster.psql(COFFEE_SHOP);
+    await here.cluster.psql(SHOP, 'shop');
+    const { facts, manifest, content } = await dump(here.stack.database);
+    expect(facts.inventory).toEqual({
+      rows: {
+        'Früh schicht.Bestellung.': 300,
+        'public.visits_2025': 2,
+        'public.visits_2026': 8,
+        'public.base': 1,
+        'public.heir': 2,
+      },
+      sequences: {
+        'Früh schicht.Bestellung._id_seq': { last: '300', called: true },
+        'public.receipts': { last: '9007199254740993', called: true },
+        'public.untouched': { last: '1', called: false },
+      },
+      largeObjects: 2,
+    });
+
+    const database = there.stack.database;
+    // What crosses the wire is JSON.
+    const received = JSON.parse(JSON.stringify(manifest));
+    await database.restore(Readable.from([content]), received, never);
+    await database.restore(Readable.from([content]), received, never);
+    expect(await database.incoming()).toEqual(facts.inventory);
+    await database.swap(MARKER, 'kept');
+
+    const again = await dump(database);
+    const withoutRoles = { ...facts.surroundings, roles: [] };
+    expect({ ...again.facts.surroundings, roles: [] }).toEqual(withoutRoles);
+    // Roles that were there before keep their own password.
+    const arrived = ({ roles }: Surroundings) => roles.filter(({ name }) => name !== 'postgres');
+    expect(arrived(again.facts.surroundings)).toEqual(arrived(facts.surroundings));
+    expect(arrived(facts.surroundings)).toHaveLength(2);
+    const chef = await there.connect('shop', { user: "Chef d'Équipe", password: 'espresso 7' });
+    const { rows } = await chef.query(
+      `SELECT extras->>'milk' AS milk, encode(photo, 'hex') AS photo, gross::text,
+              current_setting('shop.currency') AS currency, brew() FROM "Bestellung." WHERE id = 300`,
+    );
+    expect(rows).toEqual([
+      {
+        milk: 'Hafer ☕',
+        photo: '00ff5c0a',
+        gross: '357.0000',
+        currency: "it's €",
+        brew: 'brewed',
+      },
+    ]);
+  });
+
+  test('a frozen database keeps its freeze to itself', async () => {
+    await here.stack.database.freeze();
+    const { facts } = await dump(here.stack.database);
+    expect(facts.surroundings.settings).toEqual({});
+  });
+
+  test('the marker stands beside what the owner wrote', async () => {
+    await here.cluster.psql(`COMMENT ON DATABASE shop IS 'call Ann''s \\ desk'`);
+    await here.stack.database.mark(MARKER);
+    await here.stack.database.mark({ ...MARKER, epoch: 4 });
+    const comment = await here.cluster.psql(
+      `SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'shop'`,
+    );
+    expect(comment).toMatch(/^call Ann's \\ desk\ncoldspare:\{.*"epoch":4.*\}\n$/);
+    expect((await here.stack.database.live()).marker).toEqual({ ...MARKER, epoch: 4 });
+  });
+
+  describe('plain dumps of the old scripts', () => {
+    test('one that is whole is restored', async () => {
+      await here.cluster.psql(SHOP.replace(/ALTER TABLE visits OWNER.*/, ''), 'shop');
+      const content = pgDump();
+      expect(content.toString()).toContain('\\restrict');
+      await there.stack.database.restore(Readable.from([content]), await plainManifest(), never);
+      expect(await there.stack.database.incoming()).toEqual(await here.stack.database.inventory());
+    });
+
+    test('h05: one that is cut between two statements is refused, though psql calls it a success', async () => {
+      await here.cluster.psql(
+        'CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)',
+        'shop',
+      );
+      const content = pgDump();
+      const cut = content.subarray(
+        0,
+        content.lastIndexOf('--\n-- PostgreSQL database dump complete'),
+      );
+      await expect(
+        there.stack.database.restore(Readable.from([cut]), await plainManifest(), never),
+      ).rejects.toMatchObject({ code: 'backup-unusable' });
+      expect(await there.stack.database.others()).toEqual([]);
+    });
+
+    test('one that would connect to the live database itself is refused before it does', async () => {
+      await here.cluster.psql('CREATE TABLE orders (id int)', 'shop');
+      await expect(
+        there.stack.database.restore(
+          // In small pieces, so that the line is never in one of them.
+          Readable.from(
+            pgDump('--create', '--clean')
+              .toString()
+              .match(/[\s\S]{1,3}/g) ?? [],
+          ),
+          await plainManifest(),
+          never,
+        ),
+      ).rejects.toMatchObject({ code: 'backup-unusable' });
+      expect(await there.stack.database.inventory()).toMatchObject({ rows: {} });
+      expect(await there.stack.database.others()).toEqual([]);
+    });
+
+    test('one with an error in it is refused', async () => {
+      const content = Buffer.from('SELECT 1/0;\n--\n-- PostgreSQL database dump complete\n--\n');
+      await expect(
+        there.stack.database.restore(Readable.from([content]), await plainManifest(), never),
+      ).rejects.toThrow('division by zero');
+      expect(await there.stack.database.others()).toEqual([]);
+    });
+  });
+
+  test('a locale that this machine lacks is named, and nothing stays', async () => {
+    const { facts, content } = await dump(here.stack.database);
+    const surroundings = { ...facts.surroundings, collate: 'xx_XX.UTF-8', ctype: 'xx_XX.UTF-8' };
+    await expect(
+      there.stack.database.restore(
+        Readable.from([content]),
+        manifestOf({ ...facts, surroundings }, content),
+        never,
+      ),
+    ).rejects.toMatchObject({
+      code: 'database-failed',
+      remedy: expect.stringContaining('xx_XX.UTF-8'),
+    });
+    expect(await there.stack.database.others()).toEqual([]);
+  });
+
+  test('power is lost: the freeze and the marker are still there', async () => {
+    await here.stack.database.mark(MARKER);
+    await here.stack.database.freeze();
+    await here.cluster.killHard();
+    await here.stack.database.start(never);
+    const client = await here.connect();
+    await expect(client.query('CREATE TABLE late (id int)')).rejects.toThrow('read-only');
+    expect((await here.stack.database.live()).marker).toEqual(MARKER);
+  });
+
+  test.each([
+    ['TRUNCATE', 'TRUNCATE orders'],
+    ['a new table', 'CREATE TABLE more (id int)'],
+    ['a large object', `SELECT lo_from_bytea(0, '\\x01')`],
+  ])(
+    '%s counts as a write even from a client that asks for a writable transaction',
+    async (_name, sql) => {
+      await here.cluster.psql(
+        'CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)',
+        'shop',
+      );
+      await here.stack.database.freeze();
+      const before = await here.stack.database.writes();
+      const client = await here.connect();
+      await client.query('BEGIN READ WRITE');
+      await client.query(sql);
+      await client.query('COMMIT');
+      expect(await here.stack.database.writes()).toBeGreaterThan(before);
+    },
+  );
+
+  test('h20: a server that hangs does not answer, and nobody waits for it', async () => {
+    await here.cluster.hang();
+    const asked = performance.now();
+    try {
+      expect(await here.stack.database.answers()).toBe(false);
+    } finally {
+      await here.cluster.wake();
+    }
+    expect(performance.now() - asked).toBeLessThan(8_000);
+    expect(await here.stack.database.answers()).toBe(true);
+  });
+
+  test('h24: a start command that says yes while nothing answers is a failed start', async () => {
+    const stack = createHostStack({
+      ...here.options,
+      databaseCommands: { start: 'true', stop: here.cluster.stopCommand },
+      timeouts: { start: 1_000 },
+    });
+    await stack.database.stop(never);
+    await expect(stack.database.start(never)).rejects.toMatchObject({
+      code: 'database-unreachable',
+    });
+  });
+
+  test('a stop command that stops nothing is a failed stop', async () => {
+    const stack = createHostStack({
+      ...here.options,
+      databaseCommands: { start: here.cluster.startCommand, stop: 'true' },
+      timeouts: { stop: 1_000 },
+    });
+    await expect(stack.database.stop(never)).rejects.toMatchObject({ code: 'database-failed' });
+  });
+
+  test('a database service without commands is left running', async () => {
+    const { databaseCommands: _, ...options } = here.options;
+    const stack = createHostStack(options);
+    await stack.database.start(never);
+    await stack.database.stop(never);
+    expect(await stack.database.answers()).toBe(true);
+  });
+
+  test('a wrong password is told, but not which', async () => {
+    const stack = createHostStack({
+      ...here.options,
+      database: { ...here.options.database, password: 'decaf-13' },
+    });
+    const error = await stack.database.live().catch((failure: unknown) => failure);
+    expect(error).toMatchObject({ code: 'database-failed' });
+    expect(String(error)).toContain('password authentication failed');
+    expect(JSON.stringify([error, String(error)])).not.toContain('decaf-13');
+  });
+
+  test('an app whose start command fails says with what', async () => {
+    const stack = createHostStack({
+      ...here.options,
+      appCommands: { ...here.options.appCommands, start: `sh -c 'echo no beans >&2; exit 3'` },
+    });
+    await expect(stack.app.start(never)).rejects.toMatchObject({
+      code: 'app-failed',
+      message: 'sh exited with 3: no beans',
+    });
+  });
+});
+
+describePostgres('host stack with an odd database name', () => {
+  const NAME = `it's a "Café" \\ dbname=x host=y`;
+  let harness: HostHarness;
+  beforeAll(async () => {
+    harness = await makeHostHarness(NAME);
+    await harness.reset();
+  });
+  afterAll(() => harness?.cleanup());
+
+  test('it is dumped, restored, swapped and frozen like any other', async () => {
+    const { database } = harness.stack;
+    await harness.cluster.psql('CREATE DATABASE decoy');
+    const client = await harness.connect();
+    await client.query('CREATE TABLE orders (id int); INSERT INTO orders VALUES (1), (2)');
+    const { manifest, content, facts } = await dump(database);
+    await database.restore(Readable.from([content]), manifest, never);
+    await database.freeze();
+    expect(await database.swap(MARKER, `${NAME}; old`)).toEqual({ kept: true });
+    expect(await database.live()).toEqual({ exists: true, marker: MARKER });
+    expect(await database.inventory()).toEqual(facts.inventory);
+    expect(await database.others()).toEqual(['decoy', `${NAME}; old`]);
+    await database.drop(`${NAME}; old`);
+    expect(await database.others()).toEqual(['decoy']);
+  });
+});

@@ -1,0 +1,259 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { AgentProcess, type Answer, eventually } from '../../scripts/lib/agent-process.js';
+import { freePorts } from '../../scripts/lib/free-port.js';
+import type { OperationRecord } from '../../src/pure/operation.js';
+import { type Cluster, createCluster } from './postgres.js';
+
+export { eventually };
+
+const MAIN = resolve('dist/src/main.js');
+const SERVICE = resolve('test/apps/service.mjs');
+const LEDGER = resolve('test/apps/ledger.mjs');
+
+export const TOKENS = {
+  peer: 'peer-token-for-tests-0123456789abcdef',
+  admin: 'admin-token-for-tests-0123456789abcdef',
+  webhook: 'webhook-token-for-tests-0123456789abcd',
+};
+
+export interface FaultRule {
+  label: string;
+  moment: 'before' | 'during' | 'after';
+  action: 'fail' | 'kill' | 'hang';
+}
+
+/** One server: an agent, a PostgreSQL of its own and an app of its own, all real. */
+export class Machine {
+  readonly agent: AgentProcess;
+  readonly database: Cluster;
+  readonly appUrl: string;
+  readonly directory: string;
+  readonly #pidFile: string;
+
+  constructor(options: {
+    agent: AgentProcess;
+    database: Cluster;
+    appUrl: string;
+    directory: string;
+  }) {
+    this.agent = options.agent;
+    this.database = options.database;
+    this.appUrl = options.appUrl;
+    this.directory = options.directory;
+    this.#pidFile = join(options.directory, 'app.pid');
+  }
+
+  /** What the app shows, in order; undefined when it does not answer. */
+  async entries(): Promise<string[] | undefined> {
+    try {
+      const response = await fetch(this.appUrl, { signal: AbortSignal.timeout(3_000) });
+      if (!response.ok) return undefined;
+      return ((await response.json()) as { text: string }[]).map(({ text }) => text);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Writes through the app. Resolves to whether the write was acknowledged. */
+  async write(text: string): Promise<boolean> {
+    try {
+      const body = JSON.stringify({ text });
+      const response = await fetch(this.appUrl, {
+        method: 'POST',
+        body,
+        signal: AbortSignal.timeout(3_000),
+      });
+      return response.status === 201;
+    } catch {
+      return false;
+    }
+  }
+
+  /** SIGKILL to the app, and nothing else. */
+  killApp(): void {
+    if (!existsSync(this.#pidFile)) return;
+    try {
+      process.kill(Number(readFileSync(this.#pidFile, 'utf8')), 'SIGKILL');
+    } catch {
+      // It was gone already.
+    }
+  }
+
+  /** From now on the app cannot be started here, until `mendApp`. */
+  async breakApp(): Promise<void> {
+    await writeFile(`${this.#pidFile}.broken`, '');
+    this.killApp();
+  }
+
+  async mendApp(): Promise<void> {
+    await rm(`${this.#pidFile}.broken`, { force: true });
+  }
+
+  /** The machine is gone: agent, app and database at once. */
+  async losePower(): Promise<void> {
+    await this.agent.kill();
+    this.killApp();
+    await this.database.killHard();
+  }
+
+  /** The next time an agent of this machine comes to these steps, it breaks there. */
+  async inject(rules: FaultRule[]): Promise<void> {
+    await rm(`${this.faultsFile}.hits`, { force: true });
+    await writeFile(this.faultsFile, JSON.stringify(rules));
+  }
+
+  /** Which faults have struck. */
+  async hits(): Promise<string[]> {
+    const text = await readFile(`${this.faultsFile}.hits`, 'utf8').catch(() => '');
+    return text.split('\n').filter((line) => line !== '');
+  }
+
+  get faultsFile(): string {
+    return join(this.directory, 'faults.json');
+  }
+
+  /** POST as the operator, and the operation's end. */
+  async run(
+    path: string,
+    body: unknown = {},
+    token = TOKENS.admin,
+  ): Promise<Answer<OperationRecord>> {
+    const headers = { authorization: `Bearer ${token}`, prefer: 'wait=60' };
+    return this.agent.call<OperationRecord>('POST', path, { body, headers });
+  }
+
+  /** The operation of that kind that ended last. */
+  async lastOperation(kind: OperationRecord['kind']): Promise<OperationRecord | undefined> {
+    const operations = await this.agent.operations();
+    return operations.find((record) => record.kind === kind && record.state !== 'running');
+  }
+}
+
+export interface Pair {
+  vcl2: Machine;
+  vcl3: Machine;
+  remove(): Promise<void>;
+}
+
+interface PairOptions {
+  /** For both agents. */
+  env?: Record<string, string>;
+  vcl2?: Record<string, string>;
+  vcl3?: Record<string, string>;
+  /** Leaves the agents to be started by the test. */
+  start?: boolean;
+}
+
+/** Nothing happens by itself unless the test asks for it. */
+const QUIET = {
+  HOST: '127.0.0.1',
+  STACK: 'host',
+  DB_NAME: 'ledger',
+  BACKUP_CRON: '0 0 1 1 *',
+  MONITOR: 'off',
+  CHECK_INTERVAL: '200ms',
+  CHECK_TIMEOUT: '1s',
+  FAIL_THRESHOLD: '2',
+  CONFIRM_CHECKS: '2',
+  CONFIRM_INTERVAL: '100ms',
+  FAILBACK: 'manual',
+  FAILBACK_STABLE: '500ms',
+  ALONE_GRACE: '1s',
+  APP_START_TIMEOUT: '10s',
+  DB_START_TIMEOUT: '30s',
+  PREPARE: 'on-promote',
+  PEER_TOKEN: TOKENS.peer,
+  ADMIN_TOKEN: TOKENS.admin,
+  WEBHOOK_TOKEN: TOKENS.webhook,
+};
+
+/** VCL2 and VCL3 with PostgreSQL and the ledger app; VCL2 serves, VCL3 is cold. */
+export const startPair = async (options: PairOptions = {}): Promise<Pair> => {
+  const directory = await mkdtemp(join(tmpdir(), 'coldspare-pair-'));
+  const [agent2 = 0, agent3 = 0, app2 = 0, app3 = 0] = await freePorts(4);
+  const vcl2 = await createMachine(
+    'vcl2',
+    directory,
+    { agent: agent2, peer: agent3, app: app2, peerApp: app3 },
+    { ...options.env, ...options.vcl2 },
+  );
+  const vcl3 = await createMachine(
+    'vcl3',
+    directory,
+    { agent: agent3, peer: agent2, app: app3, peerApp: app2 },
+    { ...options.env, ...options.vcl3 },
+  );
+  await vcl2.database.psql('CREATE DATABASE ledger');
+  const pair = {
+    vcl2,
+    vcl3,
+    remove: async () => {
+      for (const machine of [vcl2, vcl3]) {
+        await machine.agent.kill();
+        machine.killApp();
+        await machine.database.remove();
+      }
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+  if (options.start === false) return pair;
+  try {
+    await Promise.all([vcl2.agent.start(), vcl3.agent.start()]);
+    await serves(vcl2);
+  } catch (error) {
+    await pair.remove();
+    throw error;
+  }
+  return pair;
+};
+
+/** Waits until the machine's agent says that it serves. */
+export const serves = (machine: Machine): Promise<unknown> =>
+  eventually(
+    `${machine.agent.name} serves`,
+    async () => (await machine.agent.get('/primary')).status === 200,
+  );
+
+const createMachine = async (
+  name: 'vcl2' | 'vcl3',
+  root: string,
+  ports: { agent: number; peer: number; app: number; peerApp: number },
+  env: Record<string, string>,
+): Promise<Machine> => {
+  const directory = join(root, name);
+  await mkdir(directory);
+  const database = await createCluster();
+  const pidFile = join(directory, 'app.pid');
+  const appUrl = `http://127.0.0.1:${ports.app}/`;
+  const databaseUrl = `postgres://postgres@127.0.0.1:${database.port}/ledger`;
+  const service = (action: string) =>
+    `env PORT=${ports.app} DATABASE_URL=${databaseUrl} ${process.execPath} ${SERVICE} ${action} ${pidFile} ${LEDGER}`;
+  const faultsFile = join(directory, 'faults.json');
+  await writeFile(faultsFile, '[]');
+  const agent = new AgentProcess(
+    {
+      ...QUIET,
+      NODE_NAME: name,
+      PORT: `${ports.agent}`,
+      INITIAL_ROLE: name === 'vcl2' ? 'primary' : 'standby',
+      PEER_URL: `http://127.0.0.1:${ports.peer}`,
+      STATE_DIR: directory,
+      DB_PORT: `${database.port}`,
+      DB_START_COMMAND: database.startCommand,
+      DB_STOP_COMMAND: database.stopCommand,
+      APP_START_COMMAND: service('start'),
+      APP_STOP_COMMAND: service('stop'),
+      APP_HEALTH_URL: appUrl,
+      PRIMARY_CHECK_URL: `http://127.0.0.1:${ports.peerApp}/`,
+      COLDSPARE_TEST_FAULTS: faultsFile,
+      ...(process.env.COLDSPARE_TEST_RUN && { COLDSPARE_TEST_RUN: process.env.COLDSPARE_TEST_RUN }),
+      ...env,
+    },
+    join(directory, 'agent.log'),
+    MAIN,
+  );
+  return new Machine({ agent, database, appUrl, directory });
+};
