@@ -73,6 +73,7 @@ export const environmentSchema = z.object({
   APP_START_COMMAND: z.string().min(1).optional(),
   APP_STOP_COMMAND: z.string().min(1).optional(),
   APP_START_TIMEOUT: duration.prefault('2m'),
+  APP_RESTART_AFTER: duration.prefault('1m'),
   EMBEDDED_APP: path.optional(),
   DB_HOST: z.string().min(1).default('127.0.0.1'),
   DB_PORT: wholeNumber(1, 65_535).default(5432),

@@ -104,4 +104,5 @@ const settingsOf = (config: Config): Settings => ({
   alone: config.ALONE,
   aloneGrace: config.ALONE_GRACE,
   appStartTimeout: config.APP_START_TIMEOUT,
+  appRestartAfter: config.APP_RESTART_AFTER,
 });

@@ -159,7 +159,7 @@ const openLog = async (file: string): Promise<WriteStream> => {
   return log;
 };
 
-type Child = Pick<ChildProcess, 'pid' | 'stdin' | 'stdout' | 'once'> & {
+type Child = Pick<ChildProcess, 'pid' | 'exitCode' | 'signalCode' | 'stdin' | 'stdout' | 'once'> & {
   kill(signal?: NodeJS.Signals): boolean;
 };
 type Outcome = Pick<
@@ -167,12 +167,12 @@ type Outcome = Pick<
   'failed' | 'timedOut' | 'isCanceled' | 'exitCode' | 'signal' | 'code' | 'cause'
 >;
 
-const start = <More extends Options>(
+const start = (
   [program = '', ...args]: readonly string[],
   { timeout, signal, env = {} }: Pick<CommandOptions, 'timeout' | 'signal' | 'env'>,
-  more: More,
-) =>
-  execa(program, args, {
+  more: Options,
+) => {
+  const child = execa(program, args, {
     env,
     timeout,
     ...(signal && { cancelSignal: signal }),
@@ -181,6 +181,17 @@ const start = <More extends Options>(
     stripFinalNewline: false,
     ...more,
   });
+  // What a killed program has started may hold its pipes open for hours; nobody waits for that.
+  child.once('exit', () => {
+    if (!child.killed) return;
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  });
+  return child;
+};
+
+const hasEnded = (child: Child): boolean =>
+  child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 
 /** Resolves once stdin has taken everything or the program is gone. @throws the error of a broken source */
 const feed = async (input: string | Readable, child: Child): Promise<void> => {
@@ -191,18 +202,14 @@ const feed = async (input: string | Readable, child: Child): Promise<void> => {
     stdin.end(input);
     return;
   }
-  let isGone = false;
-  child.once('exit', () => {
-    isGone = true;
-    input.destroy();
-  });
+  child.once('exit', () => input.destroy());
   child.once('error', () => input.destroy());
   // `pipe` ends stdin at a good end only, so a broken source never looks like a complete one.
   input.pipe(stdin);
   try {
     await finished(input, { writable: false });
   } catch (error) {
-    if (isGone || child.pid === undefined) return;
+    if (hasEnded(child)) return;
     child.kill('SIGKILL');
     throw error;
   }
@@ -218,6 +225,7 @@ const drain = async (child: Child, output: Writable): Promise<void> => {
       finished(output, { readable: false }),
     ]);
   } catch (error) {
+    if (hasEnded(child)) return;
     child.kill('SIGKILL');
     throw error;
   }

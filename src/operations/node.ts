@@ -34,6 +34,7 @@ export interface Settings {
   alone: 'serve' | 'wait';
   aloneGrace: number;
   appStartTimeout: number;
+  appRestartAfter: number;
 }
 
 interface Observed<T> {

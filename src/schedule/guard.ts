@@ -6,8 +6,6 @@ import { observeApp } from '../operations/serve-steps.js';
 import { activePause, isServing } from '../operations/status.js';
 import { isError } from '../pure/errors.js';
 
-/** A primary's app that is down for this long is started again: shorter, and it would race the standby's takeover. */
-const RESTART_FIRST = 60_000;
 const RESTART_MOST = 600_000;
 
 /**
@@ -27,7 +25,11 @@ export const createGuard = (node: Node): (() => Promise<void>) => {
     if (mode === 'primary') {
       if (isServing(node)) restarts = 0;
       if (isServing(node) || activePause(node) !== null) servedAt = node.clock.elapsed();
-      if (node.clock.elapsed() - servedAt < backoff(restarts, RESTART_FIRST, RESTART_MOST)) return;
+      if (
+        node.clock.elapsed() - servedAt <
+        backoff(restarts, node.settings.appRestartAfter, RESTART_MOST)
+      )
+        return;
       restarts += 1;
       await node.runner.start(planBoot(node, 'the app does not answer'), { source: 'agent' });
       return;

@@ -1,0 +1,128 @@
+import { Readable } from 'node:stream';
+import type { z } from 'zod';
+import { ColdspareError, Refused } from '../pure/errors.js';
+import type { HttpContext } from './route.js';
+
+/** Bytes. Enough for every command and every checker's message. */
+const SMALL = 64 * 1024;
+
+/** Milliseconds for a small body to arrive as a whole. */
+const PATIENCE = 15_000;
+
+/** Milliseconds without a byte after which an upload counts as torn. */
+const STALL = 60_000;
+
+/** The body as JSON; undefined when there is none. @throws Refused `invalid-request`, `too-large` */
+export const readJson = async (c: HttpContext, limit = SMALL): Promise<unknown> => {
+  const bytes = await readBytes(c, limit);
+  if (bytes.length === 0) return undefined;
+  const type = c.req.header('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? '';
+  if (!/^application\/([\w.-]+\+)?json$/.test(type)) {
+    throw invalid(
+      'the body is not declared as JSON',
+      'send -H "Content-Type: application/json"',
+      type === '' ? 'no Content-Type' : type,
+    );
+  }
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new Refused(
+      'invalid-request',
+      `the body is not JSON: ${cause instanceof Error ? cause.message : cause}`,
+      'check its quotes and commas',
+    );
+  }
+};
+
+/** The body as a command; no body is `{}`. @throws Refused `invalid-request` naming every field at fault, `too-large` */
+export const readCommand = async <T extends z.ZodType>(
+  c: HttpContext,
+  schema: T,
+  limit = SMALL,
+): Promise<z.output<T>> => parseWith(schema, (await readJson(c, limit)) ?? {}, 'the body');
+
+/** @throws Refused `invalid-request` naming every field at fault */
+export const parseWith = <T extends z.ZodType>(
+  schema: T,
+  value: unknown,
+  what: string,
+): z.output<T> => {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.slice(0, 5).map(({ path, message }) => ({
+    field: path.join('.') || what,
+    message,
+  }));
+  throw invalid(
+    faults.map(({ field, message }) => `${field}: ${message}`).join('; '),
+    'mend what is named and send it again',
+    faults.map(({ field }) => field),
+  );
+};
+
+/** The body as it comes in, for uploads of any size. Fails with `upload-torn` when the sender vanishes or stalls. */
+export const openUpload = (c: HttpContext): Readable => {
+  const { body } = c.req.raw;
+  if (body === null) return Readable.from([]);
+  return Readable.from(withoutStalls(body));
+};
+
+async function* withoutStalls(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  for (;;) {
+    const { done, value } = await within(STALL, readNext(reader), () =>
+      torn(`no byte came for ${STALL / 1_000} s`),
+    );
+    if (done) return;
+    yield value;
+  }
+}
+
+const readNext = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
+  try {
+    return await reader.read();
+  } catch (cause) {
+    throw torn('the sender went away', cause);
+  }
+};
+
+const torn = (why: string, cause?: unknown): ColdspareError =>
+  new ColdspareError('upload-torn', `the body broke off: ${why}`, 'send it again', { cause });
+
+/** Counted while it is read: nobody's Content-Length is believed. */
+const readBytes = async (c: HttpContext, limit: number): Promise<Buffer> => {
+  const { body } = c.req.raw;
+  if (body === null) return Buffer.alloc(0);
+  const reader = body.getReader();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const collect = async () => {
+    for (;;) {
+      const { done, value } = await readNext(reader);
+      if (done) return Buffer.concat(chunks);
+      chunks.push(value);
+      size += value.length;
+      if (size > limit) throw tooLarge(limit);
+    }
+  };
+  return within(PATIENCE, collect(), () => torn(`it took longer than ${PATIENCE / 1_000} s`));
+};
+
+const within = async <T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const tooLarge = (limit: number): Refused =>
+  new Refused('too-large', `the body is larger than ${limit} bytes`, 'send less', { value: limit });
+
+export const invalid = (message: string, remedy: string, value: unknown): Refused =>
+  new Refused('invalid-request', message, remedy, { value });

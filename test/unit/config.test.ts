@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'dotenv';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, environmentSchema, loadConfig } from '../../src/config.js';
+
+const example = readFileSync('.env.example', 'utf8');
+const asWritten = parse(example);
+/** Every line that sets a variable, also the commented ones. */
+const documented = parse(example.replaceAll(/^#(?=[A-Z_]+=)/gm, ''));
+
+const complaint = (environment: Record<string, string | undefined>): string => {
+  try {
+    loadConfig(environment);
+    return 'accepted';
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+};
+
+describe('.env.example', () => {
+  test('is accepted as it is written', () => {
+    expect(loadConfig(asWritten).NODE_NAME).toBe('vcl3');
+  });
+
+  test('is accepted with every commented line taken in', () => {
+    expect(loadConfig(documented).STACK).toBe('host');
+  });
+
+  test('documents every variable, and none that does not exist', () => {
+    expect(Object.keys(documented).sort()).toEqual(Object.keys(environmentSchema.shape).sort());
+  });
+
+  test('shows the defaults where a line is commented out', () => {
+    const shown = loadConfig({ ...documented, ...asWritten });
+    const defaults = loadConfig(asWritten);
+    const examples = [
+      'BACKUP_PREFIX',
+      'PG_BIN',
+      'EMBEDDED_APP',
+      'PRIMARY_CHECK_URL',
+      'WITNESS_URL',
+      'NOTIFY_URLS',
+    ];
+    const differing = Object.keys(defaults).filter(
+      (name) =>
+        JSON.stringify(shown[name as keyof typeof shown]) !==
+        JSON.stringify(defaults[name as keyof typeof defaults]),
+    );
+    expect(differing.filter((name) => !examples.includes(name))).toEqual([]);
+  });
+});
+
+describe('a bad environment stops the start and names the variable (H23)', () => {
+  test.each([
+    ['NODE_NAME', undefined, 'NODE_NAME is required'],
+    ['NODE_NAME', 'vcl 3', 'NODE_NAME="vcl 3": must be letters'],
+    ['INITIAL_ROLE', 'master', 'INITIAL_ROLE="master"'],
+    ['PORT', '70000', 'PORT="70000": must be from 0 to 65535'],
+    ['PEER_URL', 'vcl2:8080', 'PEER_URL="vcl2:8080": must be a URL'],
+    ['STATE_DIR', 'state', 'STATE_DIR="state": must be an absolute path'],
+    ['BACKUP_CRON', 'often', 'BACKUP_CRON="often": must be a cron expression'],
+    ['BACKUP_KEEP', '0', 'BACKUP_KEEP="0": must be from 1 to 1000'],
+    ['BACKUP_MAX_AGE', '2 hours', 'BACKUP_MAX_AGE="2 hours": must be a length of time'],
+    ['ALONE', 'maybe', 'ALONE="maybe"'],
+    ['STACK', 'kubernetes', 'STACK="kubernetes"'],
+    ['APP_START_COMMAND', undefined, 'APP_START_COMMAND is required with STACK=host'],
+    ['PEER_SSH', 'root', 'PEER_SSH="root": must be user@host'],
+    ['DB_NAME', undefined, 'DB_NAME is required'],
+  ])('%s=%s', (name, value, message) => {
+    expect(complaint({ ...asWritten, [name]: value })).toContain(message);
+  });
+
+  test('a token that is too short is refused without being shown', () => {
+    const message = complaint({ ...asWritten, ADMIN_TOKEN: 'hunter2' });
+    expect(message).toContain('ADMIN_TOKEN=(secret): must have at least 32 characters');
+    expect(message).not.toContain('hunter2');
+  });
+
+  test('one key for two doors is refused', () => {
+    expect(complaint({ ...asWritten, ADMIN_TOKEN: asWritten.PEER_TOKEN })).toContain(
+      'three doors, three keys',
+    );
+  });
+
+  test('all mistakes are named at once', () => {
+    const message = complaint({});
+    for (const name of [
+      'NODE_NAME',
+      'INITIAL_ROLE',
+      'PEER_URL',
+      'DB_NAME',
+      'APP_HEALTH_URL',
+      'PEER_TOKEN',
+    ]) {
+      expect(message).toContain(name);
+    }
+  });
+
+  test('an empty line counts as absent', () => {
+    expect(loadConfig({ ...asWritten, PORT: '' }).PORT).toBe(8080);
+  });
+});

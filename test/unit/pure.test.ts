@@ -1,0 +1,231 @@
+import { describe, expect, test } from 'vitest';
+import { backupIdSchema, newBackupId, timestamp } from '../../src/pure/backup-id.js';
+import {
+  divergedName,
+  incomingName,
+  replacedCopies,
+  replacedName,
+} from '../../src/pure/database-names.js';
+import { parseDuration, sayDuration } from '../../src/pure/duration.js';
+import { inventoryDifferences, type Manifest, newestFirst } from '../../src/pure/manifest.js';
+import { readMarker, withMarker } from '../../src/pure/marker.js';
+import { expired } from '../../src/pure/retention.js';
+import {
+  type Mode,
+  nextEpoch,
+  type RoleEvent,
+  TRANSITIONS,
+  transition,
+} from '../../src/pure/transitions.js';
+
+const NOON = Date.UTC(2026, 10, 22, 12, 0, 0);
+
+const backup = (more: Partial<Manifest>): Manifest => ({
+  id: 'ledger_20261122_120000',
+  database: 'ledger',
+  node: 'vcl2',
+  takenAt: '2026-11-22T12:00:00.000Z',
+  epoch: 1,
+  sequence: 1,
+  lineage: 'ours',
+  format: 'custom',
+  bytes: 10,
+  sha256: 'a'.repeat(64),
+  serverVersion: '15.8',
+  ...more,
+});
+
+describe('backup ids', () => {
+  test('carry the time in UTC, as the old scripts wrote it', () => {
+    expect(timestamp(NOON)).toBe('20261122_120000');
+    expect(newBackupId('coffee_db', NOON, () => false)).toBe('coffee_db_20261122_120000');
+  });
+
+  test('two backups in one second get two ids', () => {
+    const taken = new Set(['db_20261122_120000', 'db_20261122_120001']);
+    expect(newBackupId('db', NOON, (id) => taken.has(id))).toBe('db_20261122_120002');
+  });
+
+  test.each([
+    '../etc/passwd_20261122_120000',
+    '.hidden_20261122_120000',
+    'a/b_20261122_120000',
+    'db_2026',
+    '',
+    `${'x'.repeat(120)}_20261122_120000`,
+    'db_20261122_120000\n',
+  ])('refuse %j, which would become a path', (id) =>
+    expect(backupIdSchema.safeParse(id).success).toBe(false),
+  );
+});
+
+describe('the order of backups (H13)', () => {
+  test('goes by epoch, then sequence, whatever their names and dates say', () => {
+    const old = backup({
+      id: 'zz_20991231_235959',
+      takenAt: '2099-12-31T23:59:59.000Z',
+      epoch: 1,
+      sequence: 99,
+    });
+    const first = backup({
+      id: 'aa_20200101_000000',
+      takenAt: '2020-01-01T00:00:00.000Z',
+      epoch: 2,
+      sequence: 1,
+    });
+    const second = backup({
+      id: 'ab_20200101_000000',
+      takenAt: '2020-01-01T00:00:00.000Z',
+      epoch: 2,
+      sequence: 2,
+    });
+    expect([old, first, second].sort(newestFirst)).toEqual([second, first, old]);
+  });
+});
+
+describe('retention', () => {
+  const of = (sequence: number, lineage = 'ours') =>
+    backup({ id: `b${sequence}_20261122_120000`, sequence, lineage });
+
+  test('removes what is beyond the newest, by order and not by name', () => {
+    expect(expired([of(3), of(1), of(2)], 'ours', 2)).toEqual([of(1)]);
+  });
+
+  test('a foreign lineage neither counts nor is removed (H16)', () => {
+    const foreign = [of(7, 'theirs'), of(8, 'theirs'), of(9, 'theirs')];
+    expect(expired([of(1), ...foreign], 'ours', 1)).toEqual([]);
+  });
+
+  test('the last good one stays, even when nothing is to be kept', () => {
+    expect(expired([of(1)], 'ours', 0)).toEqual([]);
+  });
+});
+
+describe('a restored database that is not what the manifest says', () => {
+  const counted = {
+    rows: { 'public.orders': 3 },
+    sequences: { 'public.s': { last: '7', called: true } },
+    largeObjects: 1,
+  };
+
+  test('is described table by table', () => {
+    const restored = {
+      rows: { 'public.orders': 2, 'public.x': 0 },
+      sequences: {},
+      largeObjects: 0,
+    };
+    expect(inventoryDifferences(counted, restored)).toEqual([
+      'public.orders: expected 3 rows, found 2 rows',
+      'public.x: expected no table, found 0 rows',
+      'public.s: expected 7 (used), found no sequence',
+      'large objects: expected 1, found 0',
+    ]);
+  });
+
+  test('no difference is no complaint', () => {
+    expect(inventoryDifferences(counted, structuredClone(counted))).toEqual([]);
+  });
+});
+
+describe('the marker in COMMENT ON DATABASE', () => {
+  const marker = { lineage: 'ours', epoch: 2, backup: 'b_20261122_120000', served: false };
+
+  test('stays behind the comment that the owner had written', () => {
+    const comment = withMarker('our shop', marker);
+    expect(comment.startsWith('our shop\n')).toBe(true);
+    expect(readMarker(comment)).toEqual(marker);
+    expect(readMarker(withMarker(comment, { ...marker, epoch: 3 }))?.epoch).toBe(3);
+    expect(withMarker(comment, marker).split('coldspare:')).toHaveLength(2);
+  });
+
+  test.each([undefined, '', 'our shop', 'coldspare:{', 'coldspare:{"lineage":""}'])(
+    '%j carries none',
+    (comment) => {
+      expect(readMarker(comment)).toBeUndefined();
+    },
+  );
+});
+
+describe('database names', () => {
+  const long = 'd'.repeat(63);
+
+  test('never exceed what PostgreSQL keeps', () => {
+    for (const name of [incomingName(long), replacedName(long, NOON), divergedName(long, NOON)]) {
+      expect(name).toHaveLength(63);
+    }
+  });
+
+  test('only replaced copies of this database may be dropped, oldest first', () => {
+    const names = [
+      replacedName('shop', NOON + 1000),
+      divergedName('shop', NOON),
+      'shop_before_christmas',
+      replacedName('shop', NOON),
+      'other_before_20261122_120000',
+      'shop',
+    ];
+    expect(replacedCopies('shop', names)).toEqual([
+      'shop_before_20261122_120000',
+      'shop_before_20261122_120001',
+    ]);
+  });
+});
+
+describe('lengths of time', () => {
+  test.each([
+    ['500ms', 500],
+    ['5s', 5_000],
+    ['2m', 120_000],
+    ['1.5h', 5_400_000],
+    ['1d', 86_400_000],
+    ['0', 0],
+  ])('%s', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+  test.each(['5', 's', '-5s', '5 s', '5S', '', '1e3s'])('%j is none', (text) => {
+    expect(parseDuration(text)).toBeUndefined();
+  });
+  test.each([
+    [850, '850 ms'],
+    [12_000, '12 s'],
+    [1_500_000, '25 m'],
+    [12_000_000, '3 h 20 m'],
+  ])('%d is said as %s', (ms, text) => {
+    expect(sayDuration(ms)).toBe(text);
+  });
+});
+
+describe('changes of role', () => {
+  const modes: Mode[] = ['standby', 'primary', 'yielding'];
+  const events: RoleEvent[] = ['promoted', 'yield', 'resume', 'superseded', 'heard'];
+
+  test('only the listed ones are possible', () => {
+    for (const mode of modes) {
+      for (const event of events) {
+        const row = TRANSITIONS.find(
+          (candidate) => candidate.from === mode && candidate.event === event,
+        );
+        const higher = () => transition({ mode, epoch: 4 }, event, 5);
+        const same = () => transition({ mode, epoch: 4 }, event, 4);
+        const [allowed, refused] = row?.epoch === 'same' ? [same, higher] : [higher, same];
+        if (row === undefined) expect(allowed).toThrow(/cannot become/);
+        else expect(allowed()).toBe(row.to);
+        expect(refused).toThrow(/cannot become/);
+      }
+    }
+  });
+
+  test('nothing makes a standby primary but a promote to a higher epoch', () => {
+    const ways = TRANSITIONS.filter(({ from, to }) => from === 'standby' && to === 'primary');
+    expect(ways).toMatchObject([{ event: 'promoted', epoch: 'higher' }]);
+  });
+
+  test('no epoch ever belongs to both nodes', () => {
+    for (let known = 0; known < 20; known += 1) {
+      const odd = nextEpoch(known, 'odd');
+      const even = nextEpoch(known, 'even');
+      expect(odd).not.toBe(even);
+      expect(Math.min(odd, even)).toBe(known + 1);
+    }
+  });
+});
