@@ -63,21 +63,17 @@ export const parseWith = <T extends z.ZodType>(
 
 /** The body as it comes in, for uploads of any size. Fails with `upload-torn` when the sender vanishes or stalls. */
 export const openUpload = (c: HttpContext): Readable => {
-  const { body } = c.req.raw;
-  if (body === null) return Readable.from([]);
-  return Readable.from(withoutStalls(body));
+  const reader = c.req.raw.body?.getReader();
+  if (reader === undefined) return Readable.from([]);
+  return new Readable({
+    read() {
+      within(STALL, readNext(reader), () => torn(`no byte came for ${STALL / 1_000} s`)).then(
+        ({ done, value }) => this.push(done ? null : value),
+        (error: Error) => this.destroy(error),
+      );
+    },
+  });
 };
-
-async function* withoutStalls(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = body.getReader();
-  for (;;) {
-    const { done, value } = await within(STALL, readNext(reader), () =>
-      torn(`no byte came for ${STALL / 1_000} s`),
-    );
-    if (done) return;
-    yield value;
-  }
-}
 
 const readNext = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
   try {

@@ -1,4 +1,3 @@
-import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { type ColdspareError, type ErrorCode, toColdspareError } from '../pure/errors.js';
 import type { OperationRecord } from '../pure/operation.js';
@@ -45,6 +44,7 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   unauthorized: 401,
   forbidden: 403,
   'not-found': 404,
+  'method-not-allowed': 405,
   'operation-not-found': 404,
   'idempotency-conflict': 409,
   'transition-not-allowed': 409,
@@ -66,22 +66,15 @@ interface Problem {
 type Said = Pick<Problem, 'code' | 'detail' | 'remedy' | 'value' | 'operation'>;
 
 /** Any thrown thing as an answer. What nobody foresaw tells nothing of itself: the log has it. */
-export const problem = (
-  thrown: unknown,
-  extras: { status?: ContentfulStatusCode; headers?: Record<string, string> } = {},
-): Response => {
+export const problem = (thrown: unknown, headers: Record<string, string> = {}): Response => {
   const error = toColdspareError(thrown);
-  return answer(
-    error.code === 'internal' ? UNFORESEEN : sayError(error),
-    extras.status ?? STATUS[error.code],
-    extras.headers,
-  );
+  const said = error.code === 'internal' ? UNFORESEEN : sayError(error);
+  return answer(said, STATUS[error.code], headers);
 };
 
 /** How an operation ended that somebody waited for, when it did not end well. */
 export const operationProblem = (
-  c: Context,
-  { id, state, error }: OperationRecord,
+  { id, error }: OperationRecord,
   headers: Record<string, string>,
 ): Response => {
   const code = error?.code ?? 'internal';
@@ -89,7 +82,6 @@ export const operationProblem = (
     error === null || code === 'internal'
       ? UNFORESEEN
       : { code, detail: error.message, remedy: error.remedy };
-  c.header('Coldspare-Operation-State', state);
   return answer({ ...said, operation: id }, isErrorCode(code) ? STATUS[code] : 500, headers);
 };
 
@@ -109,7 +101,7 @@ const sayError = ({ code, message, remedy, value }: ColdspareError): Said => ({
 const answer = (
   said: Said,
   status: ContentfulStatusCode,
-  headers: Record<string, string> = {},
+  headers: Record<string, string>,
 ): Response => {
   const body: Problem = {
     type: `urn:coldspare:problem:${said.code}`,

@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.js';
+import type { Disk } from '../ports/disk.js';
 import type { Faults } from '../ports/faults.js';
 import type { Ids } from '../ports/ids.js';
 import type { Log } from '../ports/log.js';
@@ -59,6 +60,7 @@ export interface Node {
   stack: Stack;
   peer: Peer;
   probe: Probe;
+  disk: Disk;
   clock: Clock;
   ids: Ids;
   faults: Faults;

@@ -16,7 +16,7 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   /** A stream into a new file of mode 0600 whose `finish` comes after fsync. */
   writer(path: string): Promise<Writable>;
-  /** @throws when there is no such file */
+  /** The file as it is when it is opened. @throws when there is no such file, or it is a link, a device or a pipe */
   reader(path: string): Promise<Readable>;
   /** Bytes that may still be written to the file system of `directory`. */
   free(directory: string): Promise<number>;

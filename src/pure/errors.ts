@@ -40,6 +40,7 @@ export type ErrorCode =
   | 'unauthorized'
   | 'forbidden'
   | 'not-found'
+  | 'method-not-allowed'
   | 'operation-not-found'
   | 'idempotency-conflict'
   | 'transition-not-allowed'

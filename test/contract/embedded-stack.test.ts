@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -18,25 +18,33 @@ import { dump, type StackHarness, testStackContract } from './stack-contract.js'
 
 const NAME = 'shop';
 const DIST = new URL('../../dist/', import.meta.url).pathname;
+const COFFEE_SHOP = join(DIST, 'scripts/sample-app/server.js');
 const SERVER = join(DIST, 'src/drivers/embedded/database-server.js');
 const MARKER: Marker = { lineage: 'lin-1', epoch: 3, backup: null, served: false };
 const never = new AbortController().signal;
+
+/** Answers 200 whatever the database holds: the contract's tables are not the coffee shop's. */
+const PLAIN_APP = `import { createServer } from 'node:http';
+createServer((_request, response) => response.end('ok')).listen(Number(process.env.PORT));
+`;
 
 const makeHarness = async () => {
   const directory = await mkdtemp(join(tmpdir(), 'coldspare-embedded-'));
   const layout = layoutOf(directory);
   const port = await freePort();
   const appUrl = `http://127.0.0.1:${await freePort()}`;
-  const create = () =>
+  const plainApp = join(directory, 'app.mjs');
+  await writeFile(plainApp, PLAIN_APP);
+  const create = (appProgram: string) =>
     createEmbeddedStack({
       directory,
       database: { port, user: 'postgres', name: NAME },
       appHealthUrl: `${appUrl}/coffees`,
-      appProgram: join(DIST, 'scripts/sample-app/server.js'),
+      appProgram,
       probe: fetchProbe,
       timeouts: { start: 60_000, stop: 5_000, query: 10_000, transfer: 60_000 },
     });
-  const stack = create();
+  const stack = create(plainApp);
   const open = async (options: pg.ClientConfig): Promise<pg.Client> => {
     const client = new pg.Client({ host: '127.0.0.1', user: 'postgres', ...options });
     client.on('error', () => {});
@@ -45,7 +53,7 @@ const makeHarness = async () => {
   };
   return {
     stack,
-    /** As another agent process on the same state sees it. */
+    /** Another agent process on the same state. */
     create,
     layout,
     appUrl,
@@ -351,7 +359,7 @@ describe('sample app', { timeout: 60_000 }, () => {
 
   beforeAll(async () => {
     harness = await makeHarness();
-    stack = harness.stack;
+    stack = harness.create(COFFEE_SHOP);
   });
   beforeEach(async () => {
     await stack.app.stop(never);
@@ -359,7 +367,10 @@ describe('sample app', { timeout: 60_000 }, () => {
     await stack.app.start(never);
     await expect.poll(() => stack.app.check(), { timeout: 10_000 }).toMatchObject({ status: 200 });
   });
-  afterAll(() => harness?.cleanup());
+  afterAll(async () => {
+    await stack?.app.stop(never);
+    await harness?.cleanup();
+  });
 
   const order = (body: unknown) =>
     fetch(`${harness.appUrl}/order`, {
@@ -413,7 +424,7 @@ describe('sample app', { timeout: 60_000 }, () => {
   });
 
   test('an agent that was restarted finds and stops the app that it had started before', async () => {
-    const { app } = harness.create();
+    const { app } = harness.create(COFFEE_SHOP);
     expect(await app.isRunning()).toBe(true);
     await app.start(never);
     const began = performance.now();

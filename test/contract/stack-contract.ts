@@ -200,17 +200,20 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
         expect(await orders()).toBe(2);
       });
 
-      test('a restore that is called off leaves nothing', async () => {
-        await openShop(2);
-        const { manifest, content } = await dump(database);
-        const calledOff = new AbortController();
-        const stuck = new PassThrough();
-        stuck.write(content.subarray(0, 1000));
-        const restore = database.restore(stuck, manifest, calledOff.signal);
-        setTimeout(() => calledOff.abort(new Error('called off')), 300);
-        await expect(restore).rejects.toThrow('called off');
-        expect(await database.others()).toEqual([]);
-      });
+      test.each([10, 100, 400])(
+        'a restore that is called off after %i ms leaves nothing',
+        async (ms) => {
+          await openShop(2);
+          const { manifest, content } = await dump(database);
+          const calledOff = new AbortController();
+          const stuck = new PassThrough();
+          stuck.write(content.subarray(0, 1000));
+          const restore = database.restore(stuck, manifest, calledOff.signal);
+          setTimeout(() => calledOff.abort(new Error('called off')), ms);
+          await expect(restore).rejects.toThrow('called off');
+          expect(await database.others()).toEqual([]);
+        },
+      );
 
       test('a dump that is called off does not end its sink as if it were whole', async () => {
         await openShop(2);

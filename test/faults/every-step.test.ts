@@ -1,12 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  eventually,
-  type FaultRule,
-  type Machine,
-  type Pair,
-  serves,
-  startPair,
-} from '../support/pair.js';
+import { eventually, type FaultRule, type Machine, type Pair, startPair } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
 

@@ -26,4 +26,9 @@ const main = async (): Promise<void> => {
   console.log(`serving ${database} on port ${port} as process ${process.pid}`);
 };
 
-await main();
+main().catch((error: unknown) => {
+  console.error(error);
+  // The driver reports the last line.
+  console.error(`the database server ends: ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+});

@@ -176,7 +176,7 @@ const ended = async ({ databaseLog }: Layout): Promise<ColdspareError> => {
   const log = await readFile(databaseLog, 'utf8').catch(() => '');
   return new ColdspareError(
     'database-failed',
-    `the database server ended while it started: ${log.trim().split('\n').slice(-6).join('\n')}`,
+    `the database server ended while it started; its last words: ${log.trim().split('\n').at(-1)}`,
     'free its port if something else has it, else read database.log in the state directory',
   );
 };

@@ -19,16 +19,25 @@ const main = async (): Promise<void> => {
   const unfinished = `${template}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished, { recursive: true, mode: 0o700 });
-  const engine = await PGlite.create(unfinished, {
+  // Every database and every dump copies this directory: the smallest write-ahead log, and nothing but the database.
+  const first = await PGlite.create(unfinished, {
     database: 'template1',
-    // The smallest write-ahead log: every database and every dump copies it.
     initDbStartParams: ['--wal-segsize=1'],
   });
   if (database !== 'postgres') {
-    await engine.exec(`ALTER DATABASE postgres RENAME TO ${pg.escapeIdentifier(database)}`);
+    await first.exec(`ALTER DATABASE postgres RENAME TO ${pg.escapeIdentifier(database)}`);
   }
-  await engine.close();
+  await first.close();
+  const second = await PGlite.create(unfinished, { database });
+  for (const other of ['template0', 'template1']) {
+    await second.exec(`ALTER DATABASE ${other} IS_TEMPLATE false`);
+    await second.exec(`DROP DATABASE ${other}`);
+  }
+  await second.close();
   await rename(unfinished, template);
 };
 
-await main();
+main().catch((error: unknown) => {
+  console.error(`cannot initialize: ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+});

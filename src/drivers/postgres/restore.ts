@@ -28,7 +28,8 @@ export const restoreDatabase = async (
   options: SessionOptions,
 ): Promise<void> => {
   try {
-    await withSession(target.server, target.maintenance, options, (session) =>
+    // Not cut by the signal: the server would finish creating the database after we had looked for it to drop it.
+    await withSession(target.server, target.maintenance, { timeout: options.timeout }, (session) =>
       createIncoming(session, target.incoming, manifest),
     );
     await load(target, content, manifest, options);

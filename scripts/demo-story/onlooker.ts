@@ -1,0 +1,74 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Order } from '../sample-app/database.js';
+import type { ServerAddress } from './load-balancer.js';
+
+/** Milliseconds. */
+const LOOK_INTERVAL = 250;
+const LOOK_TIMEOUT = 2_000;
+
+/** What a server's own app showed, past VCL1. Both are counts of looks. */
+interface Sightings {
+  served: number;
+  /** It served, and had nothing but the seeds that its migration puts into an empty database. */
+  seedsAlone: number;
+}
+
+/** Looks at both apps all the time, to see what must never be seen. */
+export class Onlooker {
+  readonly #servers: readonly ServerAddress[];
+  readonly #sightings = new Map<string, Sightings>();
+  readonly #leaving = new AbortController();
+  #looking: Promise<void> | undefined;
+  /** How often both apps served in the same look. */
+  twoAtOnce = 0;
+
+  constructor(servers: readonly ServerAddress[]) {
+    this.#servers = servers;
+  }
+
+  of(name: string): Sightings {
+    return this.#sightings.get(name) ?? { served: 0, seedsAlone: 0 };
+  }
+
+  start(): void {
+    this.#looking = this.#keepLooking();
+  }
+
+  async stop(): Promise<void> {
+    this.#leaving.abort();
+    await this.#looking;
+  }
+
+  async #keepLooking(): Promise<void> {
+    while (!this.#leaving.signal.aborted) {
+      await this.#look();
+      await pause(LOOK_INTERVAL, undefined, { signal: this.#leaving.signal }).catch(() => {});
+    }
+  }
+
+  async #look(): Promise<void> {
+    const views = await Promise.all(this.#servers.map(viewOf));
+    const serving = views.filter(({ orders }) => orders !== undefined);
+    if (serving.length > 1) this.twoAtOnce += 1;
+    for (const { name, orders } of serving) {
+      const { served, seedsAlone } = this.of(name);
+      const isSeeds = orders?.every(({ placedBy }) => placedBy === 'seed');
+      this.#sightings.set(name, {
+        served: served + 1,
+        seedsAlone: seedsAlone + (isSeeds ? 1 : 0),
+      });
+    }
+  }
+}
+
+const viewOf = async ({ name, appUrl }: ServerAddress) => ({ name, orders: await ordersAt(appUrl) });
+
+/** Undefined when the app does not serve. */
+const ordersAt = async (appUrl: string): Promise<Order[] | undefined> => {
+  try {
+    const response = await fetch(`${appUrl}/orders`, { signal: AbortSignal.timeout(LOOK_TIMEOUT) });
+    return response.ok ? ((await response.json()) as Order[]) : undefined;
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,138 @@
+import { constants } from 'node:fs';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  statfs,
+  unlink,
+} from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Writable } from 'node:stream';
+import type { Disk } from '../ports/disk.js';
+import { ColdspareError } from '../pure/errors.js';
+
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+/** No link is followed, and a pipe does not make us wait for its other end. */
+const READ_REGULAR = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** The file system of this machine. */
+export const createFileDisk = (): Disk => {
+  const write = inTurn(replaceFile);
+  return {
+    read: (path) => orAbsent(readFile(path, 'utf8')),
+    write: (path, text) => explained(write(path, text)),
+    list: async (directory) => (await orAbsent(readdir(directory))) ?? [],
+    size: async (path) => (await orAbsent(stat(path)))?.size,
+    remove: async (path) => {
+      if ((await orAbsent(unlink(path).then(() => true))) === true) await sync(dirname(path));
+    },
+    rename: (from, to) => explained(moveFile(from, to)),
+    writer: (path) => explained(openWriter(path)),
+    reader: async (path) => (await openRegular(path)).createReadStream(),
+    free: async (directory) => {
+      await makeDirectory(directory);
+      const { bavail, bsize } = await statfs(directory);
+      return bavail * bsize;
+    },
+  };
+};
+
+/** The temp file's name is fixed, so that a crash leaves at most one, which the next write replaces. */
+const replaceFile = async (path: string, text: string): Promise<void> => {
+  await makeDirectory(dirname(path));
+  const temp = `${path}.tmp`;
+  const file = await open(temp, 'w', FILE_MODE);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await moveFile(temp, path);
+};
+
+const moveFile = async (from: string, to: string): Promise<void> => {
+  await rename(from, to);
+  await sync(dirname(to));
+  if (dirname(from) !== dirname(to)) await sync(dirname(from));
+};
+
+const openWriter = async (path: string): Promise<Writable> => {
+  await makeDirectory(dirname(path));
+  const file = await open(path, 'wx', FILE_MODE);
+  const run = (work: Promise<unknown>, done: (error?: Error | null) => void) =>
+    explained(work).then(() => done(), done);
+  return new Writable({
+    // Not `write`, which may take only a part when the disk is nearly full.
+    write: (chunk: Buffer, _encoding, done) => run(file.appendFile(chunk), done),
+    final: (done) => run(file.sync(), done),
+    destroy: (error, done) =>
+      file.close().then(
+        () => done(error),
+        (failure: Error) => done(error ?? failure),
+      ),
+  });
+};
+
+const openRegular = async (path: string): Promise<FileHandle> => {
+  const file = await open(path, READ_REGULAR);
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new ColdspareError('invalid-request', `${path} is not a regular file`, 'name a file', {
+    value: path,
+  });
+};
+
+/** Makes a directory, and what it lies in, such that a power failure does not take it away again. */
+const makeDirectory = async (path: string): Promise<void> => {
+  const first = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await sync(dirname(made));
+};
+
+/** After a rename or a removal: the directory itself has to reach the disk. */
+const sync = async (directory: string): Promise<void> => {
+  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+/** One after the other for each path: two writers of one temp file would mix their texts. */
+const inTurn = (action: (path: string, text: string) => Promise<void>): typeof action => {
+  const last = new Map<string, Promise<void>>();
+  return (path, text) => {
+    const mine = (last.get(path) ?? Promise.resolve()).then(() => action(path, text));
+    const settled = mine.catch(() => {});
+    last.set(path, settled);
+    settled.then(() => {
+      if (last.get(path) === settled) last.delete(path);
+    });
+    return mine;
+  };
+};
+
+const orAbsent = <T>(work: Promise<T>): Promise<T | undefined> =>
+  work.catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+
+const explained = <T>(work: Promise<T>): Promise<T> =>
+  work.catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOSPC' && cause.code !== 'EDQUOT') throw cause;
+    throw new ColdspareError(
+      'disk-full',
+      `the disk is full${cause.path === undefined ? '' : ` at ${cause.path}`} (${cause.code})`,
+      'free space on the file system of STATE_DIR and BACKUP_DIR, or lower BACKUP_KEEP',
+      { cause },
+    );
+  });

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ColdspareError } from '../pure/errors.js';
+
+export interface NodeLock {
+  /** Safe to repeat. */
+  release(): Promise<void>;
+}
+
+/** For the refusal: who holds the lock. It excludes nobody by itself. */
+const holderSchema = z.object({
+  pid: z.int(),
+  since: z.string(),
+  node: z.string(),
+  why: z.string(),
+});
+
+/**
+ * One agent on one state (H18). The kernel keeps the lock: it is a listening socket, which is gone with its
+ * process however that ends, so no lock is ever stale.
+ * @throws ColdspareError `busy` naming who holds it
+ */
+export const acquireNodeLock = async (
+  stateDirectory: string,
+  info: { node: string; why: string },
+  platform: NodeJS.Platform = process.platform,
+): Promise<NodeLock> => {
+  await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+  const directory = await realpath(stateDirectory);
+  const file = join(directory, 'agent.lock');
+  const server =
+    platform === 'linux' ? await listen(abstractName(directory)) : await listenOnFile(directory);
+  if (server === undefined) throw held(directory, await readHolder(file));
+  const holder = { pid: process.pid, since: new Date().toISOString(), ...info };
+  await writeFile(file, JSON.stringify(holder), { mode: 0o600 });
+  return {
+    release: async () => {
+      if (!server.listening) return;
+      await rm(file, { force: true });
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+};
+
+/** A name without a file: nothing is left to clean up. At most 107 bytes, so the path goes in as its digest. */
+const abstractName = (directory: string): string =>
+  `\0coldspare-${createHash('sha256').update(directory).digest('hex')}`;
+
+/** Elsewhere than on Linux: a socket file, which stays behind a killed agent and then refuses connections. */
+const listenOnFile = async (directory: string): Promise<Server | undefined> => {
+  const path = join(directory, 'agent.sock');
+  const server = await listen(path);
+  if (server !== undefined || (await answers(path))) return server;
+  await rm(path, { force: true });
+  return listen(path);
+};
+
+/** The listening server, or undefined when somebody else has the name. */
+const listen = (name: string): Promise<Server | undefined> =>
+  new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.unref();
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error),
+    );
+    server.listen(name, () => resolve(server));
+  });
+
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('close', () => socket.destroy());
+  });
+
+const readHolder = async (file: string): Promise<z.infer<typeof holderSchema> | undefined> => {
+  try {
+    return holderSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+};
+
+const held = (
+  directory: string,
+  holder: z.infer<typeof holderSchema> | undefined,
+): ColdspareError =>
+  new ColdspareError(
+    'busy',
+    holder === undefined
+      ? `another agent works on ${directory}`
+      : `another agent works on ${directory}: ${holder.node}, pid ${holder.pid}, since ${holder.since} (${holder.why})`,
+    holder === undefined
+      ? 'stop it first, or use another STATE_DIR'
+      : `stop it first ("kill ${holder.pid}"), or use another STATE_DIR`,
+    { value: holder?.pid },
+  );

@@ -1,0 +1,87 @@
+import { Hono } from 'hono';
+import type { Node } from '../operations/node.js';
+import { isError, Refused, toColdspareError } from '../pure/errors.js';
+import { createDoors, type Tokens } from './doors.js';
+import { hearEpoch, setEpochHeaders } from './epoch.js';
+import { problem } from './problem.js';
+import type { HttpContext, HttpEnv, Route } from './route.js';
+import { backupRoutes } from './routes/backups.js';
+import { healthRoutes } from './routes/health.js';
+import { operationRoutes } from './routes/operations.js';
+import { pauseRoutes } from './routes/pause.js';
+import { peerRoutes } from './routes/peer.js';
+import { roleRoutes } from './routes/roles.js';
+import { statusRoutes } from './routes/status.js';
+import { webhookRoutes } from './routes/webhooks.js';
+
+/** The whole contract, one line a route. */
+export const ROUTES: readonly Route[] = [
+  ...healthRoutes,
+  ...statusRoutes,
+  ...backupRoutes,
+  ...roleRoutes,
+  ...webhookRoutes,
+  ...peerRoutes,
+  ...operationRoutes,
+  ...pauseRoutes,
+];
+
+/** The agent's HTTP service over `node`. Opens nothing and listens nowhere: see server.ts. */
+export const createApp = ({ node, tokens }: { node: Node; tokens: Tokens }): Hono<HttpEnv> => {
+  const app = new Hono<HttpEnv>();
+  const enter = createDoors(tokens);
+
+  app.use(async (c, next) => {
+    const began = node.clock.elapsed();
+    await next();
+    setEpochHeaders(c, node);
+    logRequest(c, node, node.clock.elapsed() - began);
+  });
+  for (const route of ROUTES) {
+    app.on(route.method, route.path, async (c) => {
+      const door = enter(c, route);
+      c.set('door', door);
+      if (door === 'peer') await hearEpoch(c, node, route);
+      const response = await route.handle(c, node);
+      // Nobody will read it: a file or a watcher behind it has to be let go.
+      if (c.req.method === 'HEAD') await response.body?.cancel();
+      return response;
+    });
+  }
+  for (const path of new Set(ROUTES.map((route) => route.path))) app.all(path, wrongMethod(path));
+  app.notFound((c) => problem(noSuchRoute(c)));
+  app.onError((thrown, c) => {
+    if (toColdspareError(thrown).code === 'internal') {
+      const { method, path } = c.req;
+      node.log.error({ method, path, error: thrown }, 'a request failed unforeseen');
+    }
+    return problem(thrown, isError(thrown, 'unauthorized') ? ASK_FOR_KEY : undefined);
+  });
+  return app;
+};
+
+const ASK_FOR_KEY = { 'WWW-Authenticate': 'Bearer realm="coldspare"' };
+
+/** What changes something leaves a line. Never headers, bodies or the query: keys may stand in them. */
+const logRequest = (c: HttpContext, node: Node, ms: number): void => {
+  const { method, path } = c.req;
+  if (method === 'GET' || method === 'HEAD') return;
+  const data = { method, path: path.slice(0, 200), status: c.res.status, ms: Math.round(ms) };
+  node.log.info({ ...data, who: c.get('door') ?? 'nobody' }, 'request');
+};
+
+const wrongMethod = (path: string) => (c: HttpContext) => {
+  const allowed = ROUTES.filter((route) => route.path === path).map(({ method }) => method);
+  const refusal = new Refused(
+    'method-not-allowed',
+    `${c.req.method} is not possible on ${path}`,
+    `use ${allowed.join(' or ')}`,
+    { value: c.req.method },
+  );
+  return problem(refusal, { Allow: allowed.join(', ') });
+};
+
+const noSuchRoute = (c: HttpContext): Refused =>
+  new Refused('not-found', `there is no ${c.req.path.slice(0, 200)}`, 'see the routes in README.md', {
+    value: c.req.path.slice(0, 200),
+  });

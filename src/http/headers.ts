@@ -1,0 +1,44 @@
+import { invalid } from './body.js';
+import type { HttpContext } from './route.js';
+
+/** Seconds. A longer wait is a connection that some proxy cuts. */
+const LONGEST_WAIT = 600;
+
+/** Seconds of `Prefer: wait=N` (RFC 7240); undefined without one. A preference that makes no sense is no preference. */
+export const preferredWait = (c: HttpContext): number | undefined => {
+  const match = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(
+    c.req.header('Prefer') ?? '',
+  );
+  return match ? Math.min(Number(match[1]), LONGEST_WAIT) : undefined;
+};
+
+/** @throws Refused `invalid-request` */
+export const idempotencyKey = (c: HttpContext): { idempotencyKey?: string } => {
+  const key = c.req.header('Idempotency-Key');
+  if (key === undefined) return {};
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return { idempotencyKey: key };
+  throw invalid(
+    'Idempotency-Key must be 1 to 255 visible ASCII characters',
+    'send something like a UUID',
+    key.slice(0, 300),
+  );
+};
+
+/** The SHA-256 of `Content-Digest` (RFC 9530) in hex; undefined without one. @throws Refused `invalid-request` */
+export const contentDigest = (c: HttpContext): string | undefined => {
+  const text = c.req.header('Content-Digest');
+  if (text === undefined) return undefined;
+  const encoded = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):\s*(?:$|,)/.exec(text)?.[1];
+  if (encoded !== undefined) return Buffer.from(encoded, 'base64').toString('hex');
+  throw invalid(
+    'Content-Digest holds no SHA-256 that can be read',
+    'send sha-256=:BASE64:, or leave the header out',
+    text.slice(0, 300),
+  );
+};
+
+/** Bytes that the sender announces; undefined when it streams. */
+export const contentLength = (c: HttpContext): number | undefined => {
+  const text = c.req.header('Content-Length');
+  return text === undefined ? undefined : Number(text);
+};

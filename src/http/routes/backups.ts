@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { pipeline, Readable, Transform } from 'node:stream';
+import { adoptDump } from '../../operations/adopt-dump.js';
+import { commitBackup, receiveBackup } from '../../operations/receive.js';
+import { requestBackup } from '../../operations/requests.js';
+import { backupIdSchema } from '../../pure/backup-id.js';
+import { adoptDumpCommandSchema, backupCommandSchema } from '../../pure/commands.js';
+import { ColdspareError } from '../../pure/errors.js';
+import { type Manifest, manifestSchema } from '../../pure/manifest.js';
+import { invalid, openUpload, parseWith, readCommand } from '../body.js';
+import { contentDigest, contentLength, idempotencyKey } from '../headers.js';
+import { followOperation } from '../long-operation.js';
+import { type HttpContext, type Route, sourceOf } from '../route.js';
+
+/** Bytes. A manifest counts the rows of every table, and there may be many tables. */
+const MANIFEST_LIMIT = 16 * 1024 * 1024;
+
+export const backupRoutes: Route[] = [
+  {
+    method: 'GET',
+    path: '/backups',
+    doors: ['admin', 'peer'],
+    handle: (c, node) =>
+      c.json({ backups: node.backups.list().map((manifest) => forDoor(c, manifest)) }),
+  },
+  {
+    method: 'POST',
+    path: '/backups',
+    doors: ['admin', 'peer'],
+    handle: async (c, node) => {
+      const command = await readCommand(c, backupCommandSchema);
+      if (command.rescue !== undefined && c.get('door') !== 'peer') throw rescueIsForThePeer();
+      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
+      return followOperation(c, node, await requestBackup(node, command, asker));
+    },
+  },
+  {
+    method: 'GET',
+    path: '/backups/:id',
+    doors: ['admin', 'peer'],
+    handle: (c, node) => c.json(forDoor(c, node.backups.get(backupId(c)))),
+  },
+  {
+    method: 'PUT',
+    path: '/backups/:id',
+    doors: ['peer'],
+    refusesStaleEpoch: true,
+    handle: async (c, node) => {
+      const id = backupId(c);
+      const content = checked(openUpload(c), contentDigest(c));
+      const received = await receiveBackup(node, id, content, contentLength(c));
+      return c.json({ id, ...received }, 201);
+    },
+  },
+  {
+    method: 'POST',
+    path: '/backups/:id/commit',
+    doors: ['peer'],
+    refusesStaleEpoch: true,
+    handle: async (c, node) => {
+      const id = backupId(c);
+      const manifest = await readCommand(c, manifestSchema, MANIFEST_LIMIT);
+      if (manifest.id !== id) {
+        throw invalid(
+          `id: the manifest is of ${manifest.id}, the path says ${id}`,
+          'commit each backup under its own id',
+          manifest.id,
+        );
+      }
+      const isRepeated = node.backups.has(id);
+      await commitBackup(node, manifest);
+      return c.json({ id }, isRepeated ? 200 : 201, { Location: `/backups/${id}` });
+    },
+  },
+  {
+    method: 'GET',
+    path: '/backups/:id/content',
+    doors: ['admin', 'peer'],
+    handle: async (c, node) => {
+      const { id, bytes } = node.backups.get(backupId(c));
+      const content = Readable.toWeb(await node.backups.content(id)) as ReadableStream;
+      return c.body(content, 200, {
+        'Content-Type': 'application/octet-stream',
+        'Content-Length': String(bytes),
+        'Content-Disposition': `attachment; filename="${id}.dump"`,
+      });
+    },
+  },
+  {
+    method: 'POST',
+    path: '/backups/:id/adopt',
+    doors: ['admin'],
+    handle: async (c, node) => {
+      const id = backupId(c);
+      const command = await readCommand(c, adoptDumpCommandSchema);
+      const manifest = await adoptDump(node, id, command);
+      return c.json(forDoor(c, manifest), 201, { Location: `/backups/${id}` });
+    },
+  },
+];
+
+const backupId = (c: HttpContext): string => parseWith(backupIdSchema, c.req.param('id'), 'id');
+
+/** Password verifiers are for the node that has to make the roles again, and for nobody else. */
+const forDoor = (c: HttpContext, manifest: Manifest): Manifest => {
+  if (c.get('door') === 'peer' || manifest.surroundings === undefined) return manifest;
+  const roles = manifest.surroundings.roles.map(({ verifier: _secret, ...role }) => role);
+  return { ...manifest, surroundings: { ...manifest.surroundings, roles } };
+};
+
+/** The same bytes, broken off at their end when they are not those that the sender says it sent. */
+const checked = (content: Readable, sha256: string | undefined): Readable => {
+  if (sha256 === undefined) return content;
+  const hash = createHash('sha256');
+  const check = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      done(null, chunk);
+    },
+    flush(done) {
+      const found = hash.digest('hex');
+      done(found === sha256 ? null : wrongDigest(sha256, found));
+    },
+  });
+  // The reader of `check` gets every failure from there.
+  return pipeline(content, check, () => {});
+};
+
+const wrongDigest = (sha256: string, found: string): ColdspareError =>
+  new ColdspareError(
+    'digest-mismatch',
+    `what came has sha256 ${found}, Content-Digest says ${sha256}`,
+    'the upload was discarded; send it again',
+    { value: found },
+  );
+
+const rescueIsForThePeer = (): ColdspareError =>
+  new ColdspareError(
+    'forbidden',
+    'rescue: only the other node may ask for a last dump in the name of its promote',
+    'leave "rescue" out, or POST /promote on the other node',
+    { value: 'rescue' },
+  );

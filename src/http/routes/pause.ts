@@ -1,0 +1,28 @@
+import { pause, unpause } from '../../operations/requests.js';
+import { pauseCommandSchema } from '../../pure/commands.js';
+import { readCommand } from '../body.js';
+import type { Route } from '../route.js';
+
+export const pauseRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/pause',
+    doors: ['admin'],
+    handle: async (c, node) => {
+      await pause(node, await readCommand(c, pauseCommandSchema));
+      const { pause: set } = node.state.current;
+      node.log.warn({ who: c.get('door'), ...set }, 'failover and failback are paused');
+      return c.json(set);
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/pause',
+    doors: ['admin'],
+    handle: async (c, node) => {
+      await unpause(node);
+      node.log.warn({ who: c.get('door') }, 'failover and failback go on');
+      return c.body(null, 204);
+    },
+  },
+];

@@ -1,0 +1,39 @@
+import { requestDemote, requestFence, requestTakeOver } from '../../operations/requests.js';
+import { demoteCommandSchema, fenceCommandSchema, takeOverCommandSchema } from '../../pure/commands.js';
+import { readCommand } from '../body.js';
+import { followOperation } from '../long-operation.js';
+import type { Route } from '../route.js';
+
+const handoverCommandSchema = demoteCommandSchema.pick({ reason: true });
+
+/** What one agent asks of the other while a role changes hands. */
+export const peerRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/fence',
+    doors: ['peer'],
+    refusesStaleEpoch: true,
+    handle: async (c, node) =>
+      c.json(await requestFence(node, await readCommand(c, fenceCommandSchema))),
+  },
+  {
+    method: 'POST',
+    path: '/takeovers',
+    doors: ['peer'],
+    refusesStaleEpoch: true,
+    handle: async (c, node) => {
+      const command = await readCommand(c, takeOverCommandSchema);
+      return followOperation(c, node, await requestTakeOver(node, command));
+    },
+  },
+  {
+    method: 'POST',
+    path: '/handovers',
+    doors: ['peer'],
+    handle: async (c, node) => {
+      const { reason } = await readCommand(c, handoverCommandSchema);
+      const command = { reason, dryRun: false };
+      return followOperation(c, node, await requestDemote(node, command, { source: 'peer' }));
+    },
+  },
+];

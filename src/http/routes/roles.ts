@@ -1,0 +1,52 @@
+import { dryRunDemote, dryRunPromote } from '../../operations/dry-run.js';
+import type { Node } from '../../operations/node.js';
+import { requestDemote, requestPlannedPromote, requestPromote } from '../../operations/requests.js';
+import {
+  demoteCommandSchema,
+  type PromoteCommand,
+  promoteCommandSchema,
+} from '../../pure/commands.js';
+import { parseWith, readCommand, readJson } from '../body.js';
+import { idempotencyKey } from '../headers.js';
+import { followOperation } from '../long-operation.js';
+import { type HttpContext, type Route, sourceOf } from '../route.js';
+import { promoteByWebhook } from '../webhook-promote.js';
+import { recognise } from '../webhooks/providers.js';
+
+/** Who serves: the two commands by which a person or a checker changes it. */
+export const roleRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/promote',
+    doors: ['admin', 'webhook'],
+    handle: async (c, node) => {
+      const body = await readJson(c);
+      if (c.get('door') === 'webhook') return promoteByWebhook(c, node, recognise(body));
+      return promoteByOperator(c, node, parseWith(promoteCommandSchema, body ?? {}, 'the body'));
+    },
+  },
+  {
+    method: 'POST',
+    path: '/demote',
+    doors: ['admin'],
+    handle: async (c, node) => {
+      const command = await readCommand(c, demoteCommandSchema);
+      if (command.dryRun) return c.json(await dryRunDemote(node, command));
+      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
+      return followOperation(c, node, await requestDemote(node, command, asker));
+    },
+  },
+];
+
+const promoteByOperator = async (
+  c: HttpContext,
+  node: Node,
+  command: PromoteCommand,
+): Promise<Response> => {
+  if (command.dryRun) return c.json(await dryRunPromote(node, command));
+  const asker = { source: sourceOf(c), ...idempotencyKey(c) };
+  if (!command.planned) return followOperation(c, node, await requestPromote(node, command, asker));
+  const record = await requestPlannedPromote(node, command);
+  const location = new URL(`/operations/${record.id}`, node.settings.peerUrl).href;
+  return c.json(record, 202, { Location: location });
+};

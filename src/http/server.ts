@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getRequestListener, RequestError } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { ColdspareError, Refused } from '../pure/errors.js';
+import { problem } from './problem.js';
+import type { HttpEnv } from './route.js';
+
+export interface HttpServer {
+  /** The one it got, when it was asked for any (0). */
+  port: number;
+  /** Takes nothing new, lets what runs end for a moment, and cuts the rest: a stream of events never ends by itself. */
+  close(): Promise<void>;
+}
+
+/** Milliseconds for the headers of a request: a slow client must not hold a connection. */
+const HEADERS_TIMEOUT = 10_000;
+
+/** Milliseconds without any traffic, above the longest `Prefer: wait`. Bodies have stricter limits of their own. */
+const SILENCE_TIMEOUT = 660_000;
+
+/** Milliseconds that requests get to end when the agent stops. */
+const GRACE = 2_000;
+
+/** Listens. @throws ColdspareError `internal` when the address cannot be had */
+export const serveHttp = async (
+  app: Hono<HttpEnv>,
+  { host, port }: { host: string; port: number },
+): Promise<HttpServer> => {
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: (error) => problem(error instanceof RequestError ? badRequest(error) : error),
+  });
+  // A dump of any size may take as long as it needs: requestTimeout would cut it.
+  const server = createServer({ headersTimeout: HEADERS_TIMEOUT, requestTimeout: 0 }, listener);
+  server.setTimeout(SILENCE_TIMEOUT);
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw cannotListen(host, port, cause);
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      await Promise.race([closed, sleep(GRACE, undefined, { ref: false })]);
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+};
+
+const badRequest = ({ message }: RequestError): Refused =>
+  new Refused('invalid-request', `not a request that can be read: ${message}`, 'check its URL and Host');
+
+const cannotListen = (host: string, port: number, cause: unknown): ColdspareError =>
+  new ColdspareError(
+    'internal',
+    `cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : cause}`,
+    `see what has the port ("ss -ltnp 'sport = :${port}'"), or set HOST and PORT`,
+    { cause, value: port },
+  );

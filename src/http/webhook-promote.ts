@@ -1,0 +1,35 @@
+import type { Node } from '../operations/node.js';
+import { requestPromote } from '../operations/requests.js';
+import { isError } from '../pure/errors.js';
+import { idempotencyKey } from './headers.js';
+import type { HttpContext } from './route.js';
+import type { CheckerEvent } from './webhooks/provider.js';
+
+/**
+ * A checker's word. Only "down" starts anything, and the node looks for itself before it believes it; "up" never
+ * gives a role back (T25). What will not change by asking again is answered 2xx, because checkers repeat
+ * what fails, and at once, because promoting takes longer than they wait (T27).
+ */
+export const promoteByWebhook = async (
+  c: HttpContext,
+  node: Node,
+  { event, monitor, because }: CheckerEvent,
+): Promise<Response> => {
+  const said = { event, monitor, because };
+  if (event !== 'down') {
+    node.log.info(said, 'a checker said something that starts nothing');
+    return ignored(c, because);
+  }
+  try {
+    const command = { force: false, planned: false, dryRun: false, reason: because.slice(0, 500) };
+    const asker = { source: 'webhook' as const, ...idempotencyKey(c) };
+    const record = await requestPromote(node, command, asker);
+    return c.json(record, 202, { Location: `/operations/${record.id}` });
+  } catch (error) {
+    if (!isError(error, 'already-primary') && !isError(error, 'paused')) throw error;
+    node.log.info({ ...said, code: error.code }, 'a checker reports an outage; nothing is done');
+    return ignored(c, error.message);
+  }
+};
+
+const ignored = (c: HttpContext, because: string): Response => c.json({ ignored: true, because });

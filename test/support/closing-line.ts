@@ -1,0 +1,52 @@
+import type { Reporter, TestCase, TestModule, Vitest } from 'vitest/node';
+
+/**
+ * Names every skipped test with its reason, fails the run for them when CI=true, and ends the output with
+ * `N passed, N failed, N skipped`. A file, suite or hook that failed counts as one failure, like a test.
+ */
+export default class ClosingLine implements Reporter {
+  #filtersByName = false;
+  #passed = 0;
+  #failed = 0;
+  #skipped: TestCase[] = [];
+
+  onInit(vitest: Vitest): void {
+    this.#filtersByName = vitest.config.testNamePattern !== undefined;
+    // At the exit: the teardown comes after the last test, and may have something to say.
+    process.once('exit', () => this.#printCounts());
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()]);
+    const groups = modules.flatMap((module) => [module, ...module.children.allSuites()]);
+    this.#passed = tests.filter((test) => test.result().state === 'passed').length;
+    this.#skipped = tests.filter((test) => test.result().state === 'skipped');
+    this.#failed =
+      tests.length - this.#passed - this.#skipped.length +
+      groups.filter((group) => group.errors().length > 0).length +
+      unhandledErrors.length;
+    this.#reportSkipped();
+  }
+
+  #reportSkipped(): void {
+    // Who asks for some tests by name knows that the others do not run.
+    if (this.#skipped.length === 0 || this.#filtersByName) return;
+    console.log('These tests were skipped:');
+    for (const test of this.#skipped) console.log(`  ${sayTest(test)}`);
+    if (process.env.CI !== 'true') return;
+    console.error('CI=true: nothing may be skipped, so this run has failed.');
+    process.exitCode = 1;
+  }
+
+  #printCounts(): void {
+    // A failed teardown belongs to no test.
+    const failed = this.#failed === 0 && process.exitCode ? 1 : this.#failed;
+    console.log(`${this.#passed} passed, ${failed} failed, ${this.#skipped.length} skipped`);
+  }
+}
+
+const sayTest = (test: TestCase): string => {
+  const result = test.result();
+  const reason = result.state === 'skipped' ? result.note : undefined;
+  return `${test.module.relativeModuleId} > ${test.fullName}${reason ? `: ${reason}` : ''}`;
+};

@@ -1,0 +1,7 @@
+import { defineConfig } from 'vitest/config';
+import project from '../../../vitest.config.js';
+
+/** The project's own guards and reporters around test files that are meant to fail. */
+export default defineConfig({
+  test: { ...project.test, include: ['test/support/leaks-fixtures/*.fixture.ts'] },
+});

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { noFaults } from '../../src/ports/faults.js';
+import type { Manifest } from '../../src/pure/manifest.js';
+import { BackupStore } from '../../src/state/backup-store.js';
+import { MemoryDisk } from '../support/memory-disk.js';
+
+const DIRECTORY = '/backups';
+const DUMP = 'a dump of everything';
+
+let disk: MemoryDisk;
+let store: BackupStore;
+
+const open = (maxBytes = 1000) => BackupStore.open(disk, DIRECTORY, noFaults, maxBytes);
+
+const manifest = (sequence: number, more: Partial<Manifest> = {}): Manifest => ({
+  id: `ledger_20261122_12000${sequence}`,
+  database: 'ledger',
+  node: 'vcl2',
+  takenAt: '2026-11-22T12:00:00.000Z',
+  epoch: 1,
+  sequence,
+  lineage: 'ours',
+  format: 'custom',
+  bytes: DUMP.length,
+  sha256: createHash('sha256').update(DUMP).digest('hex'),
+  serverVersion: '15.8',
+  ...more,
+});
+
+const upload = (id: string, content = DUMP) =>
+  store.receive(id, Readable.from([Buffer.from(content)]));
+
+const commit = async (backup: Manifest): Promise<void> => {
+  await upload(backup.id);
+  await store.commit(backup);
+};
+
+beforeEach(async () => {
+  disk = new MemoryDisk();
+  store = await open();
+});
+
+describe('receiving', () => {
+  test('what is not committed does not exist (H05)', async () => {
+    const { id } = manifest(1);
+    expect(await upload(id)).toEqual({ bytes: DUMP.length, sha256: manifest(1).sha256 });
+    expect(store.list()).toEqual([]);
+    await expect(store.content(id)).rejects.toMatchObject({ code: 'backup-not-found' });
+    expect((await open()).list()).toEqual([]);
+    expect(await disk.list(DIRECTORY)).toEqual([]);
+  });
+
+  test('a committed backup survives a restart, byte for byte', async () => {
+    await commit(manifest(1));
+    const again = await open();
+    expect(again.list()).toEqual([{ ...manifest(1) }]);
+    expect(await text(await again.content(manifest(1).id))).toBe(DUMP);
+  });
+
+  test('a torn upload leaves nothing', async () => {
+    const torn = Readable.from(
+      (async function* () {
+        yield Buffer.from('half of');
+        throw new Error('the sender vanished');
+      })(),
+    );
+    await expect(store.receive(manifest(1).id, torn)).rejects.toThrow('the sender vanished');
+    expect(await disk.list(DIRECTORY)).toEqual([]);
+  });
+
+  test.each([
+    ['fewer bytes', 'a dump of every', 'upload-torn'],
+    ['other bytes', 'a dump of everythinG', 'digest-mismatch'],
+  ])('%s than the manifest says are discarded', async (_what, content, code) => {
+    await upload(manifest(1).id, content);
+    await expect(store.commit(manifest(1))).rejects.toMatchObject({ code });
+    expect(await disk.list(DIRECTORY)).toEqual([]);
+    await expect(store.commit(manifest(1))).rejects.toMatchObject({ code: 'upload-unknown' });
+  });
+
+  test('a committed backup is never overwritten', async () => {
+    await commit(manifest(1));
+    await expect(upload(manifest(1).id, 'something else')).rejects.toMatchObject({
+      code: 'backup-exists',
+    });
+    await expect(store.commit(manifest(1, { sha256: 'b'.repeat(64) }))).rejects.toMatchObject({
+      code: 'backup-exists',
+    });
+    expect(await text(await store.content(manifest(1).id))).toBe(DUMP);
+  });
+
+  test('the same commit again is the same backup', async () => {
+    await commit(manifest(1));
+    await store.commit(manifest(1));
+    expect(store.list()).toHaveLength(1);
+  });
+
+  test('an upload that is repeated before its commit replaces the first', async () => {
+    await upload(manifest(1).id, 'the first try was cut short');
+    await commit(manifest(1));
+    expect(await text(await store.content(manifest(1).id))).toBe(DUMP);
+    expect(await disk.list(DIRECTORY)).toHaveLength(2);
+  });
+
+  test('uploads that nobody commits do not fill the disk', async () => {
+    for (const sequence of [1, 2, 3, 4, 5]) await upload(manifest(sequence).id);
+    expect(await disk.list(DIRECTORY)).toHaveLength(2);
+  });
+
+  test('more than BACKUP_MAX_BYTES is refused, announced or not', async () => {
+    store = await open(10);
+    await expect(store.receive(manifest(1).id, Readable.from([]), 11)).rejects.toMatchObject({
+      code: 'too-large',
+    });
+    await expect(upload(manifest(1).id)).rejects.toMatchObject({ code: 'too-large' });
+    expect(await disk.list(DIRECTORY)).toEqual([]);
+  });
+
+  test('what does not fit on the disk is refused before a byte is taken', async () => {
+    disk.freeBytes = 1;
+    await expect(store.receive(manifest(1).id, Readable.from([]), 100)).rejects.toMatchObject({
+      code: 'disk-full',
+    });
+  });
+
+  test('a disk that fills up during the commit leaves no half of a backup', async () => {
+    await upload(manifest(1).id);
+    disk.freeBytes = 0;
+    await expect(store.commit(manifest(1))).rejects.toMatchObject({ code: 'disk-full' });
+    expect(store.list()).toEqual([]);
+    expect(await disk.list(DIRECTORY)).toEqual([]);
+  });
+});
+
+describe('starting after a crash', () => {
+  test.each([
+    ['a dump without its manifest', `${manifest(2).id}.dump`],
+    ['an upload that was cut', `${manifest(2).id}.0.part`],
+  ])('%s is removed, the good one stays', async (_what, file) => {
+    await commit(manifest(1));
+    await disk.write(`${DIRECTORY}/${file}`, 'left over');
+    expect((await open()).list().map(({ id }) => id)).toEqual([manifest(1).id]);
+    expect(disk.files.has(`${DIRECTORY}/${file}`)).toBe(false);
+  });
+
+  test('a dump that was cut on disk is not listed', async () => {
+    await commit(manifest(1));
+    await disk.write(`${DIRECTORY}/${manifest(1).id}.dump`, DUMP.slice(0, 5));
+    expect((await open()).list()).toEqual([]);
+  });
+
+  test('a manifest that was damaged is not believed', async () => {
+    await commit(manifest(1));
+    await disk.write(`${DIRECTORY}/${manifest(1).id}.json`, '{"id":');
+    expect((await open()).list()).toEqual([]);
+  });
+});
+
+describe('reading for a restore', () => {
+  test('bytes that have changed on disk are found out at the end', async () => {
+    await commit(manifest(1));
+    await disk.write(`${DIRECTORY}/${manifest(1).id}.dump`, DUMP.toUpperCase());
+    const content = await store.verifiedContent(manifest(1).id, () => {});
+    await expect(text(content)).rejects.toMatchObject({ code: 'backup-unusable' });
+  });
+
+  test('says how far it is', async () => {
+    await commit(manifest(1));
+    const seen: number[] = [];
+    expect(await text(await store.verifiedContent(manifest(1).id, (done) => seen.push(done)))).toBe(
+      DUMP,
+    );
+    expect(seen.at(-1)).toBe(DUMP.length);
+  });
+});
+
+test('pruning keeps the newest by order, and their files only', async () => {
+  for (const sequence of [3, 1, 2]) await commit(manifest(sequence));
+  expect(await store.prune('ours', 2)).toEqual([manifest(1).id]);
+  expect(store.list().map(({ sequence }) => sequence)).toEqual([3, 2]);
+  expect(await disk.list(DIRECTORY)).toHaveLength(4);
+});
