@@ -112,8 +112,8 @@ export const environmentSchema = z.object({
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
-/** Variables whose values are never shown, logged or passed on. */
-export const SECRETS: readonly string[] = [
+/** Variables whose values are never shown. */
+const SECRETS: readonly string[] = [
   'PEER_TOKEN',
   'ADMIN_TOKEN',
   'WEBHOOK_TOKEN',

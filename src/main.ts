@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { config as readDotenv } from 'dotenv';
-import { type Config, ConfigError, loadConfig, SECRETS } from './config.js';
+import { type Config, ConfigError, environmentSchema, loadConfig } from './config.js';
 import { createEmbeddedStack } from './drivers/embedded/stack.js';
 import { createFileDisk } from './drivers/file-disk.js';
 import { createFileFaults } from './drivers/file-faults.js';
@@ -23,8 +23,8 @@ import { type Drivers, startAgent } from './service.js';
 const main = async (): Promise<void> => {
   readDotenv({ quiet: true });
   const config = loadConfig(process.env);
-  // What the agent starts inherits its environment, and the app has no use for our keys.
-  for (const name of SECRETS) delete process.env[name];
+  // What the agent starts inherits its environment: an app must get neither our keys nor our PORT.
+  for (const name of Object.keys(environmentSchema.shape)) delete process.env[name];
 
   const lock = await acquireNodeLock(config.STATE_DIR, {
     node: config.NODE_NAME,
@@ -83,6 +83,7 @@ const buildStack = (config: Config, probe: Probe): Stack => {
 const buildHostStack = (config: Config, probe: Probe): Stack =>
   createHostStack({
     database: { host: config.DB_HOST, ...databaseOf(config) },
+    ...(config.PG_BIN !== undefined && { programs: config.PG_BIN }),
     ...(config.DB_START_COMMAND !== undefined &&
       config.DB_STOP_COMMAND !== undefined && {
         databaseCommands: { start: config.DB_START_COMMAND, stop: config.DB_STOP_COMMAND },

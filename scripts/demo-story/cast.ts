@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts } from '../lib/free-port.js';
@@ -54,12 +54,15 @@ export const gatherCast = async (cleanup: Cleanup): Promise<Cast> => {
     ADMIN_TOKEN: newToken(),
     WEBHOOK_TOKEN: newToken(),
   };
-  const vcl2 = new Machine(address2, join(directory, 'vcl2'), {
+  const directory2 = join(directory, 'vcl2');
+  const directory3 = join(directory, 'vcl3');
+  await Promise.all([mkdir(directory2), mkdir(directory3)]);
+  const vcl2 = new Machine(address2, directory2, {
     ...shared,
     ...environmentOf(address2, address3, db2),
     INITIAL_ROLE: 'primary',
   });
-  const vcl3 = new Machine(address3, join(directory, 'vcl3'), {
+  const vcl3 = new Machine(address3, directory3, {
     ...shared,
     ...environmentOf(address3, address2, db3),
     INITIAL_ROLE: 'standby',

@@ -72,7 +72,11 @@ const forward = async (context: Context, { name, appUrl }: ServerAddress): Promi
   try {
     return await proxy(appUrl + pathname + search, { raw: context.req.raw, signal });
   } catch {
-    return problem(context, 502, `${name} did not answer; nothing was repeated on the other server`);
+    return problem(
+      context,
+      502,
+      `${name} did not answer; nothing was repeated on the other server`,
+    );
   }
 };
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { layoutOf } from '../../src/drivers/embedded/layout.js';
 import {
@@ -6,8 +6,10 @@ import {
   findProcesses,
   type ProcessMark,
 } from '../../src/drivers/embedded/processes.js';
-import { AgentProcess } from '../lib/agent-process.js';
+import type { OperationKind, OperationRecord } from '../../src/pure/operation.js';
+import { AgentProcess, eventually } from '../lib/agent-process.js';
 import type { ServerAddress } from './load-balancer.js';
+import { watchOperation } from './operation-events.js';
 
 /** How much of an agent's log helps to see why the story went wrong. */
 const LOG_LINES = 12;
@@ -16,15 +18,17 @@ const LOG_LINES = 12;
 export class Machine {
   readonly agent: AgentProcess;
   readonly address: ServerAddress;
-  readonly #directory: string;
+  readonly #logFile: string;
+  readonly #token: string;
   readonly #app: ProcessMark;
   readonly #database: ProcessMark;
   #isRemoved = false;
 
   constructor(address: ServerAddress, directory: string, env: Record<string, string>) {
     this.address = address;
-    this.#directory = directory;
-    this.agent = new AgentProcess({ ...env, STATE_DIR: directory }, this.#log);
+    this.#logFile = join(directory, 'agent.log');
+    this.#token = env.ADMIN_TOKEN ?? '';
+    this.agent = new AgentProcess({ ...env, STATE_DIR: directory }, this.#logFile);
     const { directory: stack } = layoutOf(join(directory, 'embedded'));
     this.#app = { program: process.execPath, argument: `--coldspare=${stack}` };
     this.#database = { program: process.execPath, argument: `--directory=${stack}` };
@@ -35,9 +39,8 @@ export class Machine {
   }
 
   async start(): Promise<void> {
-    // The story may still be running for a moment after it was called off.
+    // A story that was called off goes on until it notices.
     if (this.#isRemoved) throw new Error(`${this.name} was removed`);
-    await mkdir(this.#directory, { recursive: true });
     await this.agent.start();
   }
 
@@ -60,8 +63,24 @@ export class Machine {
     return services.flat().length === 0;
   }
 
+  /** The newest operation of this kind that began at `since` or later, as soon as there is one. */
+  operation(kind: OperationKind, since: number): Promise<OperationRecord> {
+    const isMeant = (record: OperationRecord) =>
+      record.kind === kind && Date.parse(record.startedAt) >= since;
+    return eventually(
+      `${this.name} begins a ${kind}`,
+      async () => (await this.agent.operations()).find(isMeant),
+      60_000,
+    );
+  }
+
+  /** The operation at every change until it has ended, as it happens. */
+  watch(id: string): AsyncGenerator<OperationRecord> {
+    return watchOperation(this.agent.url, this.#token, id);
+  }
+
   async logTail(): Promise<string> {
-    const log = await readFile(this.#log, 'utf8').catch(() => '');
+    const log = await readFile(this.#logFile, 'utf8').catch(() => '');
     return log.trimEnd().split('\n').slice(-LOG_LINES).join('\n');
   }
 
@@ -70,10 +89,6 @@ export class Machine {
     this.#isRemoved = true;
     await this.agent.kill();
     await Promise.all([endProcesses(this.#app, 0), endProcesses(this.#database, 0)]);
-  }
-
-  get #log(): string {
-    return join(this.#directory, 'agent.log');
   }
 }
 

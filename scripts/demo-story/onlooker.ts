@@ -61,7 +61,10 @@ export class Onlooker {
   }
 }
 
-const viewOf = async ({ name, appUrl }: ServerAddress) => ({ name, orders: await ordersAt(appUrl) });
+const viewOf = async ({ name, appUrl }: ServerAddress) => ({
+  name,
+  orders: await ordersAt(appUrl),
+});
 
 /** Undefined when the app does not serve. */
 const ordersAt = async (appUrl: string): Promise<Order[] | undefined> => {

@@ -93,7 +93,8 @@ const openRegular = async (path: string): Promise<FileHandle> => {
 const makeDirectory = async (path: string): Promise<void> => {
   const first = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
   if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) await sync(dirname(made));
+  for (let made = path; made.length >= first.length; made = dirname(made))
+    await sync(dirname(made));
 };
 
 /** After a rename or a removal: the directory itself has to reach the disk. */

@@ -52,7 +52,8 @@ const splitCredentials = (url: string): { address: URL; headers: Record<string, 
 };
 
 /** The host only: with many services the path itself is the key. */
-const nameOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'a URL that is none');
+const nameOf = (url: string): string =>
+  URL.canParse(url) ? new URL(url).host : 'a URL that is none';
 
 /** fetch hides why behind "fetch failed". */
 const reasonOf = (error: unknown): string => {

@@ -3,7 +3,8 @@ import https from 'node:https';
 import type { Probe, ProbeResult } from '../ports/probe.js';
 
 /** The machine answered, with a no or with something that is no HTTP. Any other failure means that nothing came back. */
-const FROM_THE_MACHINE = /^(ECONNREFUSED|ECONNRESET|EPIPE|EPROTO|HPE_|ERR_|CERT_|DEPTH_|SELF_|UNABLE_)/;
+const FROM_THE_MACHINE =
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|EPROTO|HPE_|ERR_|CERT_|DEPTH_|SELF_|UNABLE_)/;
 
 /** Real GETs over new connections, redirects not followed, bodies not read. */
 export const createHttpProbe = (): Probe => ({
@@ -33,7 +34,9 @@ export const createHttpProbe = (): Probe => ({
           connected = true;
         });
       });
-      request.on('response', ({ statusCode = 0 }) => end({ outcome: 'answers', status: statusCode }));
+      request.on('response', ({ statusCode = 0 }) =>
+        end({ outcome: 'answers', status: statusCode }),
+      );
       request.on('error', (error: NodeJS.ErrnoException) => {
         const code = error.code ?? error.message;
         end({ outcome: FROM_THE_MACHINE.test(code) ? 'refuses' : 'silent', detail: code });

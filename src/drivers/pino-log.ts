@@ -16,7 +16,9 @@ export const createPinoLog = (
       base: { node },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: (error) => (error instanceof Error ? stdSerializers.err(error) : error) },
+      serializers: {
+        error: (error) => (error instanceof Error ? stdSerializers.err(error) : error),
+      },
       redact: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
     },
     destination,

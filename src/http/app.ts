@@ -82,6 +82,11 @@ const wrongMethod = (path: string) => (c: HttpContext) => {
 };
 
 const noSuchRoute = (c: HttpContext): Refused =>
-  new Refused('not-found', `there is no ${c.req.path.slice(0, 200)}`, 'see the routes in README.md', {
-    value: c.req.path.slice(0, 200),
-  });
+  new Refused(
+    'not-found',
+    `there is no ${c.req.path.slice(0, 200)}`,
+    'see the routes in README.md',
+    {
+      value: c.req.path.slice(0, 200),
+    },
+  );

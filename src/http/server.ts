@@ -55,7 +55,11 @@ export const serveHttp = async (
 };
 
 const badRequest = ({ message }: RequestError): Refused =>
-  new Refused('invalid-request', `not a request that can be read: ${message}`, 'check its URL and Host');
+  new Refused(
+    'invalid-request',
+    `not a request that can be read: ${message}`,
+    'check its URL and Host',
+  );
 
 const cannotListen = (host: string, port: number, cause: unknown): ColdspareError =>
   new ColdspareError(

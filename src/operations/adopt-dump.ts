@@ -1,6 +1,6 @@
 import { pipeline, type Readable, Transform } from 'node:stream';
 import type { AdoptDumpCommand } from '../pure/commands.js';
-import { ColdspareError, Refused } from '../pure/errors.js';
+import { type ColdspareError, Refused } from '../pure/errors.js';
 import type { Manifest } from '../pure/manifest.js';
 import { PlainDumpReader } from '../pure/plain-dump.js';
 import type { Node } from './node.js';

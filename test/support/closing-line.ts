@@ -22,7 +22,9 @@ export default class ClosingLine implements Reporter {
     this.#passed = tests.filter((test) => test.result().state === 'passed').length;
     this.#skipped = tests.filter((test) => test.result().state === 'skipped');
     this.#failed =
-      tests.length - this.#passed - this.#skipped.length +
+      tests.length -
+      this.#passed -
+      this.#skipped.length +
       groups.filter((group) => group.errors().length > 0).length +
       unhandledErrors.length;
     this.#reportSkipped();

@@ -24,7 +24,9 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
     const leaks = await findLeaks(root);
     await removeLeaks(root, leaks);
     if (leaks.descriptions.length === 0) return;
-    console.error(`test files left behind, at the end of the run:\n  ${leaks.descriptions.join('\n  ')}`);
+    console.error(
+      `test files left behind, at the end of the run:\n  ${leaks.descriptions.join('\n  ')}`,
+    );
     // Vitest prints what a teardown throws, and exits with 0 all the same.
     process.exitCode = 1;
   };

@@ -84,10 +84,7 @@ const describeProcess = async ({ pid, command }: Process): Promise<string> => {
   return `process ${pid}: ${command.slice(0, 200)}${listens}`;
 };
 
-const findProcesses = async (
-  mark: string,
-  ancestor: number | undefined,
-): Promise<Process[]> => {
+const findProcesses = async (mark: string, ancestor: number | undefined): Promise<Process[]> => {
   const processes = await listProcesses();
   const found = processes.filter(
     ({ pid, command, environment }) =>

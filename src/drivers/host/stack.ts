@@ -14,6 +14,8 @@ const CONNECT_TIMEOUT_MS = 3_000;
 
 export interface HostStackOptions {
   database: { host: string; port: number; user: string; name: string; password?: string };
+  /** Folder of psql, pg_dump and pg_restore; default: PATH. */
+  programs?: string;
   /** Without them the database service is taken to be always on. */
   databaseCommands?: ServiceCommands;
   appCommands: ServiceCommands;
@@ -34,7 +36,7 @@ export const createHostStack = (options: HostStackOptions): Stack => {
   return {
     name: 'host',
     database: createPostgresDatabase({
-      server: { ...address, tools: localTools(password) },
+      server: { ...address, tools: localTools({ password, folder: options.programs }) },
       name,
       timeouts,
       ...(databaseCommands !== undefined && {

@@ -79,6 +79,15 @@ export const createPostgresDatabase = ({
     return found?.comment;
   };
 
+  const isFrozen = async (session: PsqlSession): Promise<boolean> => {
+    const { frozen } = await session.row<{ frozen: boolean }>(
+      `SELECT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+         WHERE d.datname = ${literal(name)} AND s.setrole = 0
+           AND ${literal(`${FREEZE_SETTING}=on`)} = ANY (s.setconfig)) AS frozen`,
+    );
+    return frozen;
+  };
+
   const setFrozen = async (change: string): Promise<void> => {
     await ask((session) => session.run(`ALTER DATABASE ${identifier(name)} ${change}`));
     await endSessions(server, maintenance, name);
@@ -167,7 +176,10 @@ export const createPostgresDatabase = ({
 
     freeze: () => setFrozen(`SET ${FREEZE_SETTING} = on`),
 
-    thaw: () => setFrozen(`RESET ${FREEZE_SETTING}`),
+    thaw: async () => {
+      // Sessions of a database that was never frozen have no reason to end.
+      if (await ask(isFrozen)) await setFrozen(`RESET ${FREEZE_SETTING}`);
+    },
 
     writes: async () => {
       // A session reports what it wrote a second later, or when it ends. The database is frozen, so nobody minds.

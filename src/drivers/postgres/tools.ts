@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+
 /** Where PostgreSQL's own programs are: on this machine, or in the database's container. */
 export interface PostgresTools {
   argv(tool: 'psql' | 'pg_dump' | 'pg_restore', args: readonly string[]): string[];
@@ -5,11 +7,17 @@ export interface PostgresTools {
   env(): Record<string, string>;
 }
 
-/** The programs of this machine, found through PATH. */
-export const localTools = (password?: string): PostgresTools => ({
-  argv: (tool, args) => [tool, ...args],
+/** The programs of this machine. */
+export const localTools = ({ password, folder }: LocalToolsOptions): PostgresTools => ({
+  argv: (tool, args) => [folder === undefined ? tool : join(folder, tool), ...args],
   env: () => (password === undefined ? {} : { PGPASSWORD: password }),
 });
+
+interface LocalToolsOptions {
+  password: string | undefined;
+  /** Where the tools are when not in PATH. */
+  folder: string | undefined;
+}
 
 export interface Server {
   readonly tools: PostgresTools;

@@ -1,5 +1,9 @@
 import { requestDemote, requestFence, requestTakeOver } from '../../operations/requests.js';
-import { demoteCommandSchema, fenceCommandSchema, takeOverCommandSchema } from '../../pure/commands.js';
+import {
+  demoteCommandSchema,
+  fenceCommandSchema,
+  takeOverCommandSchema,
+} from '../../pure/commands.js';
 import { readCommand } from '../body.js';
 import { followOperation } from '../long-operation.js';
 import type { Route } from '../route.js';

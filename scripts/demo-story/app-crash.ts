@@ -1,0 +1,51 @@
+import type { OperationRecord } from '../../src/pure/operation.js';
+import { eventually } from '../lib/agent-process.js';
+import { followHandover, type Stage, settleAccounts, untilServing } from './stage.js';
+
+/** Only the app is gone: a last dump saves what was written since the backup. */
+export const crashApp = async (stage: Stage): Promise<void> => {
+  const { narrator, vcl2, vcl3, customers } = stage;
+  narrator.scene("VCL2's app crashes");
+  const crashedAt = Date.now();
+  await vcl2.crashApp();
+  narrator.say("SIGKILL to VCL2's app; nobody tells VCL3, its own monitor has to see it");
+  const seen = vcl3.operation('promote', crashedAt);
+  const { id, reason } = await narrator.during("VCL3's monitor looks", seen);
+  narrator.quote(vcl3, reason);
+  const promote = await narrator.follow(vcl3, id);
+  narrator.claim('VCL3 took over', promote.state === 'done', promote.error);
+  const rescued = promote.result?.rescue;
+  narrator.claim(
+    `with a last dump of VCL2's database, ${rescued}`,
+    promote.result?.backup === rescued,
+    promote.result,
+  );
+  narrator.quote(vcl3, promote.result?.loss);
+
+  await untilServing(stage, vcl3);
+  await narrator.during('customers order', customers.place(8));
+  const lost = await settleAccounts(stage, "VCL2's app crashed", crashedAt);
+  narrator.claim('0 orders lost, checked one by one through VCL1', lost.length === 0, lost);
+};
+
+/** The planned way back, asked for by a person. */
+export const handBack = async (stage: Stage): Promise<void> => {
+  const { narrator, vcl2, vcl3, customers } = stage;
+  narrator.scene('VCL3 hands back to VCL2');
+  await narrator.during(
+    'VCL2 becomes a ready standby',
+    eventually('VCL2 becomes a ready standby', async () => {
+      const { mode, operation, problems } = await vcl2.agent.status();
+      return mode === 'standby' && operation === null && !problems.includes('standing-down');
+    }),
+  );
+  const askedAt = Date.now();
+  narrator.say('POST /demote on VCL3');
+  const { body } = await vcl3.agent.post<OperationRecord>('/demote', { reason: 'VCL2 is mended' });
+  await followHandover(stage, vcl3, vcl2, body.id);
+
+  await untilServing(stage, vcl2);
+  await narrator.during('customers order', customers.place(8));
+  const lost = await settleAccounts(stage, 'VCL3 handed back (POST /demote)', askedAt);
+  narrator.claim('0 orders lost, checked one by one through VCL1', lost.length === 0, lost);
+};

@@ -1,0 +1,165 @@
+import http from 'node:http';
+import https from 'node:https';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { sayDuration } from '../pure/duration.js';
+import { ColdspareError } from '../pure/errors.js';
+
+/** Bytes of an answer that are read. A list of manifests that count every table may be long. */
+const ANSWER_LIMIT = 64 * 1024 * 1024;
+
+export interface ExchangeRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  url: URL;
+  headers: Record<string, string>;
+  body?: string | { content: Readable; bytes: number };
+  /** Milliseconds for the whole of it. With a streamed body: without any progress. */
+  patience: number;
+  signal?: AbortSignal;
+}
+
+export interface ExchangeAnswer {
+  status: number;
+  headers: http.IncomingHttpHeaders;
+  text: string;
+}
+
+/**
+ * One request and its answer. A new connection each time: a kept one that the other side has just closed looks
+ * like a dead peer. An answer that comes before the body is through ends the body.
+ * @throws ColdspareError `peer-unreachable` when no answer came, the signal's reason, or the error of a broken body
+ */
+export const exchange = async (options: ExchangeRequest): Promise<ExchangeAnswer> => {
+  const { method, url, headers, body, signal } = options;
+  signal?.throwIfAborted();
+  const { request: open } = url.protocol === 'https:' ? https : http;
+  const request = open(url, { method, headers, agent: false });
+  const watch = watchProgress(request, options);
+  const abort = () => request.destroy();
+  signal?.addEventListener('abort', abort, { once: true });
+  const answer = readAnswer(request, watch.progress);
+  // When sending fails first, this one fails with it; who waits below gets the better reason.
+  answer.catch(() => {});
+  let broken: unknown;
+  try {
+    if (typeof body === 'object') {
+      const sent = send(body, request, watch.progress).catch((error: unknown) => {
+        broken = body.content.errored ?? ourFault(error);
+        if (broken !== undefined) request.destroy();
+      });
+      return await Promise.race([answer, sent.then(() => answer)]);
+    }
+    request.end(body);
+    return await answer;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw (
+      broken ?? unreachable(url, watch.why() ?? sayFailure(error as NodeJS.ErrnoException), error)
+    );
+  } finally {
+    watch.end();
+    signal?.removeEventListener('abort', abort);
+    request.destroy();
+  }
+};
+
+const ourFault = (error: unknown): ColdspareError | undefined =>
+  error instanceof ColdspareError ? error : undefined;
+
+/** Sends exactly the announced bytes: fewer would leave the peer waiting, more would be taken for the next request. */
+const send = (
+  { content, bytes }: { content: Readable; bytes: number },
+  request: http.ClientRequest,
+  progress: () => void,
+): Promise<void> => {
+  let sent = 0;
+  const count = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sent += chunk.length;
+      progress();
+      done(sent > bytes ? otherLength(bytes, sent) : null, chunk);
+    },
+    flush: (done) => done(sent < bytes ? otherLength(bytes, sent) : null),
+  });
+  return pipeline(content, count, request);
+};
+
+const readAnswer = (request: http.ClientRequest, progress: () => void): Promise<ExchangeAnswer> =>
+  new Promise((resolve, reject) => {
+    request.once('error', reject);
+    request.once('close', () => reject(new Error('the connection was closed')));
+    request.once('response', async (response) => {
+      try {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        for await (const chunk of response) {
+          progress();
+          size += chunk.length;
+          if (size > ANSWER_LIMIT)
+            throw new Error(`the answer is larger than ${ANSWER_LIMIT} bytes`);
+          chunks.push(chunk);
+        }
+        const { statusCode: status = 0, headers } = response;
+        resolve({ status, headers, text: Buffer.concat(chunks).toString('utf8') });
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+
+/** Ends the request when its time is up, and tells how far it had come. */
+const watchProgress = (
+  request: http.ClientRequest,
+  { patience, body }: Pick<ExchangeRequest, 'patience' | 'body'>,
+) => {
+  let connected = false;
+  let why: string | undefined;
+  const timer = setTimeout(() => {
+    why = connected
+      ? `it hangs: connected, but no answer within ${sayDuration(patience)}`
+      : `it is silent: no connection within ${sayDuration(patience)}`;
+    request.destroy();
+  }, patience);
+  const progress = () => {
+    if (typeof body === 'object') timer.refresh();
+  };
+  request.once('socket', (socket) => {
+    socket.once('connect', () => {
+      connected = true;
+      progress();
+    });
+  });
+  return { progress, why: () => why, end: () => clearTimeout(timer) };
+};
+
+const sayFailure = ({ code, message }: NodeJS.ErrnoException): string => {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'it refuses: nothing listens there (ECONNREFUSED)';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `its name is not known (${code})`;
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return `it broke off (${code})`;
+    default:
+      return code === undefined ? message : `${message} (${code})`;
+  }
+};
+
+/** No agent's answer came from there. */
+export const unreachable = (url: URL, why: string, cause?: unknown): ColdspareError =>
+  new ColdspareError(
+    'peer-unreachable',
+    `the agent at ${url.host} cannot be asked: ${why}`,
+    `curl ${url.origin}/health from this node; check PEER_URL, the other agent and the network`,
+    { cause, value: why },
+  );
+
+const otherLength = (bytes: number, sent: number): ColdspareError =>
+  new ColdspareError(
+    'backup-unusable',
+    `the dump has ${sent < bytes ? `only ${sent}` : 'more than the'} bytes of its manifest (${bytes})`,
+    'the file has changed on disk: take a new backup with POST /backups',
+    { value: sent },
+  );

@@ -1,0 +1,166 @@
+import type { z } from 'zod';
+import type { Peer } from '../ports/peer.js';
+import { ColdspareError, isError } from '../pure/errors.js';
+import {
+  type ExchangeAnswer,
+  type ExchangeRequest,
+  exchange,
+  unreachable,
+} from './http-exchange.js';
+import {
+  backupsAnswer,
+  commitAnswer,
+  fenceAnswer,
+  operationAnswer,
+  problemAnswer,
+  statusAnswer,
+  uploadAnswer,
+} from './http-peer-answers.js';
+
+interface PeerOptions {
+  /** PEER_URL. */
+  url: string;
+  /** PEER_TOKEN. */
+  token: string;
+  /** NODE_NAME of this node. */
+  node: string;
+  /** This node's epoch, sent with every message. */
+  epoch(): number;
+  /** Takes the epoch of every answer in, before the answer is acted on. */
+  onEpoch(epoch: number): Promise<void>;
+  /** Milliseconds for `status`, which decides whether the peer is alive. */
+  statusTimeout: number;
+}
+
+/** Milliseconds for a request that is answered once it is written down. */
+const CALL = 15_000;
+/** Stopping an app may take as long as the peer's own limit for it, which is 90 s. */
+const FENCE = 100_000;
+/** Without a byte moving. The peer's disk may be busy for a while when it writes the last ones down. */
+const STALL = 60_000;
+
+type Ask = Pick<ExchangeRequest, 'method' | 'body' | 'signal'> & { patience?: number };
+
+/** The other agent over HTTP. */
+export const createHttpPeer = (options: PeerOptions): Peer => {
+  const ask = async <T extends z.ZodType>(
+    path: string,
+    schema: T,
+    { method, body, signal, patience = CALL }: Ask,
+  ): Promise<z.output<T>> => {
+    const url = new URL(path, options.url);
+    const headers = { ...headersOf(options), ...bodyHeaders(body) };
+    const answer = await exchange({
+      ...{ method, url, headers, patience },
+      ...(body !== undefined && { body }),
+      ...(signal && { signal }),
+    });
+    refuseOurselves(url, answer, options.node);
+    // Who does not take our key may be of another pair: its epoch says nothing about ours.
+    if (answer.status !== 401 && answer.status !== 403) await hearAnswer(answer, options);
+    if (answer.status >= 300) throw refusalIn(url, answer);
+    return parseAnswer(url, schema, answer);
+  };
+  const get = <T extends z.ZodType>(path: string, schema: T, patience = CALL) =>
+    ask(path, schema, { method: 'GET', patience });
+  const post = <T extends z.ZodType>(path: string, schema: T, body: object, patience = CALL) =>
+    ask(path, schema, { method: 'POST', body: JSON.stringify(body), patience });
+
+  return {
+    status: () => get('/status', statusAnswer, options.statusTimeout),
+    fence: (operation, epoch) => post('/fence', fenceAnswer, { operation, epoch }, FENCE),
+    rescue: (operation) => post('/backups', operationAnswer, { rescue: operation }),
+    takeOver: (operation, epoch, backup) =>
+      post('/takeovers', operationAnswer, { operation, epoch, backup }),
+    requestHandover: (reason) => post('/handovers', operationAnswer, { reason }),
+    operation: async (id) => {
+      try {
+        return await get(`/operations/${encodeURIComponent(id)}`, operationAnswer);
+      } catch (error) {
+        if (isError(error, 'peer-refused') && error.value === 'operation-not-found')
+          return undefined;
+        throw error;
+      }
+    },
+    cancel: (id) =>
+      ask(`/operations/${encodeURIComponent(id)}`, operationAnswer, { method: 'DELETE' }),
+    backups: () => get('/backups', backupsAnswer),
+    upload: (id, content, bytes, signal) =>
+      ask(`/backups/${encodeURIComponent(id)}`, uploadAnswer, {
+        method: 'PUT',
+        body: { content, bytes },
+        signal,
+        patience: STALL,
+      }),
+    commit: async (manifest) => {
+      const path = `/backups/${encodeURIComponent(manifest.id)}/commit`;
+      await post(path, commitAnswer, manifest, STALL);
+    },
+  };
+};
+
+const headersOf = ({ token, node, epoch }: PeerOptions): Record<string, string> => ({
+  Authorization: `Bearer ${token}`,
+  'Coldspare-Epoch': String(epoch()),
+  'Coldspare-Node': node,
+});
+
+const bodyHeaders = (body: ExchangeRequest['body']): Record<string, string> => {
+  if (body === undefined) return {};
+  return typeof body === 'string'
+    ? { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) }
+    : { 'Content-Type': 'application/octet-stream', 'Content-Length': String(body.bytes) };
+};
+
+const hearAnswer = async (
+  { headers }: ExchangeAnswer,
+  { onEpoch }: Pick<PeerOptions, 'onEpoch'>,
+): Promise<void> => {
+  const text = headers['coldspare-epoch'];
+  if (typeof text === 'string' && /^\d{1,15}$/.test(text)) await onEpoch(Number(text));
+};
+
+/** A PEER_URL that leads back here would make this node its own witness. */
+const refuseOurselves = (url: URL, { headers }: ExchangeAnswer, node: string): void => {
+  if (headers['coldspare-node'] !== node) return;
+  throw unreachable(
+    url,
+    `it calls itself ${node} as this one does; PEER_URL must lead to the other`,
+  );
+};
+
+/** The peer's own no; anything else with such a status did not come from an agent. */
+const refusalIn = (url: URL, { status, text }: ExchangeAnswer): ColdspareError => {
+  const parsed = problemAnswer.safeParse(parseJson(text));
+  if (!parsed.success) return noAgent(url, `HTTP ${status} without a problem of ours`);
+  const { code, detail, remedy } = parsed.data;
+  const isKey = status === 401 || status === 403;
+  return new ColdspareError(
+    'peer-refused',
+    `the other node refused: ${detail}`,
+    isKey ? 'PEER_TOKEN must be the same on both nodes' : remedy,
+    { value: code },
+  );
+};
+
+const parseAnswer = <T extends z.ZodType>(
+  url: URL,
+  schema: T,
+  { text }: ExchangeAnswer,
+): z.output<T> => {
+  const parsed = schema.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw noAgent(url, `at "${issue?.path.join('.')}": ${issue?.message}`);
+};
+
+const noAgent = (url: URL, why: string): ColdspareError =>
+  unreachable(url, `what answers ${url.pathname} is no agent that we understand (${why})`);
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
