@@ -74,6 +74,12 @@ export class Machine {
     );
   }
 
+  /** Resolves once there is an operation of this id. */
+  async begins(id: string): Promise<void> {
+    const isThere = async () => (await this.agent.operations()).some((record) => record.id === id);
+    await eventually(`${this.name} begins ${id}`, isThere, 60_000);
+  }
+
   /** The operation at every change until it has ended, as it happens. */
   watch(id: string): AsyncGenerator<OperationRecord> {
     return watchOperation(this.agent.url, this.#token, id);

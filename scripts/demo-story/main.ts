@@ -31,8 +31,12 @@ const tellStory = async (stage: Stage): Promise<void> => {
 const screen = createScreen(process.stdout);
 const cleanup = new Cleanup();
 
-/** However it ends, no process, port or file stays. */
-const end = async (code: number): Promise<never> => {
+let isEnding = false;
+
+/** However it ends, no process, port or file stays. The first to call it decides the exit code. */
+const end = async (code: number): Promise<void> => {
+  if (isEnding) return;
+  isEnding = true;
   screen.close();
   await cleanup.run().catch((error) => console.error(error));
   process.exit(code);
@@ -50,7 +54,7 @@ const main = async (): Promise<void> => {
   try {
     await Promise.race([tellStory({ ...cast, narrator, rows: [] }), deadline()]);
   } catch (error) {
-    await explain(error, cast);
+    if (!isEnding) await explain(error, cast);
     return end(1);
   }
   const seconds = Math.round((performance.now() - began) / 1_000);

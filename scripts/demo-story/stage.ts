@@ -35,7 +35,8 @@ export const followHandover = async (
 ): Promise<void> => {
   const [given, taken] = await Promise.all([
     narrator.follow(from, id),
-    to.operation('promote', Date.now()).then((promote) => narrator.follow(to, promote.id)),
+    // Its half has the same id, and begins when everything is ready for it.
+    to.begins(id).then(() => narrator.follow(to, id)),
   ]);
   narrator.claim(`${from.name} handed over and ${to.name} took over`, bothDone(given, taken), [
     given.error,

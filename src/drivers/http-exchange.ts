@@ -1,6 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
-import { type Readable, Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError } from '../pure/errors.js';
@@ -37,25 +37,22 @@ export const exchange = async (options: ExchangeRequest): Promise<ExchangeAnswer
   const watch = watchProgress(request, options);
   const abort = () => request.destroy();
   signal?.addEventListener('abort', abort, { once: true });
-  const answer = readAnswer(request, watch.progress);
-  // When sending fails first, this one fails with it; who waits below gets the better reason.
-  answer.catch(() => {});
   let broken: unknown;
   try {
     if (typeof body === 'object') {
-      const sent = send(body, request, watch.progress).catch((error: unknown) => {
-        broken = body.content.errored ?? ourFault(error);
-        if (broken !== undefined) request.destroy();
+      const source = exactly(body, watch.progress, (error) => {
+        broken = error;
       });
-      return await Promise.race([answer, sent.then(() => answer)]);
+      // Whatever breaks it ends the request as well, and so the wait for an answer.
+      pipeline(source, request).catch(() => {});
+    } else {
+      request.end(body);
     }
-    request.end(body);
-    return await answer;
+    return await readAnswer(request, watch.progress);
   } catch (error) {
     signal?.throwIfAborted();
-    throw (
-      broken ?? unreachable(url, watch.why() ?? sayFailure(error as NodeJS.ErrnoException), error)
-    );
+    if (broken !== undefined) throw broken;
+    throw unreachable(url, watch.why() ?? sayFailure(error as NodeJS.ErrnoException), error);
   } finally {
     watch.end();
     signal?.removeEventListener('abort', abort);
@@ -63,32 +60,35 @@ export const exchange = async (options: ExchangeRequest): Promise<ExchangeAnswer
   }
 };
 
-const ourFault = (error: unknown): ColdspareError | undefined =>
-  error instanceof ColdspareError ? error : undefined;
-
-/** Sends exactly the announced bytes: fewer would leave the peer waiting, more would be taken for the next request. */
-const send = (
+/** The announced bytes and not one else: fewer would leave the peer waiting, more would be its next request. */
+async function* exactly(
   { content, bytes }: { content: Readable; bytes: number },
-  request: http.ClientRequest,
   progress: () => void,
-): Promise<void> => {
+  onBroken: (error: unknown) => void,
+): AsyncGenerator<Buffer> {
   let sent = 0;
-  const count = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
+  try {
+    for await (const chunk of content) {
       sent += chunk.length;
+      if (sent > bytes) throw otherLength(bytes, sent);
       progress();
-      done(sent > bytes ? otherLength(bytes, sent) : null, chunk);
-    },
-    flush: (done) => done(sent < bytes ? otherLength(bytes, sent) : null),
-  });
-  return pipeline(content, count, request);
-};
+      yield chunk;
+    }
+    if (sent < bytes) throw otherLength(bytes, sent);
+  } catch (error) {
+    onBroken(error);
+    throw error;
+  }
+}
 
 const readAnswer = (request: http.ClientRequest, progress: () => void): Promise<ExchangeAnswer> =>
   new Promise((resolve, reject) => {
-    request.once('error', reject);
-    request.once('close', () => reject(new Error('the connection was closed')));
+    request.on('error', reject);
+    const closed = () => reject(new Error('the connection was closed'));
+    request.once('close', closed);
     request.once('response', async (response) => {
+      // From here on the response itself tells when it is cut.
+      request.off('close', closed);
       try {
         const chunks: Buffer[] = [];
         let size = 0;

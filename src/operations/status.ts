@@ -3,10 +3,23 @@ import type { Manifest } from '../pure/manifest.js';
 import type { BackupSummary, NodeStatus } from '../pure/status.js';
 import { ageOf, usableBackups } from './choose-steps.js';
 import type { Node } from './node.js';
+import { observeApp } from './serve-steps.js';
 
 /** Whether this node serves, from its last checks: cheap enough for a load balancer. */
 export const isServing = ({ state, observed }: Node): boolean =>
   state.current.mode === 'primary' && observed.app !== undefined && isHealthy(observed.app.value);
+
+/** A status must not be held up by an app that hangs: the peer would take this agent for dead. Milliseconds. */
+const APP_LOOK = 1_000;
+
+/** As `nodeStatus`, after one more look at the app: who decides by it must not go by a check of seconds ago. */
+export const freshStatus = async (node: Node): Promise<NodeStatus> => {
+  const giveUp = new AbortController();
+  const look = node.stack.app.check().then((result) => observeApp(node, result));
+  await Promise.race([look, node.clock.sleep(APP_LOOK, giveUp.signal).catch(() => {})]);
+  giveUp.abort();
+  return nodeStatus(node);
+};
 
 /** Everything about a node that a person or the peer may know, from what it saw last. */
 export const nodeStatus = (node: Node): NodeStatus => {

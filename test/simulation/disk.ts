@@ -79,7 +79,7 @@ export const createDisk = (
       throw new ColdspareError('disk-full', 'the disk is full', 'free disk space on this machine');
   };
   const change = (effect: () => void): Promise<void> =>
-    life.perform({ ms: random.between(0.2, 3) * image.slowness, effect, outlives: true });
+    life.perform({ ms: random.between(0.2, 3) * image.slowness, effect, outlives: 'now' });
   const read = async <T>(effect: () => T): Promise<T> =>
     image.slowness === 1
       ? effect()

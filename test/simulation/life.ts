@@ -9,8 +9,11 @@ interface Work<T> {
   ms: number;
   effect: () => T;
   signal?: AbortSignal | undefined;
-  /** Somebody else does it for us (a database, a service manager), and may go on when we are cut. */
-  outlives?: boolean;
+  /**
+   * What may become of it when we are cut: it may be done all the same at that moment (`now`), or even a little
+   * later, because somebody else does it for us, a database or a service manager (`later`).
+   */
+  outlives?: 'now' | 'later';
 }
 
 interface Pending {
@@ -88,7 +91,7 @@ export class Life {
   /** Work whose sender no longer waits for it: it is not done, or done at once, or done a little later. */
   #drop({ timer, work }: Pending): void {
     timer.isCancelled = true;
-    if (!work.outlives) return;
+    if (work.outlives === undefined) return;
     const echo = () => {
       try {
         work.effect();
@@ -96,7 +99,7 @@ export class Life {
         // Nobody is there to be told.
       }
     };
-    const fate = this.#random.integer(0, 2);
+    const fate = this.#random.integer(0, work.outlives === 'later' ? 2 : 1);
     if (fate === 1) echo();
     if (fate === 2) this.#timeline.after(this.#random.between(0, LATEST_ECHO), echo);
   }

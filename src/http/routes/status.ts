@@ -1,4 +1,4 @@
-import { nodeStatus } from '../../operations/status.js';
+import { freshStatus } from '../../operations/status.js';
 import type { Route } from '../route.js';
 
 export const statusRoutes: Route[] = [
@@ -6,6 +6,6 @@ export const statusRoutes: Route[] = [
     method: 'GET',
     path: '/status',
     doors: ['admin', 'peer'],
-    handle: (c, node) => c.json(nodeStatus(node)),
+    handle: async (c, node) => c.json(await freshStatus(node)),
   },
 ];
