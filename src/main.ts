@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { config as readDotenv } from 'dotenv';
 import { type Config, ConfigError, environmentSchema, loadConfig } from './config.js';
+import type { Drivers } from './create-node.js';
 import { createEmbeddedStack } from './drivers/embedded/stack.js';
 import { createFileDisk } from './drivers/file-disk.js';
 import { createFileFaults } from './drivers/file-faults.js';
@@ -17,7 +18,7 @@ import { noFaults } from './ports/faults.js';
 import type { Probe } from './ports/probe.js';
 import type { Stack } from './ports/stack.js';
 import { ColdspareError } from './pure/errors.js';
-import { type Drivers, startAgent } from './service.js';
+import { startAgent } from './service.js';
 
 /** The composition root: the only file that knows which driver is behind which port. */
 const main = async (): Promise<void> => {

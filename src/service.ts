@@ -1,37 +1,9 @@
 import type { Config } from './config.js';
+import { createNode, type Drivers } from './create-node.js';
 import { createApp } from './http/app.js';
 import { type HttpServer, serveHttp } from './http/server.js';
-import { hear } from './operations/hear.js';
-import type { Node, Settings } from './operations/node.js';
 import { recover } from './operations/recover.js';
-import { Runner } from './operations/runner.js';
-import type { Clock } from './ports/clock.js';
-import type { Disk } from './ports/disk.js';
-import type { Faults } from './ports/faults.js';
-import type { Ids } from './ports/ids.js';
-import type { Log } from './ports/log.js';
-import type { Notifier } from './ports/notifier.js';
-import type { Peer } from './ports/peer.js';
-import type { Probe } from './ports/probe.js';
-import type { Stack } from './ports/stack.js';
 import { startSchedules } from './schedule/schedules.js';
-import { BackupStore } from './state/backup-store.js';
-import { Journal } from './state/journal.js';
-import { NodeState } from './state/node-state.js';
-
-/** Everything outside the process that an agent acts through. */
-export interface Drivers {
-  disk: Disk;
-  clock: Clock;
-  ids: Ids;
-  log: Log;
-  faults: Faults;
-  notifier: Notifier;
-  probe: Probe;
-  stack: Stack;
-  /** Every message to the peer carries `epoch()`; every epoch it answers with goes to `onEpoch`. */
-  connectPeer(link: { epoch(): number; onEpoch(epoch: number): Promise<void> }): Peer;
-}
 
 export interface Agent {
   port: number;
@@ -64,45 +36,3 @@ export const startAgent = async (config: Config, drivers: Drivers): Promise<Agen
     },
   };
 };
-
-const createNode = async (config: Config, drivers: Drivers): Promise<Node> => {
-  const { disk, clock, faults, ids, log } = drivers;
-  const state = await NodeState.open(disk, config.STATE_DIR, config.INITIAL_ROLE, clock.now);
-  const backups = await BackupStore.open(disk, config.BACKUP_DIR, faults, config.BACKUP_MAX_BYTES);
-  const journal = await Journal.open(disk, config.STATE_DIR);
-  const epoch = () => state.current.epoch;
-  const node: Node = {
-    ...drivers,
-    settings: settingsOf(config),
-    state,
-    backups,
-    runner: new Runner({ journal, clock, ids, faults, log, epoch }),
-    peer: drivers.connectPeer({ epoch, onEpoch: (heard) => hear(node, heard) }),
-    observed: { app: undefined, peer: undefined, database: undefined },
-  };
-  return node;
-};
-
-const settingsOf = (config: Config): Settings => ({
-  nodeName: config.NODE_NAME,
-  peerUrl: config.PEER_URL,
-  databaseName: config.DB_NAME,
-  backupPrefix: config.BACKUP_PREFIX,
-  backupKeep: config.BACKUP_KEEP,
-  backupMaxAge: config.BACKUP_MAX_AGE,
-  primaryCheckUrl: config.PRIMARY_CHECK_URL,
-  witnessUrl: config.WITNESS_URL,
-  monitor: config.MONITOR,
-  checkInterval: config.CHECK_INTERVAL,
-  checkTimeout: config.CHECK_TIMEOUT,
-  failThreshold: config.FAIL_THRESHOLD,
-  confirmChecks: config.CONFIRM_CHECKS,
-  confirmInterval: config.CONFIRM_INTERVAL,
-  failback: config.FAILBACK,
-  failbackStable: config.FAILBACK_STABLE,
-  rescueTimeout: config.RESCUE_TIMEOUT,
-  alone: config.ALONE,
-  aloneGrace: config.ALONE_GRACE,
-  appStartTimeout: config.APP_START_TIMEOUT,
-  appRestartAfter: config.APP_RESTART_AFTER,
-});

@@ -1,5 +1,6 @@
 import type { OperationRecord } from '../../src/pure/operation.js';
 import { eventually } from '../lib/agent-process.js';
+import type { Machine } from './machine.js';
 import { followHandover, type Stage, settleAccounts, untilServing } from './stage.js';
 
 /** Only the app is gone: a last dump saves what was written since the backup. */
@@ -32,13 +33,7 @@ export const crashApp = async (stage: Stage): Promise<void> => {
 export const handBack = async (stage: Stage): Promise<void> => {
   const { narrator, vcl2, vcl3, customers } = stage;
   narrator.scene('VCL3 hands back to VCL2');
-  await narrator.during(
-    'VCL2 becomes a ready standby',
-    eventually('VCL2 becomes a ready standby', async () => {
-      const { mode, operation, problems } = await vcl2.agent.status();
-      return mode === 'standby' && operation === null && !problems.includes('standing-down');
-    }),
-  );
+  await narrator.during('VCL2 becomes a ready standby', untilReady(vcl2));
   const askedAt = Date.now();
   narrator.say('POST /demote on VCL3');
   const { body } = await vcl3.agent.post<OperationRecord>('/demote', { reason: 'VCL2 is mended' });
@@ -49,3 +44,13 @@ export const handBack = async (stage: Stage): Promise<void> => {
   const lost = await settleAccounts(stage, 'VCL3 handed back (POST /demote)', askedAt);
   narrator.claim('0 orders lost, checked one by one through VCL1', lost.length === 0, lost);
 };
+
+const untilReady = (machine: Machine): Promise<unknown> =>
+  eventually(
+    `${machine.name} is a ready standby`,
+    async () => {
+      const { mode, operation, problems } = await machine.agent.status();
+      return mode === 'standby' && operation === null && !problems.includes('standing-down');
+    },
+    60_000,
+  );

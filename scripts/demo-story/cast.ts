@@ -34,12 +34,12 @@ const SETTINGS = {
   CONFIRM_CHECKS: '3',
   CONFIRM_INTERVAL: '300ms',
   FAILBACK: 'auto',
-  FAILBACK_STABLE: '3s',
+  FAILBACK_STABLE: '2s',
 };
 
 /** Nothing runs yet but VCL1. What is set up here goes away with `cleanup`. */
 export const gatherCast = async (cleanup: Cleanup): Promise<Cast> => {
-  const directory = await mkdtemp(join(tmpdir(), 'coldspare-'));
+  const directory = await mkdtemp(join(tmpdir(), 'coldspare-demo-'));
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
 
   const [front = 0, agent2 = 0, app2 = 0, db2 = 0, agent3 = 0, app3 = 0, db3 = 0] =

@@ -1,18 +1,15 @@
-import { readFile } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { layoutOf } from '../../src/drivers/embedded/layout.js';
-import {
-  endProcesses,
-  findProcesses,
-  type ProcessMark,
-} from '../../src/drivers/embedded/processes.js';
+import { type Layout, layoutOf } from '../../src/drivers/embedded/layout.js';
+import { endProcesses, findProcesses } from '../../src/drivers/embedded/processes.js';
 import type { OperationKind, OperationRecord } from '../../src/pure/operation.js';
 import { AgentProcess, eventually } from '../lib/agent-process.js';
 import type { ServerAddress } from './load-balancer.js';
 import { watchOperation } from './operation-events.js';
 
 /** How much of an agent's log helps to see why the story went wrong. */
-const LOG_LINES = 12;
+const LOG_LINES = 8;
+const LOG_COLUMNS = 400;
 
 /** One server: an agent, and the database and app processes that it starts. */
 export class Machine {
@@ -20,8 +17,11 @@ export class Machine {
   readonly address: ServerAddress;
   readonly #logFile: string;
   readonly #token: string;
-  readonly #app: ProcessMark;
-  readonly #database: ProcessMark;
+  readonly #stack: Layout;
+  /** Arguments by which the processes of the embedded stack are known. */
+  readonly #app: string;
+  readonly #database: string;
+  readonly #initialize: string;
   #isRemoved = false;
 
   constructor(address: ServerAddress, directory: string, env: Record<string, string>) {
@@ -29,9 +29,10 @@ export class Machine {
     this.#logFile = join(directory, 'agent.log');
     this.#token = env.ADMIN_TOKEN ?? '';
     this.agent = new AgentProcess({ ...env, STATE_DIR: directory }, this.#logFile);
-    const { directory: stack } = layoutOf(join(directory, 'embedded'));
-    this.#app = { program: process.execPath, argument: `--coldspare=${stack}` };
-    this.#database = { program: process.execPath, argument: `--directory=${stack}` };
+    this.#stack = layoutOf(join(directory, 'embedded'));
+    this.#app = `--coldspare-app=${this.#stack.directory}`;
+    this.#database = `--coldspare-database=${this.#stack.directory}`;
+    this.#initialize = `--directory=${this.#stack.directory}`;
   }
 
   get name(): string {
@@ -44,15 +45,22 @@ export class Machine {
     await this.agent.start();
   }
 
+  /** Gets an empty database cluster, as a real server has its PostgreSQL long before it is needed. */
+  async installLike(other: Machine): Promise<void> {
+    await cp(other.#stack.template, this.#stack.template, { recursive: true });
+  }
+
   /** SIGKILL to the app and nothing else. */
   async crashApp(): Promise<void> {
-    killAll(await findProcesses(this.#app));
+    killAll(await this.#running(this.#app));
   }
 
   /** SIGKILL to the agent, the app and the database in one go: what a power cut does. */
   async losePower(): Promise<void> {
     const { pid } = this.agent;
-    const services = await Promise.all([this.#app, this.#database].map(findProcesses));
+    const services = await Promise.all(
+      [this.#app, this.#database].map((mark) => this.#running(mark)),
+    );
     killAll([...(pid === undefined ? [] : [pid]), ...services.flat()]);
     await this.agent.exited();
   }
@@ -87,14 +95,23 @@ export class Machine {
 
   async logTail(): Promise<string> {
     const log = await readFile(this.#logFile, 'utf8').catch(() => '');
-    return log.trimEnd().split('\n').slice(-LOG_LINES).join('\n');
+    const lines = log.trimEnd().split('\n').slice(-LOG_LINES);
+    return lines.map((line) => line.slice(0, LOG_COLUMNS)).join('\n');
   }
 
   /** Ends every process of it; none can be started any more. */
   async remove(): Promise<void> {
     this.#isRemoved = true;
     await this.agent.kill();
-    await Promise.all([endProcesses(this.#app, 0), endProcesses(this.#database, 0)]);
+    const marks = [this.#app, this.#database, this.#initialize];
+    await Promise.all(marks.map((mark) => endProcesses(mark, 0)));
+  }
+
+  /** @throws when there is none, so that nothing is killed or counted under a wrong mark */
+  async #running(mark: string): Promise<number[]> {
+    const pids = await findProcesses(mark);
+    if (pids.length === 0) throw new Error(`${this.name} has no process ${mark}`);
+    return pids;
   }
 }
 

@@ -11,6 +11,7 @@ export const openShop = async (stage: Stage): Promise<void> => {
   narrator.say(`VCL2 ${vcl2.agent.url}, VCL3 ${vcl3.agent.url}`);
   const boot = await vcl2.operation('boot', began);
   await narrator.follow(vcl2, boot.id);
+  await vcl3.installLike(vcl2);
   await untilServing(stage, vcl2);
 
   customers.start();

@@ -34,12 +34,13 @@ const createTerminal = (stream: NodeJS.WriteStream): Screen => {
     stream.hasColors() ? styleText(style, text) : text;
   let frame = 0;
   const draw = () => {
+    if (busy.size === 0) return update.clear();
     const spinner = paint('cyan', FRAMES[frame % FRAMES.length] ?? '');
     update([...busy.values()].map((text) => `  ${spinner} ${text}`).join('\n'));
   };
   const timer = setInterval(() => {
     frame += 1;
-    draw();
+    if (busy.size > 0) draw();
   }, FRAME_PAUSE);
   return {
     line: (text = '') => {

@@ -23,6 +23,7 @@ const SILENCE_TIMEOUT = 660_000;
 
 /** Milliseconds that requests get to end when the agent stops. */
 const GRACE = 2_000;
+const SWEEP = 50;
 
 /** Listens. @throws ColdspareError `internal` when the address cannot be had */
 export const serveHttp = async (
@@ -47,7 +48,10 @@ export const serveHttp = async (
     close: async () => {
       const closed = once(server, 'close');
       server.close();
+      // A connection is idle only when its last answer is out, which may be after the close.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP);
       await Promise.race([closed, sleep(GRACE, undefined, { ref: false })]);
+      clearInterval(sweep);
       server.closeAllConnections();
       await closed;
     },

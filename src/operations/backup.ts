@@ -14,16 +14,29 @@ export interface Taken {
 const PUSH_TRIES = 4;
 const PUSH_FIRST_PAUSE = 1_000;
 
-/** @throws Refused `not-primary` unless this node's database is the one that counts, or `rescue` fenced it */
+/** @throws Refused `not-primary` unless this node's database is the one that counts, or `rescue` fenced it; `busy` */
 export const refuseBackup = (node: Node, { rescue }: Pick<BackupCommand, 'rescue'>): void => {
   const { mode, yielding } = node.state.current;
   const isRescue = mode === 'yielding' && rescue !== undefined && yielding?.operation === rescue;
+  if (mode === 'primary') refuseInstead(node);
   if (mode === 'primary' || isRescue) return;
   throw new Refused(
     'not-primary',
     `${node.settings.nodeName} is ${mode}: only the primary's database is backed up`,
     'POST /backups on the primary',
     { value: mode },
+  );
+};
+
+/** Only a last dump is so urgent that another operation ends for it: serving again comes before an ordinary backup. */
+const refuseInstead = ({ runner }: Node): void => {
+  const running = runner.current;
+  if (running === undefined || running.kind === 'backup') return;
+  throw new Refused(
+    'busy',
+    `no backup while ${running.kind} ${running.id} runs (${running.reason})`,
+    `GET /operations/${running.id} follows it; the next backup comes by itself`,
+    { value: running.id },
   );
 };
 
@@ -83,6 +96,10 @@ const rememberFinalStep = (node: Node, taken: Taken): Step => ({
   },
 });
 
+/** Each node names its backups by every other second, so that no name ever means two contents. */
+const isOurs = (id: string, { state }: Node): boolean =>
+  Number(id.at(-1)) % 2 === (state.current.parity === 'odd' ? 1 : 0);
+
 /** A committed backup on this node's disk, counted and dumped in one snapshot. */
 export const dumpStep = (node: Node, taken: Taken): Step => ({
   name: 'dump',
@@ -90,7 +107,8 @@ export const dumpStep = (node: Node, taken: Taken): Step => ({
     const { state, settings, backups, clock, stack } = node;
     const sequence = await state.nextSequence();
     const takenAt = clock.now();
-    const id = newBackupId(settings.backupPrefix, takenAt, (candidate) => backups.has(candidate));
+    const isTaken = (candidate: string) => backups.has(candidate) || !isOurs(candidate, node);
+    const id = newBackupId(settings.backupPrefix, takenAt, isTaken);
     const { sink, received } = await backups.open(id);
     try {
       const facts = await stack.database.dump(sink, signal);

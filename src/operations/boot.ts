@@ -90,8 +90,9 @@ const askPeerStep = (node: Node): Step => ({
   },
 });
 
-/** A promote under way decides whether we are still primary: starting now could make two writers. */
-const isPromoting = ({ operation }: NodeStatus): boolean => operation?.kind === 'promote';
+/** A promote that has not committed yet decides whether we are still primary: starting now could make two writers. */
+const isPromoting = ({ operation }: NodeStatus): boolean =>
+  operation?.kind === 'promote' && !operation.committed;
 
 /** @throws ColdspareError `superseded`; standing down then follows from having heard the epoch */
 const sayPeer = (node: Node, agent: NodeStatus): string => {
@@ -137,16 +138,7 @@ const checkLineageStep = (node: Node): Step => ({
 
 const standbySteps = (node: Node): Step[] => [
   stopAppStep(node),
-  {
-    name: 'set-aside',
-    run: async ({ signal }) => {
-      const { standDown } = node.state.current;
-      if (standDown === null) return undefined;
-      const detail = await setAside(node, standDown, signal);
-      await node.state.update({ standDown: null });
-      return detail;
-    },
-  },
+  setAsideStep(node),
   {
     name: 'stop-database',
     run: async ({ signal }) => {
@@ -155,6 +147,18 @@ const standbySteps = (node: Node): Step[] => [
     },
   },
 ];
+
+/** What is left to do of having been superseded: the database may hold what no other node has. */
+export const setAsideStep = (node: Node): Step => ({
+  name: 'set-aside',
+  run: async ({ signal }) => {
+    const { standDown } = node.state.current;
+    if (standDown === null) return undefined;
+    const detail = await setAside(node, standDown, signal);
+    await node.state.update({ standDown: null });
+    return detail;
+  },
+});
 
 /** Keeps a superseded node's database under a dated name, unless its last backup is what the peer serves. */
 const setAside = async (

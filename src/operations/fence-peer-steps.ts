@@ -1,4 +1,3 @@
-import type { PromoteCommand } from '../pure/commands.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError, isError, toColdspareError } from '../pure/errors.js';
 import { hasEnded, type OperationRecord } from '../pure/operation.js';
@@ -22,12 +21,7 @@ const POLL_PAUSE = 500;
  * Stops the old primary from serving, and takes a last dump from it when its agent answers. Neither needs an
  * undo: a fenced peer asks us what became of the operation and goes on serving when it came to nothing.
  */
-export const fencePeerSteps = (
-  node: Node,
-  { force }: Pick<PromoteCommand, 'force'>,
-  restoration: Restoration,
-  fencing: Fencing,
-): Step[] => [
+export const fencePeerSteps = (node: Node, restoration: Restoration, fencing: Fencing): Step[] => [
   {
     name: 'fence',
     run: async ({ operation }) => {
@@ -36,7 +30,8 @@ export const fencePeerSteps = (
         fencing.outcome = answer.mode === 'yielding' ? 'fenced' : 'nothing-to-fence';
         return answer.detail;
       } catch (error) {
-        if (!isError(error, 'peer-unreachable') && !force) throw error;
+        // An agent that answers can be helped to stop; with force as well, two would serve in full sight of each other.
+        if (!isError(error, 'peer-unreachable')) throw error;
         fencing.outcome = 'unreachable';
         return `could not be fenced: ${toColdspareError(error).message}. If it still runs, it stands down when it hears of epoch ${restoration.epoch}`;
       }

@@ -28,6 +28,8 @@ interface Handover {
   writes: bigint | undefined;
   /** The epoch offered to the peer. */
   epoch: number;
+  /** The peer has said that it took the epoch. */
+  isTaken: boolean;
 }
 
 /**
@@ -36,7 +38,12 @@ interface Handover {
  * stays frozen and asks.
  */
 export const planHandover = (node: Node, command: DemoteCommand): Plan => {
-  const handover: Handover = { taken: { manifest: undefined }, writes: undefined, epoch: 0 };
+  const handover: Handover = {
+    taken: { manifest: undefined },
+    writes: undefined,
+    epoch: 0,
+    isTaken: false,
+  };
   return {
     ...handoverPlan(node, command, handover),
     steps: [
@@ -54,7 +61,12 @@ export const planHandover = (node: Node, command: DemoteCommand): Plan => {
 export const planInterruptedHandover = (node: Node, command: DemoteCommand): Plan => {
   const { yielding } = node.state.current;
   const manifest = node.backups.list().find(({ id }) => id === yielding?.finalBackup);
-  const handover = { taken: { manifest }, writes: undefined, epoch: yielding?.epoch ?? 0 };
+  const handover: Handover = {
+    taken: { manifest },
+    writes: undefined,
+    epoch: yielding?.epoch ?? 0,
+    isTaken: false,
+  };
   return {
     ...handoverPlan(node, command, handover),
     steps: [freezeStep(node, handover), ...decideSteps(node, handover)],
@@ -69,7 +81,9 @@ const handoverPlan = (
   kind: 'handover',
   reason: command.reason || 'asked for',
   command: { type: 'demote', ...command },
-  isCommitted: () => handover.epoch > 0 && node.state.current.epoch >= handover.epoch,
+  // The peer's word is enough: whatever fails after it, nothing may be taken back.
+  isCommitted: () =>
+    handover.isTaken || (handover.epoch > 0 && node.state.current.epoch >= handover.epoch),
   // Superseded before the offer: nothing is left to hand over.
   isPreemptible: () => node.state.current.standDown !== null,
   result: () => ({ backup: handover.taken.manifest?.id ?? null, epoch: handover.epoch }),
@@ -141,6 +155,7 @@ const decideSteps = (node: Node, handover: Handover): Step[] => [
     name: 'await-peer',
     run: async (context) => {
       const record = await peersDecision(node, handover, context);
+      handover.isTaken = record.committed;
       if (record.committed) return `the peer is primary at epoch ${handover.epoch}`;
       throw new ColdspareError(
         'handover-lost',
@@ -171,31 +186,33 @@ const decideSteps = (node: Node, handover: Handover): Step[] => [
   },
 ];
 
-/** Asks until the peer has decided, however long that takes. Being cancelled is a request to the peer, not an answer. */
+/**
+ * Asks until the peer has decided, however long that takes. A refusal, or being cancelled here, only changes the
+ * question to "then never do it": no error is an answer, since the peer may have acted all the same.
+ */
 const peersDecision = async (
   node: Node,
-  handover: Handover,
+  { taken, epoch }: Handover,
   { operation, signal, say }: StepContext,
 ): Promise<OperationRecord> => {
-  const backup = handover.taken.manifest?.id ?? '';
-  const wasCancelled = () => isError(signal.reason, 'cancelled');
-  for (;;) {
+  const backup = taken.manifest?.id ?? '';
+  for (let isWithdrawn = false; ; ) {
+    isWithdrawn ||= isError(signal.reason, 'cancelled');
+    if (signal.aborted && !isWithdrawn) throw signal.reason;
     try {
-      const record = wasCancelled()
+      const record = isWithdrawn
         ? await node.peer.cancel(operation)
-        : await node.peer.takeOver(operation, handover.epoch, backup);
+        : await node.peer.takeOver(operation, epoch, backup);
       if (record.committed || hasEnded(record)) return record;
       say(`the peer is at "${record.steps.at(-1)?.name ?? 'start'}"`);
     } catch (error) {
-      if (isError(error, 'peer-refused') && !wasCancelled())
-        return await node.peer.cancel(operation);
-      const { message } = toColdspareError(error);
+      isWithdrawn ||= isError(error, 'peer-refused');
       say(
-        `frozen until the peer answers (${message}); if it is gone for good: POST /promote {"force": true}`,
+        `frozen until the peer answers (${toColdspareError(error).message}); if it is gone for good: POST /promote {"force": true}`,
       );
     }
-    if (signal.aborted && !wasCancelled()) throw signal.reason;
-    await node.clock.sleep(POLL_PAUSE, wasCancelled() ? undefined : signal).catch(() => {});
+    // Cancelled, the signal would end every pause at once.
+    await node.clock.sleep(POLL_PAUSE, signal.aborted ? undefined : signal).catch(() => {});
   }
 };
 

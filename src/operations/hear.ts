@@ -10,11 +10,17 @@ export const hear = async (node: Node, epoch: number): Promise<void> => {
   const { mode, epoch: mine } = node.state.current;
   // A yielding node goes by what became of the operation it yielded to (settle), not by hearsay.
   if (epoch <= mine || mode === 'yielding') return;
-  if (mode === 'standby') return node.state.apply('heard', epoch);
-  await node.state.apply('superseded', epoch, {
-    standDown: { epoch, finalBackup: null },
-    failbackDue: false,
-  });
+  try {
+    if (mode === 'standby') return await node.state.apply('heard', epoch);
+    await node.state.apply('superseded', epoch, {
+      standDown: { epoch, finalBackup: null },
+      failbackDue: false,
+    });
+  } catch (error) {
+    // Two messages said it at once, and the other one was first.
+    if (isError(error, 'transition-not-allowed') && node.state.current.epoch >= epoch) return;
+    throw error;
+  }
   node.log.warn({ epoch, mine }, 'superseded: the other node has a higher epoch');
   // Not awaited: the message may have been heard by the very operation that now has to end.
   standDownIfDue(node).catch((error: unknown) => node.log.error({ error }, 'could not stand down'));

@@ -56,7 +56,7 @@ const planFailover = (node: Node, command: PromoteCommand, source: Source): Plan
     steps: [
       confirmStep(node, command, source),
       weighStep(node, command, restoration),
-      ...fencePeerSteps(node, command, restoration, fencing),
+      ...fencePeerSteps(node, restoration, fencing),
       chooseStep(node, command, restoration),
       ...restoreSteps(node, restoration),
       commitStep(node, restoration, 'unplanned'),

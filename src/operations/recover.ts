@@ -32,9 +32,12 @@ const planAgain = (
   node: Node,
   { id, kind, command, attempt }: OperationRecord,
 ): Plan | undefined => {
-  const { promotion, yielding, standDown } = node.state.current;
+  const { mode, promotion, yielding, standDown } = node.state.current;
   if (kind === 'promote' && promotion?.operation === id) return planRest(node, command);
-  if (kind === 'promote' && attempt < MAX_ATTEMPTS) return planPromotion(node, command);
+  // A primary has nothing to take over: the end of that operation was never written down.
+  if (kind === 'promote' && mode !== 'primary' && attempt < MAX_ATTEMPTS) {
+    return planPromotion(node, command);
+  }
   if (kind === 'handover' && yielding?.operation === id) {
     return planInterruptedHandover(node, command as unknown as DemoteCommand);
   }

@@ -1,6 +1,7 @@
 import { replacedCopies, replacedName } from '../pure/database-names.js';
-import { ColdspareError, isError, toColdspareError } from '../pure/errors.js';
+import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
 import { inventoryDifferences, type Manifest } from '../pure/manifest.js';
+import { setAsideStep } from './boot.js';
 import type { Node } from './node.js';
 import type { Step } from './plan.js';
 
@@ -60,6 +61,7 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
         if (node.state.current.mode === 'standby') await database.stop(AbortSignal.timeout(60_000));
       },
     },
+    setAsideStep(node),
     {
       name: 'restore',
       run: async ({ signal, progress }) => {
@@ -101,6 +103,7 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
     {
       name: 'swap',
       run: async () => {
+        refusePrimary(node);
         const backup = chosenOf(restoration);
         const marker = {
           lineage: backup.lineage,
@@ -121,6 +124,18 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
       },
     },
   ];
+};
+
+/** What a primary serves is never replaced, whoever asks for it (H06). */
+const refusePrimary = ({ state, settings }: Node): void => {
+  const { mode, epoch } = state.current;
+  if (mode !== 'primary') return;
+  throw new Refused(
+    'already-primary',
+    `${settings.nodeName} is the primary, at epoch ${epoch}; its database is not replaced`,
+    'nothing to do; GET /status shows whether the app answers',
+    { value: epoch },
+  );
 };
 
 /**

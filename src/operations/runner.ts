@@ -15,6 +15,9 @@ import {
 import type { Journal } from '../state/journal.js';
 import type { Plan, Step } from './plan.js';
 
+/** How long a graceful stop waits for a step that does not listen. Milliseconds. It is taken up at the next start. */
+const STOP_PATIENCE = 10_000;
+
 interface Asked {
   source: Source;
   idempotencyKey?: string;
@@ -25,10 +28,14 @@ interface Asked {
 interface Running {
   record: OperationRecord;
   plan: Plan;
-  /** Aborted to end the operation; without effect once it is committed. */
-  abort: AbortController;
+  /** Aborted to end the operation as long as it is not committed. */
+  cancel: AbortController;
+  /** Aborted to end the operation, committed or not. */
+  preempt: AbortController;
   /** Aborted when the agent stops; ends whatever the operation is waiting for. */
   interrupt: AbortController;
+  /** What ends a step before the commit, and after it. */
+  signals: { open: AbortSignal; committed: AbortSignal };
   ended: Promise<OperationRecord>;
 }
 
@@ -99,7 +106,9 @@ export class Runner {
   /** Starts an operation again that a crash had cut, under its own id. */
   async resume(plan: Plan, record: OperationRecord): Promise<OperationRecord> {
     if (this.#running !== undefined) throw this.#busy(plan.kind);
-    return this.#begin(plan, { ...record, attempt: record.attempt + 1 }).record;
+    // The crash may have come between the commit and the record of it.
+    const committed = plan.isCommitted(record.id);
+    return this.#begin(plan, { ...record, committed, attempt: record.attempt + 1 }).record;
   }
 
   /** Writes down how an operation ended that will not be resumed. */
@@ -127,8 +136,10 @@ export class Runner {
     for (let record = this.get(id); record !== undefined; record = this.get(id)) {
       const changed = once(this.#events, id, { signal });
       changed.catch(() => {});
-      yield structuredClone(record);
-      if (hasEnded(record)) return;
+      // The record itself may end while the reader looks at this one.
+      const seen = structuredClone(record);
+      yield seen;
+      if (hasEnded(seen)) return;
       await changed;
     }
   }
@@ -138,7 +149,7 @@ export class Runner {
     this.#events.on('end', listener);
   }
 
-  /** Makes the operation end without a commit, unless it has committed. Resolves to how it ended. */
+  /** Makes the operation end without a commit, unless it has committed. Resolves to what it came to. */
   async cancel(id: string, why: string): Promise<OperationRecord | undefined> {
     const running = this.#running;
     if (running?.record.id !== id) return this.get(id);
@@ -155,7 +166,10 @@ export class Runner {
         'it goes on when the agent is back',
       ),
     );
-    await this.#running?.ended;
+    const running = this.#running;
+    if (running === undefined) return;
+    const patience = this.#ports.clock.sleep(STOP_PATIENCE).catch(() => {});
+    await Promise.race([running.ended, patience]);
   }
 
   async #end(
@@ -163,10 +177,15 @@ export class Runner {
     code: 'cancelled' | 'preempted',
     why: string,
   ): Promise<OperationRecord> {
-    running.abort.abort(
+    const { record, plan } = running;
+    const isPreemptible = plan.isPreemptible?.() === true;
+    // Past its commit it goes on to its end, however long its app takes to start.
+    if (record.committed && !isPreemptible) return record;
+    const controller = isPreemptible ? running.preempt : running.cancel;
+    controller.abort(
       new ColdspareError(
         code,
-        `${running.plan.kind} ${running.record.id} was ended: ${why}`,
+        `${plan.kind} ${record.id} was ended: ${why}`,
         'nothing to do; ask again if it is still wanted',
       ),
     );
@@ -175,11 +194,19 @@ export class Runner {
 
   #begin(plan: Plan, first: OperationRecord): Running {
     const record = structuredClone(first);
+    const cancel = new AbortController();
+    const preempt = new AbortController();
+    const interrupt = new AbortController();
     const running: Running = {
       record,
       plan,
-      abort: new AbortController(),
-      interrupt: new AbortController(),
+      cancel,
+      preempt,
+      interrupt,
+      signals: {
+        open: AbortSignal.any([cancel.signal, preempt.signal, interrupt.signal]),
+        committed: AbortSignal.any([preempt.signal, interrupt.signal]),
+      },
       ended: Promise.resolve(record),
     };
     this.#running = running;
@@ -276,10 +303,8 @@ export class Runner {
     }
   }
 
-  /** What ends the next step: once committed, only the agent's own stop. */
-  #signal({ record, plan, abort, interrupt }: Running): AbortSignal {
-    const mayEnd = !record.committed || plan.isPreemptible?.();
-    return mayEnd ? AbortSignal.any([abort.signal, interrupt.signal]) : interrupt.signal;
+  #signal({ record, signals }: Running): AbortSignal {
+    return record.committed ? signals.committed : signals.open;
   }
 
   async #fail(running: Running, ran: Step[], error: ColdspareError): Promise<void> {

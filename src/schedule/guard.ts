@@ -2,49 +2,60 @@ import { backoff } from '../operations/asking.js';
 import { planBoot } from '../operations/boot.js';
 import { settle, standDownIfDue } from '../operations/hear.js';
 import type { Node } from '../operations/node.js';
-import { observeApp } from '../operations/serve-steps.js';
+import { observeApp, stopApp } from '../operations/serve-steps.js';
 import { activePause, isServing } from '../operations/status.js';
 import { isError } from '../pure/errors.js';
 
 const RESTART_MOST = 600_000;
 
+/** How long the guard waits for an app to stop. Milliseconds. */
+const STOP_TIMEOUT = 120_000;
+
 /**
  * Holds what runs on this machine to the role on disk: stops an app that may not run, starts one that should,
- * asks the peer about a promise that is still open. Changes nothing while an operation runs.
+ * asks the peer about a promise that is still open.
  */
 export const createGuard = (node: Node): (() => Promise<void>) => {
-  let servedAt = node.clock.elapsed();
-  let restarts = 0;
+  const startAgain = createRestarts(node);
   return async () => {
     observeApp(node, await node.stack.app.check());
-    if (node.runner.current !== undefined) {
-      servedAt = node.clock.elapsed();
-      return;
-    }
-    const { mode } = node.state.current;
-    if (mode === 'primary') {
-      if (isServing(node)) restarts = 0;
-      if (isServing(node) || activePause(node) !== null) servedAt = node.clock.elapsed();
-      if (
-        node.clock.elapsed() - servedAt <
-        backoff(restarts, node.settings.appRestartAfter, RESTART_MOST)
-      )
-        return;
-      restarts += 1;
-      await node.runner.start(planBoot(node, 'the app does not answer'), { source: 'agent' });
-      return;
-    }
-    if (await node.stack.app.isRunning()) {
-      node.log.warn({ mode }, 'somebody started the app on a node that may not serve');
-      await node.runner.start(planBoot(node, 'the app was started by somebody else'), {
-        source: 'agent',
-      });
-      return;
-    }
+    if (node.state.current.mode === 'primary') return startAgain();
+    if (await node.stack.app.isRunning()) return stopForeignApp(node);
+    if (node.runner.current !== undefined) return;
     await standDownIfDue(node);
     await settle(node).catch((error: unknown) => {
       if (!isError(error, 'peer-unreachable')) throw error;
     });
+  };
+};
+
+/** Also while an operation runs: none of them starts the app before this node is a primary (H08). */
+const stopForeignApp = async (node: Node): Promise<void> => {
+  const { mode } = node.state.current;
+  // It may have become one while we looked.
+  if (mode === 'primary') return;
+  node.log.warn({ mode }, 'somebody started the app on a node that may not serve');
+  if (node.runner.current !== undefined) return stopApp(node, AbortSignal.timeout(STOP_TIMEOUT));
+  await node.runner.start(planBoot(node, 'the app was started by somebody else'), {
+    source: 'agent',
+  });
+};
+
+/** Starts the app of a primary again when it has been down for long, each time waiting longer. */
+const createRestarts = (node: Node): (() => Promise<void>) => {
+  let servedAt = node.clock.elapsed();
+  let restarts = 0;
+  return async () => {
+    const operation = node.runner.current?.kind;
+    // A backup does nothing about the app; every other operation ends with it served, or says why not.
+    const isChanging = operation !== undefined && operation !== 'backup';
+    if (isServing(node)) restarts = 0;
+    if (isServing(node) || isChanging || activePause(node) !== null)
+      servedAt = node.clock.elapsed();
+    const patience = backoff(restarts, node.settings.appRestartAfter, RESTART_MOST);
+    if (node.clock.elapsed() - servedAt < patience) return;
+    restarts += 1;
+    await node.runner.start(planBoot(node, 'the app does not answer'), { source: 'agent' });
   };
 };
 

@@ -21,6 +21,8 @@ export const createMonitor = (node: Node): (() => Promise<void>) => {
     if (node.state.current.mode !== 'standby' || look.serves) {
       failures = 0;
       attempts = 0;
+      // The next outage is a new one, and does not wait for what came to nothing before.
+      notBefore = 0;
       return;
     }
     failures += 1;

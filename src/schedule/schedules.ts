@@ -10,6 +10,23 @@ const DATABASE_WATCH = 30_000;
 
 /** Starts everything that happens by itself. The returned function stops it and waits for what is under way. */
 export const startSchedules = (node: Node, backupCron: string): (() => Promise<void>) => {
+  const stopChecks = startChecks(node);
+  const cron = schedule(
+    backupCron,
+    () =>
+      backUpIfPrimary(node).catch((error: unknown) =>
+        node.log.error({ error }, 'the backup could not be started'),
+      ),
+    { timezone: 'Etc/UTC' },
+  );
+  return async () => {
+    await cron.destroy();
+    await stopChecks();
+  };
+};
+
+/** Starts what goes by the node's own clock: all of it but the cron. The returned function stops it. */
+export const startChecks = (node: Node): (() => Promise<void>) => {
   const stop = new AbortController();
   const { checkInterval } = node.settings;
   const failback = createFailback(node);
@@ -25,16 +42,7 @@ export const startSchedules = (node: Node, backupCron: string): (() => Promise<v
     run(checkInterval, 'push retry', createPushRetry(node)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
   ];
-  const cron = schedule(
-    backupCron,
-    () =>
-      backUpIfPrimary(node).catch((error: unknown) =>
-        node.log.error({ error }, 'the backup could not be started'),
-      ),
-    { timezone: 'Etc/UTC' },
-  );
   return async () => {
-    await cron.destroy();
     stop.abort();
     await Promise.all(loops);
   };

@@ -8,7 +8,7 @@ import type { Life } from './life.js';
 import type { Random } from './random.js';
 
 export const DATABASE_NAME = 'shop';
-const INCOMING = incomingName(DATABASE_NAME);
+export const INCOMING = incomingName(DATABASE_NAME);
 
 /** What the app's start-up migration puts into a database without tables. */
 export const SEEDS = [-1, -2, -3];
@@ -70,7 +70,8 @@ export class ServerImage {
 
 /** Told of what cannot be taken back; for checking it. Called before the change. */
 export interface DatabaseWatch {
-  restored(content: string, manifest: Manifest): void;
+  dumped(content: string): void;
+  restored(content: string, manifest: Manifest, rows: Set<number>): void;
   swapping(marker: Marker): void;
   settingAside(): void;
   dropping(name: string): void;
@@ -149,8 +150,10 @@ export const createDatabase = (
       const { run } = server;
       const { text, facts } = await ask(() => {
         const contents = live();
+        const text = dumpText(contents);
+        watch.dumped(text);
         return {
-          text: dumpText(contents),
+          text,
           facts: {
             format: 'custom' as const,
             serverVersion: '15.0',
@@ -190,7 +193,7 @@ export const createDatabase = (
         throw unusable(manifest);
       }
       incoming.isWhole = true;
-      watch.restored(text, manifest);
+      watch.restored(text, manifest, incoming.rows);
     },
     incoming: () =>
       ask(() => {
@@ -200,16 +203,19 @@ export const createDatabase = (
       }),
     discard: () => ask(() => void server.databases.delete(INCOMING)),
     swap: (marker, keepAs) =>
-      ask(() => {
-        const incoming = server.databases.get(INCOMING);
-        if (incoming === undefined) throw failed(`database "${INCOMING}" does not exist`);
-        watch.swapping(marker);
-        const before = server.live;
-        if (before !== undefined) server.databases.set(keepAs, before);
-        server.databases.delete(INCOMING);
-        server.databases.set(DATABASE_NAME, { ...incoming, marker });
-        return { kept: before !== undefined };
-      }, span(20, 300)),
+      ask(
+        () => {
+          const incoming = server.databases.get(INCOMING);
+          if (incoming === undefined) throw failed(`database "${INCOMING}" does not exist`);
+          watch.swapping(marker);
+          const before = server.live;
+          if (before !== undefined) server.databases.set(keepAs, before);
+          server.databases.delete(INCOMING);
+          server.databases.set(DATABASE_NAME, { ...incoming, marker });
+          return { kept: before !== undefined };
+        },
+        span(20, 300),
+      ),
     setAside: (keepAs) =>
       ask(() => {
         const before = server.live;
@@ -263,7 +269,7 @@ const halves = (text: string): string[] => {
 
 const write = (sink: Writable, text: string): Promise<void> =>
   new Promise((resolve, reject) => {
-    sink.write(Buffer.from(text), (error) => (error ? reject(error) : resolve()));
+    sink.write(Buffer.from(text), (error) => (error ? reject(sink.errored ?? error) : resolve()));
   });
 
 const readAll = async (content: Readable): Promise<string> => {

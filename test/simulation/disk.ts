@@ -63,8 +63,10 @@ export class DiskImage {
 
 /** Told of what becomes durable; for checking it. */
 export interface DiskWatch {
+  /** After the change. */
   written(path: string, text: string): void;
-  removed(path: string): void;
+  /** Before the change. */
+  removing(path: string): void;
 }
 
 /** The disk as one run of an agent has it. */
@@ -98,7 +100,8 @@ export const createDisk = (
       }),
     remove: (path) =>
       change(() => {
-        if (image.files.delete(path)) watch.removed(path);
+        if (image.files.has(path)) watch.removing(path);
+        image.files.delete(path);
       }),
     rename: (from, to) =>
       change(() => {

@@ -135,7 +135,10 @@ export class Network {
       this.#deliver(to, from, () => settle(how));
     const reset = (why: string) => answer((_resolve, reject) => reject(unreachable(why)));
     const callee = find();
-    if (callee === undefined) return reset(`nothing listens on ${to}`);
+    if (callee === undefined) {
+      reset(`nothing listens on ${to}`);
+      return;
+    }
     const forget = callee.life.whenEnded(() => reset(`${to} closed the connection`));
     serve(callee).then(
       (value) => {

@@ -71,8 +71,7 @@ export class Timeline {
   }
 }
 
-const isBefore = (a: Timer, b: Timer): boolean =>
-  a.at === b.at ? a.order < b.order : a.at < b.at;
+const isBefore = (a: Timer, b: Timer): boolean => (a.at === b.at ? a.order < b.order : a.at < b.at);
 
 /** Node empties its queues of promises and next ticks before it comes to an immediate. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,8 +1,9 @@
-import type { Reporter, TestCase, TestModule, Vitest } from 'vitest/node';
+import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
 
 /**
  * Names every skipped test with its reason, fails the run for them when CI=true, and ends the output with
- * `N passed, N failed, N skipped`. A file, suite or hook that failed counts as one failure, like a test.
+ * `N passed, N failed, N skipped`. A file or suite whose hook failed counts as one failure more, and tests that
+ * could not run for it have failed, not been skipped.
  */
 export default class ClosingLine implements Reporter {
   #filtersByName = false;
@@ -20,7 +21,7 @@ export default class ClosingLine implements Reporter {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const groups = modules.flatMap((module) => [module, ...module.children.allSuites()]);
     this.#passed = tests.filter((test) => test.result().state === 'passed').length;
-    this.#skipped = tests.filter((test) => test.result().state === 'skipped');
+    this.#skipped = tests.filter(wasSkipped);
     this.#failed =
       tests.length -
       this.#passed -
@@ -46,6 +47,12 @@ export default class ClosingLine implements Reporter {
     console.log(`${this.#passed} passed, ${failed} failed, ${this.#skipped.length} skipped`);
   }
 }
+
+const wasSkipped = (test: TestCase): boolean =>
+  test.result().state === 'skipped' && !groupsOf(test).some((group) => group.errors().length > 0);
+
+const groupsOf = ({ parent }: TestCase | TestSuite): (TestSuite | TestModule)[] =>
+  parent.type === 'module' ? [parent] : [parent, ...groupsOf(parent)];
 
 const sayTest = (test: TestCase): string => {
   const result = test.result();

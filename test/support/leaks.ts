@@ -120,5 +120,10 @@ const readProcess = async (pid: number): Promise<Process | undefined> => {
   // "pid (name) state parent …", and a name may hold blanks and brackets.
   const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (state === 'Z') return undefined;
-  return { pid, parent: Number(parent), command: command.replaceAll('\0', ' '), environment };
+  return {
+    pid,
+    parent: Number(parent),
+    command: command.replaceAll('\0', ' ').trim(),
+    environment,
+  };
 };

@@ -2,21 +2,18 @@ import type { App } from '../../ports/stack.js';
 import { ColdspareError, toColdspareError } from '../../pure/errors.js';
 import { startDetached } from '../command.js';
 import type { Layout } from './layout.js';
-import { endProcesses, findProcesses, type ProcessMark } from './processes.js';
+import { endProcesses, findProcesses } from './processes.js';
 import type { EmbeddedOptions } from './stack.js';
 
 export const createApp = (options: EmbeddedOptions, layout: Layout): App => {
   const { appProgram, appHealthUrl, probe, timeouts } = options;
-  const mark: ProcessMark = {
-    program: appProgram,
-    argument: `--coldspare=${layout.directory}`,
-  };
+  const mark = `--coldspare-app=${layout.directory}`;
   const isRunning = async () => (await findProcesses(mark)).length > 0;
   return {
     start: async (signal) => {
       signal.throwIfAborted();
       if (await isRunning()) return;
-      await startDetached([process.execPath, mark.program, mark.argument], {
+      await startDetached([process.execPath, appProgram, mark], {
         env: appEnvironment(options),
         logFile: layout.appLog,
       }).catch((cause: unknown) => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { toColdspareError } from '../../pure/errors.js';
@@ -34,10 +34,13 @@ export const serveControl = async (service: DatabaseService, socket: string): Pr
         response.end(JSON.stringify(result));
       });
   });
+  await Promise.all([opened, listen(server, socket)]);
+};
+
+const listen = async (server: Server, socket: string): Promise<void> => {
   server.listen(socket);
   await once(server, 'listening');
   await chmod(socket, 0o600);
-  await opened;
 };
 
 const isListening = (socket: string): Promise<boolean> =>

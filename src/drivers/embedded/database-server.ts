@@ -5,17 +5,18 @@ import { layoutOf } from './layout.js';
 
 /**
  * The database server of the embedded stack, a process of its own:
- * `database-server.js --directory=DIR --database=NAME --port=PORT`. SIGTERM ends it in order; SIGKILL loses
+ * `database-server.js --coldspare-database=DIR --database=NAME --port=PORT`. SIGTERM ends it in order; SIGKILL loses
  * nothing that was committed.
  */
 const main = async (): Promise<void> => {
-  const { directory, database, port } = parseArgs({
+  const values = parseArgs({
     options: {
-      directory: { type: 'string', default: '' },
+      'coldspare-database': { type: 'string', default: '' },
       database: { type: 'string', default: '' },
       port: { type: 'string', default: '' },
     },
   }).values;
+  const { 'coldspare-database': directory, database, port } = values;
   const layout = layoutOf(directory);
   const service = new DatabaseService({ layout, database, port: Number(port) });
   process.once('SIGTERM', async () => {

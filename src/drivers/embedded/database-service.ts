@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 import pg from 'pg';
@@ -19,6 +20,8 @@ import { restoreDump } from './restore.js';
 const MAX_CONNECTIONS = 100;
 /** How long our own work waits for a client's transaction, in milliseconds. */
 const PATIENCE = 5_000;
+/** How long the port's closing may take, in milliseconds. */
+const STOP_GRACE = 250;
 
 export interface DatabaseServiceOptions {
   layout: Layout;
@@ -229,7 +232,8 @@ export class DatabaseService {
   async #endSession(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    await session?.server.stop();
+    // A client that connects at this moment is sent away, yet pglite-socket waits for it for ever.
+    await Promise.race([session?.server.stop(), sleep(STOP_GRACE)]);
     await session?.engine.close();
   }
 

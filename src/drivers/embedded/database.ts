@@ -10,10 +10,12 @@ import { ColdspareError } from '../../pure/errors.js';
 import { runCommand, startDetached } from '../command.js';
 import { createControlClient } from './control-client.js';
 import type { Layout } from './layout.js';
-import { endProcesses, findProcesses, type ProcessMark } from './processes.js';
+import { endProcesses, findProcesses } from './processes.js';
 import type { EmbeddedOptions } from './stack.js';
 
 const POLL_PAUSE = 100;
+/** Milliseconds for a short request, which may have to wait for a dump or a restore before it. */
+const ASK_TIMEOUT = 30_000;
 
 /** Programs are compiled files, also when a test runs this one as TypeScript. */
 const programs = import.meta.url.endsWith('.ts') ? '../../../dist/src/drivers/embedded/' : './';
@@ -26,18 +28,18 @@ export const createDatabase = (
   { database, timeouts }: EmbeddedOptions,
   layout: Layout,
 ): Database => {
-  const { query, transfer } = timeouts;
+  const { transfer } = timeouts;
   const control = createControlClient(layout.controlSocket);
-  const mark: ProcessMark = {
-    program: serverProgram,
-    argument: `--directory=${layout.directory}`,
-  };
+  const mark = `--coldspare-database=${layout.directory}`;
   const databaseArgument = `--database=${database.name}`;
 
   /** Without a live database there is nothing to query, and the server's own word has to do. */
   const answers = async (): Promise<boolean> => {
     try {
-      return !(await control.ask('exists', null, query)) || (await answersQuery(database, query));
+      return (
+        !(await control.ask('exists', null, timeouts.query)) ||
+        (await answersQuery(database, timeouts.query))
+      );
     } catch {
       return false;
     }
@@ -45,10 +47,13 @@ export const createDatabase = (
 
   const initialize = async (signal: AbortSignal): Promise<void> => {
     if (await isThere(layout.template)) return;
-    await runCommand([process.execPath, initializeProgram, mark.argument, databaseArgument], {
-      timeout: timeouts.start,
-      signal,
-    });
+    await runCommand(
+      [process.execPath, initializeProgram, `--directory=${layout.directory}`, databaseArgument],
+      {
+        timeout: timeouts.start,
+        signal,
+      },
+    );
   };
 
   const waitUntilAnswers = async (signal: AbortSignal): Promise<void> => {
@@ -73,13 +78,7 @@ export const createDatabase = (
       if ((await findProcesses(mark)).length === 0) {
         await initialize(signal);
         await startDetached(
-          [
-            process.execPath,
-            serverProgram,
-            mark.argument,
-            databaseArgument,
-            `--port=${database.port}`,
-          ],
+          [process.execPath, serverProgram, mark, databaseArgument, `--port=${database.port}`],
           { logFile: layout.databaseLog },
         );
       }
@@ -88,10 +87,10 @@ export const createDatabase = (
     stop: (signal) => endProcesses(mark, timeouts.stop, signal),
     answers,
     live: async () => {
-      const { exists, marker } = await control.ask('live', null, query);
+      const { exists, marker } = await control.ask('live', null, ASK_TIMEOUT);
       return { exists, marker };
     },
-    mark: (marker) => control.ask('mark', marker, query),
+    mark: (marker) => control.ask('mark', marker, ASK_TIMEOUT),
     inventory: () => control.ask('inventory', null, transfer),
     dump: async (sink, signal) => {
       try {
@@ -116,14 +115,14 @@ export const createDatabase = (
       }
     },
     incoming: () => control.ask('incoming', null, transfer),
-    discard: () => control.ask('discard', null, query),
+    discard: () => control.ask('discard', null, ASK_TIMEOUT),
     swap: (marker, keepAs) => control.ask('swap', { marker, keepAs }, transfer),
     setAside: (keepAs) => control.ask('setAside', { keepAs }, transfer),
-    others: () => control.ask('others', null, query),
-    drop: (name) => control.ask('drop', { name }, query),
+    others: () => control.ask('others', null, ASK_TIMEOUT),
+    drop: (name) => control.ask('drop', { name }, ASK_TIMEOUT),
     freeze: () => control.ask('freeze', null, transfer),
     thaw: () => control.ask('thaw', null, transfer),
-    writes: async () => BigInt(await control.ask('writes', null, query)),
+    writes: async () => BigInt(await control.ask('writes', null, ASK_TIMEOUT)),
   };
 };
 

@@ -8,26 +8,19 @@ const POLL_PAUSE = 25;
 const KILL_DEADLINE = 5_000;
 const LIST_TIMEOUT = 5_000;
 
-/** A program and an argument that no other process has: by these a process is known, whoever started it. */
-export interface ProcessMark {
-  program: string;
-  argument: string;
-}
-
-/** Pids of the running processes with this mark. No pid file: those outlive their process and name strangers. */
-export const findProcesses = async ({ program, argument }: ProcessMark): Promise<number[]> => {
-  const processes = await listProcesses();
-  return processes
-    .filter(({ argv }) => argv.includes(program) && argv.includes(argument))
-    .map(({ pid }) => pid);
-};
+/**
+ * Pids of the running processes that were started with `mark` as an argument, whoever started them. No pid
+ * file: those outlive their process, and then name a stranger.
+ */
+export const findProcesses = async (mark: string): Promise<number[]> =>
+  (await listProcesses()).filter(({ argv }) => argv.includes(mark)).map(({ pid }) => pid);
 
 /**
  * Ends the marked processes: SIGTERM, after `grace` milliseconds SIGKILL. Resolves once they are gone.
  * @throws ColdspareError `command-failed` when one is still there
  */
 export const endProcesses = async (
-  mark: ProcessMark,
+  mark: string,
   grace: number,
   signal?: AbortSignal,
 ): Promise<void> => {
@@ -41,14 +34,14 @@ export const endProcesses = async (
   }
   throw new ColdspareError(
     'command-failed',
-    `${mark.program} does not end, not even by SIGKILL`,
+    `the process with ${mark} does not end, not even by SIGKILL`,
     'look at the process with ps; one in state D waits for a disk',
     { value: await findProcesses(mark) },
   );
 };
 
 const areGone = async (
-  mark: ProcessMark,
+  mark: string,
   deadline: number,
   signal: AbortSignal | undefined,
 ): Promise<boolean> => {
@@ -71,7 +64,7 @@ const sendSignal = (pid: number, name: NodeJS.Signals): void => {
 
 interface Process {
   pid: number;
-  argv: { includes(argument: string): boolean };
+  argv: string[];
 }
 
 /** A process that has ended but was not reaped has no arguments any more, so it counts as gone. */
@@ -90,7 +83,7 @@ const listProcesses = async (): Promise<Process[]> => {
 const listWithPs = async (): Promise<Process[]> => {
   const listing = await runCommand(['ps', '-A', '-o', 'pid=,args='], { timeout: LIST_TIMEOUT });
   return listing.split('\n').flatMap((line) => {
-    const [, pid, argv] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
-    return argv === undefined ? [] : [{ pid: Number(pid), argv }];
+    const [pid, ...argv] = line.trim().split(/\s+/);
+    return argv.length === 0 ? [] : [{ pid: Number(pid), argv }];
   });
 };

@@ -26,7 +26,7 @@ export interface EmbeddedTimeouts {
   start: number;
   /** Between SIGTERM and SIGKILL. */
   stop: number;
-  /** A question to the database or the app. */
+  /** One check whether the database or the app answers. */
   query: number;
   /** A dump, a restore or a swap. */
   transfer: number;

@@ -1,0 +1,76 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { add, count, type Figures, noFigures, sayFigures } from '../test/simulation/figures.js';
+import { runSchedule } from '../test/simulation/schedule.js';
+
+const USAGE = `usage: npm run simulate -- [--seeds 10000] [--from 0]
+       npm run simulate -- --seed 42 [--trace]`;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '0' },
+    seed: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+    /** Stops at the first violation. */
+    'until-violation': { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+    /** For the children of this script: play every n-th seed. */
+    share: { type: 'string' },
+  },
+});
+
+const main = async (): Promise<Figures> => {
+  if (values.seed !== undefined) return playOne(Number(values.seed));
+  const from = Number(values.from);
+  const end = from + Number(values.seeds);
+  if (values.share === undefined) return playAll();
+  const [first = 0, every = 1] = values.share.split('/').map(Number);
+  return play(from + first, end, every);
+};
+
+const playOne = async (seed: number): Promise<Figures> => {
+  const outcome = await runSchedule(seed, values.trace ? (line) => console.log(line) : () => {});
+  console.log(`digest of the story: ${outcome.digest}`);
+  return count(noFigures(), outcome);
+};
+
+const play = async (from: number, end: number, every: number): Promise<Figures> => {
+  let figures = noFigures();
+  for (let seed = from; seed < end; seed += every) {
+    figures = count(figures, await runSchedule(seed));
+    if (values['until-violation'] && figures.failures.length > 0) break;
+  }
+  return figures;
+};
+
+/** One child a core, each with its share of the seeds. */
+const playAll = async (): Promise<Figures> => {
+  const cores = availableParallelism();
+  const shares = Array.from({ length: cores }, async (_, index) => {
+    const share = `--share=${index}/${cores}`;
+    const child = fork(fileURLToPath(import.meta.url), [...process.argv.slice(2), share]);
+    const ended = once(child, 'exit');
+    const answer = await Promise.race([once(child, 'message'), ended.then(() => undefined)]);
+    if (answer === undefined) throw new Error(`a share of the simulation ended without an answer`);
+    return answer[0] as Figures;
+  });
+  return (await Promise.all(shares)).reduce(add);
+};
+
+if (values.help) {
+  console.log(USAGE);
+} else {
+  const began = performance.now();
+  const figures = await main();
+  if (process.send !== undefined) process.send(figures);
+  else {
+    const seconds = (performance.now() - began) / 1_000;
+    for (const line of sayFigures(figures, seconds)) console.log(line);
+    process.exitCode = figures.failures.length > 0 ? 1 : 0;
+  }
+  process.disconnect?.();
+}

@@ -1,0 +1,207 @@
+import { Readable } from 'node:stream';
+import type { Drivers } from '../../src/create-node.js';
+import { hear } from '../../src/operations/hear.js';
+import type { Node } from '../../src/operations/node.js';
+import { commitBackup, receiveBackup } from '../../src/operations/receive.js';
+import {
+  cancelOperation,
+  requestBackup,
+  requestDemote,
+  requestFence,
+  requestTakeOver,
+} from '../../src/operations/requests.js';
+import { nodeStatus } from '../../src/operations/status.js';
+import type { Peer } from '../../src/ports/peer.js';
+import { ColdspareError, Refused, toColdspareError } from '../../src/pure/errors.js';
+import type { OperationRecord } from '../../src/pure/operation.js';
+import type { Life } from './life.js';
+import { type Callee, type Network, type Site, unreachable } from './network.js';
+import type { Random } from './random.js';
+import type { Timeline } from './timeline.js';
+
+/** An agent that listens. */
+export interface Listener extends Callee {
+  node: Node;
+}
+
+export interface PeerOptions {
+  timeline: Timeline;
+  random: Random;
+  network: Network;
+  life: Life;
+  from: Site;
+  to: Site;
+  /** The other agent, when it listens. */
+  find: () => Listener | undefined;
+  /** Milliseconds for `status`. */
+  statusTimeout: number;
+}
+
+interface Ask<T> {
+  timeout?: number;
+  /** As the route of the same name says (src/http/routes). */
+  refusesStaleEpoch?: true;
+  mayRepeat?: true;
+  serve: (node: Node) => Promise<T> | T;
+}
+
+/** As in src/drivers/http-peer.ts. */
+const CALL = 15_000;
+const FENCE = 100_000;
+
+/** The other agent as one run of an agent reaches it. It does with a message what src/http does with a request. */
+export const createPeer =
+  ({
+    timeline,
+    random,
+    network,
+    life,
+    from,
+    to,
+    find,
+    statusTimeout,
+  }: PeerOptions): Drivers['connectPeer'] =>
+  (link): Peer => {
+    const ask = async <T>({
+      timeout = CALL,
+      refusesStaleEpoch,
+      serve,
+      mayRepeat,
+    }: Ask<T>): Promise<T> => {
+      const epoch = link.epoch();
+      const answer = await network.call({
+        caller: life,
+        from,
+        to,
+        timeout,
+        callee: find,
+        mayRepeat: mayRepeat ?? false,
+        serve: async ({ node }: Listener) => {
+          const outcome = await hearAndServe(node, epoch, refusesStaleEpoch, serve);
+          return { ...outcome, epoch: node.state.current.epoch };
+        },
+      });
+      await link.onEpoch(answer.epoch);
+      if ('error' in answer) throw refusal(answer.error);
+      return answer.value;
+    };
+    const copied = (record: OperationRecord): OperationRecord => structuredClone(record);
+
+    return {
+      status: () =>
+        ask({
+          timeout: statusTimeout,
+          serve: (node) => {
+            const status = nodeStatus(node);
+            return { ...status, operation: status.operation && copied(status.operation) };
+          },
+        }),
+      fence: (operation, epoch) =>
+        ask({
+          timeout: FENCE,
+          refusesStaleEpoch: true,
+          mayRepeat: true,
+          serve: (node) => requestFence(node, { operation, epoch }),
+        }),
+      rescue: (rescue) =>
+        ask({
+          mayRepeat: true,
+          serve: async (node) =>
+            copied(await requestBackup(node, { reason: '', rescue }, { source: 'peer' })),
+        }),
+      takeOver: (operation, epoch, backup) =>
+        ask({
+          refusesStaleEpoch: true,
+          mayRepeat: true,
+          serve: async (node) => copied(await requestTakeOver(node, { operation, epoch, backup })),
+        }),
+      requestHandover: (reason) =>
+        ask({
+          mayRepeat: true,
+          serve: async (node) =>
+            copied(await requestDemote(node, { reason, dryRun: false }, { source: 'peer' })),
+        }),
+      operation: (id) =>
+        ask({
+          serve: (node) => {
+            const record = node.runner.get(id);
+            return record && copied(record);
+          },
+        }),
+      cancel: (id) =>
+        ask({ mayRepeat: true, serve: async (node) => copied(await cancelOperation(node, id)) }),
+      backups: () => ask({ serve: (node) => node.backups.list() }),
+      upload: async (id, content, bytes, signal) => {
+        const chunks = await collect(content);
+        signal.throwIfAborted();
+        const upload = ask({
+          timeout: 60_000,
+          refusesStaleEpoch: true,
+          serve: (node) => receiveBackup(node, id, paced(chunks), bytes),
+        });
+        return Promise.race([upload, aborted(signal)]);
+
+        /** The chunks as they come through: while the link holds and somebody sends them. */
+        function paced(rest: Buffer[]): Readable {
+          const stream = new Readable({ read() {} });
+          // Nobody listens to it when the upload was refused.
+          stream.on('error', () => {});
+          const next = (index: number) => {
+            if (life.hasEnded || signal.aborted || !network.passes(from, to)) {
+              timeline.after(1_000, () => stream.destroy(unreachable('the upload broke off')));
+              return;
+            }
+            const chunk = rest[index];
+            stream.push(chunk ?? null);
+            if (chunk !== undefined)
+              timeline.after(random.between(1, 20 * network.slowest), () => next(index + 1));
+          };
+          timeline.after(random.between(1, network.slowest), () => next(0));
+          return stream;
+        }
+      },
+      commit: async (manifest) => {
+        await ask({
+          timeout: 60_000,
+          refusesStaleEpoch: true,
+          mayRepeat: true,
+          serve: (node) => commitBackup(node, manifest),
+        });
+      },
+    };
+  };
+
+/** As src/http does with every request of the peer. */
+const hearAndServe = async <T>(
+  node: Node,
+  epoch: number,
+  refusesStaleEpoch: true | undefined,
+  serve: (node: Node) => Promise<T> | T,
+): Promise<{ value: T } | { error: unknown }> => {
+  try {
+    await hear(node, epoch);
+    if (refusesStaleEpoch && epoch < node.state.current.epoch)
+      throw new Refused('stale-epoch', `epoch ${epoch} is past`, 'the sender is superseded');
+    return { value: await serve(node) };
+  } catch (error) {
+    return { error };
+  }
+};
+
+const refusal = (error: unknown): ColdspareError => {
+  const { code, message, remedy } = toColdspareError(error);
+  return new ColdspareError('peer-refused', `the other node refused: ${message}`, remedy, {
+    value: code,
+  });
+};
+
+const collect = async (content: Readable): Promise<Buffer[]> => {
+  const chunks: Buffer[] = [];
+  for await (const chunk of content) chunks.push(chunk);
+  return chunks;
+};
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });

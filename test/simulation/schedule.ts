@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { activePause, isServing } from '../../src/operations/status.js';
+import { startClients } from './clients.js';
+import type { Machine } from './machine.js';
+import { drawOptions } from './options.js';
+import type { Violation } from './oracle.js';
+import { Random } from './random.js';
+import { startUnrest } from './unrest.js';
+import { World } from './world.js';
+
+/** What one schedule came to. */
+export interface Outcome {
+  seed: number;
+  events: number;
+  /** Milliseconds of simulated time. */
+  simulated: number;
+  writes: number;
+  lost: number;
+  operations: Record<string, number>;
+  faults: Record<string, number>;
+  cuts: Record<string, number>;
+  documented: Record<string, number>;
+  /** Why nobody serves in the end, where that is allowed. */
+  unserved: string | undefined;
+  violations: Violation[];
+  /** Of the whole story; the same seed gives the same. */
+  digest: string | undefined;
+}
+
+/** How long all may take to be well again once the faults are over. Milliseconds. */
+const RECOVERY = 20 * 60_000;
+/** How long it has to stay well. */
+const STEADY = 20_000;
+
+/** Plays one schedule. `onLine` gets its story. */
+export const runSchedule = async (
+  seed: number,
+  onLine?: (line: string) => void,
+): Promise<Outcome> => {
+  const random = new Random(seed);
+  const hash = onLine && createHash('sha256');
+  const world = new World(
+    random,
+    drawOptions(random),
+    onLine &&
+      ((line) => {
+        hash?.update(line);
+        onLine(line);
+      }),
+  );
+  const stray = (error: unknown) =>
+    world.oracle.violate(7, `a failure that nobody handles: ${String(error)}`);
+  process.on('unhandledRejection', stray);
+  try {
+    const unserved = await play(world, seed);
+    return { ...report(world, seed), unserved, digest: hash?.digest('hex') };
+  } finally {
+    process.off('unhandledRejection', stray);
+  }
+};
+
+const play = async (world: World, seed: number): Promise<string | undefined> => {
+  const { timeline, oracle, options } = world;
+  for (const machine of world.machines) world.startAgent(machine);
+  startClients(world);
+  startUnrest(world, seed);
+  let steadySince: number | undefined;
+  let isSteady = false;
+  await timeline.run(() => {
+    oracle.check();
+    if (oracle.violations.length > 0) return true;
+    if (timeline.now <= options.unrest || !isWell(world)) steadySince = undefined;
+    else steadySince ??= timeline.now;
+    isSteady = steadySince !== undefined && timeline.now - steadySince > STEADY;
+    return isSteady || timeline.now > options.unrest + RECOVERY;
+  });
+  if (oracle.violations.length > 0) return undefined;
+  const unserved = isSteady ? undefined : whyUnserved(world);
+  oracle.checkEnd();
+  for (const violation of oracle.violations)
+    world.tell('oracle', () => `VIOLATION of rule ${violation.rule}: ${violation.what}`);
+  return unserved;
+};
+
+/** One serves, the other stands by, and neither is in the middle of something. */
+const isWell = ({ machines: [a, b], timeline }: World): boolean => {
+  if (timeline.now === 0) return false;
+  return (serves(a) && standsBy(b)) || (serves(b) && standsBy(a));
+};
+
+const serves = (machine: Machine): boolean =>
+  machine.node !== undefined && isServing(machine.node) && machine.takesWrites && isIdle(machine);
+
+const standsBy = (machine: Machine): boolean => {
+  const state = machine.node?.state.current;
+  return (
+    state?.mode === 'standby' &&
+    state.standDown === null &&
+    machine.app.state === 'stopped' &&
+    isIdle(machine)
+  );
+};
+
+/** Backups go on for ever. */
+const isIdle = ({ node }: Machine): boolean => {
+  const kind = node?.runner.current?.kind;
+  return kind === undefined || kind === 'backup';
+};
+
+const isPaused = ({ node }: Machine): boolean => node !== undefined && activePause(node) !== null;
+
+/** The named reason for which no node serves, when there is one; otherwise that is a violation. */
+const whyUnserved = (world: World): string | undefined => {
+  const [a, b] = world.machines;
+  // A clock that was set forward when somebody asked for a pause, and back later, makes it an hour longer.
+  if (isPaused(a) || isPaused(b)) return 'paused by an operator';
+  const say = (machine: Machine) => {
+    const state = machine.node?.state.current;
+    const last = machine.node?.runner.list()[0];
+    return `${machine.name} ${state?.mode} at epoch ${state?.epoch}, app ${machine.app.state}, ${machine.node?.runner.current?.id ?? 'idle'}, last ${last?.kind} ${last?.state} ${last?.error?.code ?? ''}`;
+  };
+  world.oracle.violate(
+    6,
+    `not well again after ${RECOVERY / 60_000} minutes: ${say(a)}; ${say(b)}`,
+  );
+  return undefined;
+};
+
+const report = (world: World, seed: number): Omit<Outcome, 'unserved' | 'digest'> => {
+  const { timeline, oracle, faults, cuts, network } = world;
+  const operations: Record<string, number> = {};
+  for (const { record } of oracle.operations) {
+    const name = `${record.kind} ${record.state}`;
+    operations[name] = (operations[name] ?? 0) + 1;
+  }
+  if (network.lost > 0) faults.set('message lost', network.lost);
+  if (network.repeated > 0) faults.set('message repeated', network.repeated);
+  return {
+    seed,
+    events: timeline.events,
+    simulated: timeline.now,
+    writes: oracle.writes.size,
+    lost: oracle.lost,
+    operations,
+    faults: Object.fromEntries(faults),
+    cuts: Object.fromEntries(cuts),
+    documented: Object.fromEntries(oracle.documented),
+    violations: oracle.violations,
+  };
+};

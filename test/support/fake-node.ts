@@ -1,0 +1,304 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { finished } from 'node:stream/promises';
+import { createFileDisk } from '../../src/drivers/file-disk.js';
+import { createRandomIds } from '../../src/drivers/random-ids.js';
+import { createSystemClock } from '../../src/drivers/system-clock.js';
+import type { Node, Settings } from '../../src/operations/node.js';
+import { Runner } from '../../src/operations/runner.js';
+import { noFaults } from '../../src/ports/faults.js';
+import type { Announcement } from '../../src/ports/notifier.js';
+import type { Peer } from '../../src/ports/peer.js';
+import type { ProbeResult } from '../../src/ports/probe.js';
+import type { App, Database, DumpFacts } from '../../src/ports/stack.js';
+import { ColdspareError } from '../../src/pure/errors.js';
+import type { Inventory, Manifest } from '../../src/pure/manifest.js';
+import type { Marker } from '../../src/pure/marker.js';
+import { BackupStore } from '../../src/state/backup-store.js';
+import { Journal } from '../../src/state/journal.js';
+import { NodeState } from '../../src/state/node-state.js';
+
+const NAME = 'ledger';
+export const LINEAGE = 'lineage-of-the-tests';
+
+interface Content {
+  rows: Record<string, number>;
+  marker: Marker | undefined;
+}
+
+/** A PostgreSQL that is only a map of row counts. Its dump is JSON, and anything else is unusable. */
+class FakeDatabase implements Database {
+  readonly databases = new Map<string, Content>();
+  isUp = true;
+  isFrozen = false;
+  #incoming: Content | undefined;
+
+  async start(): Promise<void> {
+    this.isUp = true;
+  }
+  async stop(): Promise<void> {
+    this.isUp = false;
+  }
+  async answers(): Promise<boolean> {
+    return this.isUp;
+  }
+  async live(): Promise<{ exists: boolean; marker: Marker | undefined }> {
+    this.#refuseDown();
+    const live = this.databases.get(NAME);
+    return { exists: live !== undefined, marker: live?.marker };
+  }
+  async mark(marker: Marker): Promise<void> {
+    this.#live().marker = marker;
+  }
+  async inventory(): Promise<Inventory> {
+    return inventoryOf(this.#live());
+  }
+  async dump(sink: Writable, _signal: AbortSignal): Promise<DumpFacts> {
+    const live = this.#live();
+    sink.end(JSON.stringify(live.rows));
+    await finished(sink, { readable: false });
+    return {
+      format: 'custom',
+      serverVersion: '15.8',
+      marker: live.marker,
+      inventory: inventoryOf(live),
+      surroundings: SURROUNDINGS,
+    };
+  }
+  async restore(content: Readable, manifest: Manifest): Promise<void> {
+    this.#refuseDown();
+    try {
+      this.#incoming = { rows: JSON.parse(await text(content)), marker: undefined };
+    } catch (cause) {
+      throw new ColdspareError('backup-unusable', `${manifest.id} is no dump`, 'use another', {
+        cause,
+      });
+    }
+  }
+  async incoming(): Promise<Inventory> {
+    if (this.#incoming === undefined) throw failed('there is no incoming database');
+    return inventoryOf(this.#incoming);
+  }
+  async discard(): Promise<void> {
+    this.#incoming = undefined;
+  }
+  async swap(marker: Marker, keepAs: string): Promise<{ kept: boolean }> {
+    if (this.#incoming === undefined) throw failed('there is no incoming database');
+    const live = this.databases.get(NAME);
+    if (live !== undefined) this.databases.set(keepAs, live);
+    this.databases.set(NAME, { ...this.#incoming, marker });
+    this.#incoming = undefined;
+    return { kept: live !== undefined };
+  }
+  async setAside(keepAs: string): Promise<void> {
+    const live = this.databases.get(NAME);
+    if (live !== undefined) this.databases.set(keepAs, live);
+    this.databases.delete(NAME);
+  }
+  async others(): Promise<string[]> {
+    return [...this.databases.keys()].filter((name) => name !== NAME);
+  }
+  async drop(name: string): Promise<void> {
+    this.databases.delete(name);
+  }
+  async freeze(): Promise<void> {
+    this.#refuseDown();
+    this.isFrozen = true;
+  }
+  async thaw(): Promise<void> {
+    this.#refuseDown();
+    this.isFrozen = false;
+  }
+  async writes(): Promise<bigint> {
+    return BigInt(Object.values(this.#live().rows).reduce((sum, count) => sum + count, 0));
+  }
+
+  #live(): Content {
+    this.#refuseDown();
+    const live = this.databases.get(NAME);
+    if (live === undefined) throw failed(`there is no database ${NAME}`);
+    return live;
+  }
+  #refuseDown(): void {
+    if (this.isUp) return;
+    throw new ColdspareError('database-unreachable', 'the database is stopped', 'start it');
+  }
+}
+
+const failed = (message: string) => new ColdspareError('database-failed', message, 'none');
+
+const inventoryOf = ({ rows }: Content): Inventory => ({
+  rows: { ...rows },
+  sequences: {},
+  largeObjects: 0,
+});
+
+const SURROUNDINGS: Manifest['surroundings'] & object = {
+  encoding: 'UTF8',
+  collate: 'C',
+  ctype: 'C',
+  owner: 'postgres',
+  settings: {},
+  roles: [
+    {
+      name: 'barista',
+      login: true,
+      superuser: false,
+      createDb: false,
+      createRole: false,
+      memberOf: [],
+      verifier: 'SCRAM-SHA-256$4096:verifier-of-the-barista',
+    },
+  ],
+};
+
+/** An app that answers as long as it runs. */
+class FakeApp implements App {
+  runs = false;
+  async start(): Promise<void> {
+    this.runs = true;
+  }
+  async stop(): Promise<void> {
+    this.runs = false;
+  }
+  async isRunning(): Promise<boolean> {
+    return this.runs;
+  }
+  async check(): Promise<ProbeResult> {
+    return this.runs
+      ? { outcome: 'answers', status: 200 }
+      : { outcome: 'refuses', detail: 'ECONNREFUSED' };
+  }
+}
+
+const nobody = async (): Promise<never> => {
+  throw new ColdspareError('peer-unreachable', 'the other node is not there', 'none');
+};
+
+/** A peer whose machine is gone. Tests replace what it should answer all the same. */
+const lostPeer = (): Peer => ({
+  status: nobody,
+  fence: nobody,
+  rescue: nobody,
+  takeOver: nobody,
+  requestHandover: nobody,
+  operation: nobody,
+  cancel: nobody,
+  backups: nobody,
+  upload: nobody,
+  commit: nobody,
+});
+
+const SETTINGS: Settings = {
+  nodeName: 'vcl3',
+  peerUrl: 'http://vcl2.invalid:8080',
+  databaseName: NAME,
+  backupPrefix: NAME,
+  backupKeep: 5,
+  backupMaxAge: 7_200_000,
+  primaryCheckUrl: undefined,
+  witnessUrl: undefined,
+  monitor: 'off',
+  checkInterval: 1_000,
+  checkTimeout: 500,
+  failThreshold: 2,
+  confirmChecks: 1,
+  confirmInterval: 10,
+  failback: 'manual',
+  failbackStable: 1_000,
+  rescueTimeout: 1_000,
+  alone: 'serve',
+  aloneGrace: 100,
+  appStartTimeout: 1_000,
+  appRestartAfter: 1_000,
+};
+
+interface LogLine {
+  level: 'info' | 'warn' | 'error';
+  data: object;
+  message: string;
+}
+
+export interface FakeNode {
+  node: Node;
+  database: FakeDatabase;
+  app: FakeApp;
+  logged: LogLine[];
+  announced: Announcement[];
+  /** Where its state and backups are. */
+  directory: string;
+  remove(): Promise<void>;
+}
+
+/**
+ * A node with real state, journal, backups and runner on a real disk; only what is outside the process is fake.
+ * A primary serves the database of `LINEAGE` at epoch 1; a standby has never heard of anybody.
+ */
+export const createFakeNode = async (
+  role: 'primary' | 'standby',
+  options: { settings?: Partial<Settings>; maxBytes?: number } = {},
+): Promise<FakeNode> => {
+  const directory = await mkdtemp(join(tmpdir(), 'fake-node-'));
+  const disk = createFileDisk();
+  const clock = createSystemClock();
+  const ids = createRandomIds();
+  const logged: LogLine[] = [];
+  const announced: Announcement[] = [];
+  const log = Object.fromEntries(
+    (['info', 'warn', 'error'] as const).map((level) => [
+      level,
+      (data: object, message: string) => logged.push({ level, data, message }),
+    ]),
+  ) as unknown as Node['log'];
+  const state = await NodeState.open(disk, directory, role, clock.now);
+  const journal = await Journal.open(disk, directory);
+  const database = new FakeDatabase();
+  const app = new FakeApp();
+  const node: Node = {
+    settings: { ...SETTINGS, nodeName: role === 'primary' ? 'vcl2' : 'vcl3', ...options.settings },
+    state,
+    backups: await BackupStore.open(
+      disk,
+      join(directory, 'backups'),
+      noFaults,
+      options.maxBytes ?? 1024 ** 3,
+    ),
+    runner: new Runner({
+      journal,
+      clock,
+      ids,
+      faults: noFaults,
+      log,
+      epoch: () => state.current.epoch,
+    }),
+    stack: { name: 'host', database, app },
+    peer: lostPeer(),
+    probe: { get: async () => ({ outcome: 'silent', detail: 'nobody is there' }) },
+    disk,
+    clock,
+    ids,
+    faults: noFaults,
+    notifier: { announce: (announcement) => announced.push(announcement) },
+    log,
+    observed: { app: undefined, peer: undefined, database: undefined },
+  };
+  if (role === 'primary') await serve(node, database, app);
+  return {
+    ...{ node, database, app, logged, announced, directory },
+    remove: async () => {
+      await node.runner.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+};
+
+const serve = async (node: Node, database: FakeDatabase, app: FakeApp): Promise<void> => {
+  const marker = { lineage: LINEAGE, epoch: 1, backup: null, served: true };
+  database.databases.set(NAME, { rows: { 'public.entries': 3 }, marker });
+  await node.state.update({ lineage: LINEAGE });
+  app.runs = true;
+  node.observed.app = { value: await app.check(), at: node.clock.now() };
+};

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { createApp } from '../../src/http/app.js';
+import { type HttpServer, serveHttp } from '../../src/http/server.js';
+import type { Manifest } from '../../src/pure/manifest.js';
+import { createFakeNode, type FakeNode, LINEAGE } from './fake-node.js';
+
+export const TOKENS = {
+  peer: 'the-key-of-the-peer-0123456789abcdef',
+  admin: 'the-key-of-the-admin-0123456789abcdef',
+  webhook: 'the-key-of-the-webhook-0123456789abc',
+};
+export type Door = keyof typeof TOKENS;
+
+// biome-ignore lint/suspicious/noExplicitAny: what a test looks for in a body is the test's business
+type Body = any;
+
+interface Reply {
+  status: number;
+  headers: Headers;
+  body: Body;
+}
+
+interface Asked {
+  door?: Door;
+  headers?: Record<string, string>;
+  /** An object goes as JSON, anything else as it is. */
+  body?: object | string | Uint8Array;
+}
+
+export interface Service extends FakeNode {
+  url: string;
+  ask(method: string, path: string, asked?: Asked): Promise<Reply>;
+  /** Stops the server and removes the node. */
+  close(): Promise<void>;
+}
+
+/** A fake node behind the real HTTP service, on a real port. */
+export const startService = async (
+  ...args: Parameters<typeof createFakeNode>
+): Promise<Service> => {
+  const fake = await createFakeNode(...args);
+  const app = createApp({ node: fake.node, tokens: TOKENS });
+  const server: HttpServer = await serveHttp(app, { host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${server.port}`;
+  return {
+    ...fake,
+    url,
+    ask: (method, path, asked = {}) => ask(method, `${url}${path}`, asked),
+    close: async () => {
+      await server.close();
+      await fake.remove();
+    },
+  };
+};
+
+const ask = async (
+  method: string,
+  url: string,
+  { door, headers = {}, body }: Asked,
+): Promise<Reply> => {
+  const isJson = typeof body === 'object' && !(body instanceof Uint8Array);
+  const response = await fetch(url, {
+    method,
+    headers: {
+      ...(door && { Authorization: `Bearer ${TOKENS[door]}` }),
+      ...(isJson && { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: isJson ? JSON.stringify(body) : body }),
+  });
+  const text = await response.text();
+  const type = response.headers.get('content-type') ?? '';
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: type.includes('json') && text !== '' ? JSON.parse(text) : text,
+  };
+};
+
+const TAKEN_AT = new Date().toISOString();
+
+/** The manifest of `content` as a backup of the tests' lineage. */
+export const manifestOf = (content: string, more: Partial<Manifest> = {}): Manifest => ({
+  id: 'ledger_20261122_120000',
+  database: 'ledger',
+  node: 'vcl2',
+  takenAt: TAKEN_AT,
+  epoch: 1,
+  sequence: 1,
+  lineage: LINEAGE,
+  format: 'custom',
+  bytes: Buffer.byteLength(content),
+  sha256: createHash('sha256').update(content).digest('hex'),
+  serverVersion: '15.8',
+  inventory: { rows: JSON.parse(content), sequences: {}, largeObjects: 0 },
+  ...more,
+});
+
+/** A dump that the fake database can restore. */
+export const DUMP = JSON.stringify({ 'public.entries': 3 });

@@ -1,0 +1,122 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { findViolations, type SourceFile } from '../support/architecture.js';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+
+const readSources = async (): Promise<SourceFile[]> => {
+  const entries = await readdir(join(ROOT, 'src'), { recursive: true });
+  const paths = entries.filter((entry) => entry.endsWith('.ts')).map((entry) => `src/${entry}`);
+  return Promise.all(
+    paths.map(async (path) => ({ path, text: await readFile(join(ROOT, path), 'utf8') })),
+  );
+};
+
+describe('architecture', () => {
+  test('every file of src/ holds to the rules', async () => {
+    const sources = await readSources();
+    expect(sources).not.toEqual([]);
+    expect(findViolations(sources)).toEqual([]);
+  });
+
+  test.each<[name: string, path: string, text: string, violation: string]>([
+    [
+      'the state asks the operations above it',
+      'src/state/journal.ts',
+      `import { Runner } from '../operations/runner.js';`,
+      'src/state/journal.ts → src/operations/runner.ts: imports point one way',
+    ],
+    [
+      'an import over several lines, of types alone, is one too',
+      'src/ports/peer.ts',
+      `import type {\n  Journal,\n  NodeState,\n} from '../state/journal.js';`,
+      'src/ports/peer.ts → src/state/journal.ts: imports point one way',
+    ],
+    [
+      'an export from another file is an import',
+      'src/pure/errors.ts',
+      `export { now } from '../ports/clock.js';`,
+      'src/pure/errors.ts → src/ports/clock.ts: imports point one way',
+    ],
+    [
+      'the routes start schedules',
+      'src/http/routes/pause.ts',
+      `import { startSchedules } from '../../schedule/schedules.js';`,
+      'src/http/routes/pause.ts → src/schedule/schedules.ts: imports point one way',
+    ],
+    [
+      'a driver decides what only an operation may',
+      'src/drivers/host/stack.ts',
+      `import { planPromote } from '../../operations/promote.js';`,
+      'src/drivers/host/stack.ts → src/operations/promote.ts: a driver knows ports',
+    ],
+    [
+      'an operation builds its own driver',
+      'src/operations/backup.ts',
+      `const { createHostStack } = await import('../drivers/host/stack.js');`,
+      'src/operations/backup.ts → src/drivers/host/stack.ts: only src/main.ts builds drivers',
+    ],
+    [
+      'a driver runs a program behind the back of command.ts',
+      'src/drivers/postgres/dump.ts',
+      `import { exec } from 'node:child_process';`,
+      'src/drivers/postgres/dump.ts → node:child_process: only src/drivers/command.ts runs programs',
+    ],
+    [
+      'a pure file reads the disk',
+      'src/pure/manifest.ts',
+      `import { readFile } from 'node:fs/promises';`,
+      'src/pure/manifest.ts → node:fs/promises: a pure file needs nothing but zod',
+    ],
+    [
+      'an operation answers a request',
+      'src/operations/promote.ts',
+      `import type { Context } from 'hono';`,
+      'src/operations/promote.ts → hono: only src/http speaks HTTP to callers',
+    ],
+    [
+      'the domain has a table of status codes',
+      'src/pure/errors.ts',
+      `export const STATUS = { 'no-backup': { status: 409 } };`,
+      'src/pure/errors.ts: "status: 409": only src/http knows status codes',
+    ],
+    [
+      'the domain chooses the status of an answer',
+      'src/operations/requests.ts',
+      `return context.json({ error: sayWhy(refusal) }, 409);`,
+      'only src/http knows status codes',
+    ],
+    [
+      'a file outgrows its purpose',
+      'src/operations/runner.ts',
+      'export {};\n'.repeat(401),
+      'src/operations/runner.ts: has 401 lines',
+    ],
+    [
+      'the agent knows the application',
+      'src/operations/status.ts',
+      `const url = '/coffees';`,
+      'src/operations/status.ts: mentions coffee',
+    ],
+    [
+      'a file is in no layer',
+      'src/helpers.ts',
+      'export {};',
+      'src/helpers.ts: belongs to no layer',
+    ],
+  ])('%s: found', (_name, path, text, violation) => {
+    expect(findViolations([{ path, text }])).toEqual([expect.stringContaining(violation)]);
+  });
+
+  test.each<[name: string, path: string, text: string]>([
+    ['the root builds drivers', 'src/main.ts', `import { x } from './drivers/host/stack.js';`],
+    ['a layer may be skipped', 'src/http/app.ts', `import { x } from '../pure/errors.js';`],
+    ['a received status is compared', 'src/ports/probe.ts', 'const isFine = status === 200;'],
+    ['pure files describe data', 'src/pure/manifest.ts', `import { z } from 'zod';`],
+    ['routes choose a status', 'src/http/app.ts', `context.json({ done }, 202);`],
+    ['limits are not status codes', 'src/pure/commands.ts', 'z.string().max(500).default("")'],
+  ])('%s: allowed', (_name, path, text) => {
+    expect(findViolations([{ path, text }])).toEqual([]);
+  });
+});

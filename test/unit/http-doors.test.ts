@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ROUTES } from '../../src/http/app.js';
+import { type Door, type Service, startService, TOKENS } from '../support/http.js';
+
+let service: Service;
+beforeAll(async () => {
+  service = await startService('standby');
+});
+afterAll(() => service.close());
+
+const DOORS = Object.keys(TOKENS) as Door[];
+const concrete = (path: string) =>
+  path.replace(':id', 'ledger_20261122_120000').replace(':provider', 'generic');
+
+const cases = ROUTES.map((route) => ({ ...route, path: concrete(route.path) }));
+const locked = cases.filter(({ doors }) => doors.length > 0);
+
+describe.each(locked)('$method $path', ({ method, path, doors }) => {
+  test('no key opens nothing', async () => {
+    const { status, body, headers } = await service.ask(method, path);
+    expect(status).toBe(401);
+    expect(body).toMatchObject({ code: 'unauthorized', status: 401 });
+    expect(headers.get('content-type')).toBe('application/problem+json');
+    expect(headers.get('www-authenticate')).toBe('Bearer realm="coldspare"');
+  });
+
+  test.each([
+    ['unknown', 'Bearer an-unknown-key-0123456789abcdefghij'],
+    ['empty', 'Bearer '],
+    ['cut', `Bearer ${TOKENS.admin.slice(0, -1)}`],
+    ['longer', `Bearer ${TOKENS.admin}x`],
+    ['of another scheme', `Basic ${TOKENS.admin}`],
+    ['bare', TOKENS.admin],
+  ])('a key that is %s opens nothing', async (_what, Authorization) => {
+    const { status } = await service.ask(method, path, { headers: { Authorization } });
+    expect(status).toBe(401);
+  });
+
+  test.each(DOORS.filter((door) => !doors.includes(door)))(
+    'the %s key is for another door',
+    async (door) => {
+      const { status, body } = await service.ask(method, path, { door });
+      expect(status).toBe(403);
+      expect(body).toMatchObject({ code: 'forbidden', value: door });
+    },
+  );
+
+  test.each([...doors])('the %s key opens it', async (door) => {
+    const { status } = await service.ask(method, path, { door });
+    expect([401, 403]).not.toContain(status);
+  });
+});
+
+test.each(cases.filter(({ doors }) => doors.length === 0))(
+  '$method $path needs no key and takes any',
+  async ({ method, path }) => {
+    const headers = { Authorization: 'Bearer nonsense' };
+    expect([200, 503]).toContain((await service.ask(method, path, { headers })).status);
+  },
+);
+
+test('a checker that cannot set headers brings its key in the query, which reaches no log', async () => {
+  const path = `/webhooks/generic?token=${TOKENS.webhook}`;
+  const { status, body } = await service.ask('POST', path, { body: { event: 'up' } });
+  expect(status).toBe(200);
+  expect(body).toEqual({ ignored: true, because: 'a webhook says up' });
+  expect(service.logged).toContainEqual({
+    level: 'info',
+    message: 'request',
+    data: expect.objectContaining({ path: '/webhooks/generic', status: 200, who: 'webhook' }),
+  });
+  expect(JSON.stringify(service.logged)).not.toContain(TOKENS.webhook);
+});
+
+test.each(['admin', 'peer'] as const)('the %s key does not work in a query', async (door) => {
+  expect((await service.ask('POST', `/promote?token=${TOKENS[door]}`)).status).toBe(401);
+  expect((await service.ask('GET', `/status?token=${TOKENS[door]}`)).status).toBe(401);
+});
+
+test('the webhook key in a query opens no other door', async () => {
+  expect((await service.ask('GET', `/status?token=${TOKENS.webhook}`)).status).toBe(401);
+});
