@@ -1,5 +1,5 @@
 import type { PromoteCommand, TakeOverCommand } from '../pure/commands.js';
-import { Refused } from '../pure/errors.js';
+import { isError, Refused } from '../pure/errors.js';
 import type { Source } from '../pure/operation.js';
 import { nextEpoch } from '../pure/transitions.js';
 import { chooseStep, takeGivenStep, weighStep } from './choose-steps.js';
@@ -97,10 +97,31 @@ const planReclaim = (node: Node, command: PromoteCommand, source: Source): Plan 
     ...promotion(node),
     reason: command.reason || 'the promise to the other node was taken back by force',
     command: { type: 'promote', source, ...command },
-    steps: [commitStep(node, restoration, 'planned'), ...serveSteps(node)],
+    steps: [withdrawStep(node), commitStep(node, restoration, 'planned'), ...serveSteps(node)],
     result: () => outcome(restoration),
   };
 };
+
+/** A promise is only taken back where its holder does not answer, or has given it up: otherwise two would serve. */
+const withdrawStep = (node: Node): Step => ({
+  name: 'withdraw',
+  run: async () => {
+    const operation = node.state.current.yielding?.operation ?? '';
+    try {
+      const record = await node.peer.cancel(operation);
+      if (!record.committed) return `the other node has given up ${operation}`;
+    } catch (error) {
+      if (!isError(error, 'peer-unreachable')) throw error;
+      return `the other node cannot be asked: ${error.message}`;
+    }
+    throw new Refused(
+      'superseded',
+      `the other node has taken over in ${operation} already`,
+      'nothing to do: this node stands down by itself; to have the role back POST /promote {"planned": true}',
+      { value: operation },
+    );
+  },
+});
 
 /** What all three have in common: from the moment the epoch is ours on disk, there is no going back (H07). */
 const promotion = (node: Node): Pick<Plan, 'kind' | 'isCommitted' | 'isPreemptible'> => ({

@@ -9,7 +9,7 @@ export const backupIdSchema = z
   .max(120)
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9_-]*_\d{8}_\d{6}$/,
-    'must look like coffee_dev_20261122_193000 (letters, digits, _ and -, then _YYYYMMDD_HHMMSS in UTC)',
+    'must look like shop_20261122_193000 (letters, digits, _ and -, then _YYYYMMDD_HHMMSS in UTC)',
   );
 
 /** `20261122_193000` for a moment in milliseconds since 1970, in UTC. */

@@ -22,6 +22,16 @@ const COFFEE_SHOP = join(DIST, 'scripts/sample-app/server.js');
 const MARKER: Marker = { lineage: 'lin-1', epoch: 3, backup: null, served: false };
 const never = new AbortController().signal;
 
+/** What `pg` sends with, message by message. */
+interface Wire {
+  once(event: 'dataRow', take: (message: { fields: unknown[] }) => void): void;
+  parse(message: { text: string; name: string; types: number[] }): void;
+  bind(message: { values: string[] }): void;
+  execute(message: { portal: string; rows: number }): void;
+  flush(): void;
+  sync(): void;
+}
+
 /** Answers 200 whatever the database holds: the contract's tables are not the coffee shop's. */
 const PLAIN_APP = `import { createServer } from 'node:http';
 createServer((_request, response) => response.end('ok')).listen(Number(process.env.PORT));
@@ -271,33 +281,24 @@ describe('embedded database', { timeout: 60_000 }, () => {
     await client.end();
   });
 
-  test('the values of many clients meet only their own statements, dumps in between or not', async () => {
-    await query('CREATE TABLE orders (id int, drink text)');
-    const clients = await Promise.all(Array.from({ length: 8 }, () => harness.connect()));
-    let isDone = false;
-    const dumps = (async () => {
-      while (!isDone) await database.inventory();
-    })();
-    await Promise.all(
-      clients.map(async (client, number) => {
-        for (let n = 0; n < 15; n++) {
-          // Longer than one network packet, so that a client's messages arrive one by one.
-          const drink = `${number}/${n}`.padEnd(150_000, 'x');
-          const { rows } =
-            number % 2 === 0
-              ? await client.query('SELECT $1::text AS drink', [drink])
-              : await client.query('INSERT INTO orders VALUES ($1, $2) RETURNING drink', [
-                  n,
-                  drink,
-                ]);
-          expect(rows[0].drink === drink).toBe(true);
-        }
-      }),
+  test('a client pauses between statement and values, and no other client comes in between', async () => {
+    const slow = await harness.connect();
+    const other = await harness.connect();
+    const { connection: wire } = slow as unknown as { connection: Wire };
+    const answer = new Promise<string>((resolve) =>
+      wire.once('dataRow', ({ fields }) => resolve(String(fields[0]))),
     );
-    isDone = true;
-    await dumps;
-    await Promise.all(clients.map((client) => client.end()));
-    expect(await count()).toBe(60);
+    wire.parse({ text: `SELECT 'slow ' || $1::text`, name: '', types: [] });
+    wire.flush();
+    await sleep(200);
+    const others = other.query(`SELECT 'other ' || $1::text AS answer`, ['other']);
+    await sleep(200);
+    wire.bind({ values: ['slow'] });
+    wire.execute({ portal: '', rows: 0 });
+    wire.sync();
+    expect(await answer).toBe('slow slow');
+    expect((await others).rows).toEqual([{ answer: 'other other' }]);
+    await Promise.all([slow.end(), other.end()]);
   });
 
   test('a client that goes away in the middle of a transaction takes nothing with it and blocks nobody', async () => {

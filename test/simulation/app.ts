@@ -71,7 +71,7 @@ export class AppImage {
   }
 }
 
-/** Called before an agent starts the app. */
+/** Called when an agent asks for the app to be started. */
 export type AppWatch = () => void;
 
 /** The app as one run of an agent has it. */
@@ -96,15 +96,9 @@ export const createApp = (
   return {
     start: (signal) => {
       // Now and then it takes longer than anybody waits for it (H07).
+      starting();
       const readyAfter = random.chance(0.05) ? 90_000 : random.between(300, 8_000);
-      return change(
-        random.between(50, 1_000),
-        () => {
-          starting();
-          image.start('agent', readyAfter);
-        },
-        signal,
-      );
+      return change(random.between(50, 1_000), () => image.start('agent', readyAfter), signal);
     },
     stop: (signal) => change(random.between(50, 2_000), () => image.stop(), signal),
     isRunning: async () => {

@@ -70,6 +70,8 @@ export class Oracle {
   /** The true content of each backup, as first committed, and when it was dumped. */
   readonly #backups = new Map<string, { content: string; snapshot: number }>();
   readonly #committedAt = new Map<string, number>();
+  readonly #begunAt = new Map<string, number>();
+  readonly #choseAt = new Map<Machine, number>();
   readonly #announced: { machine: Machine; at: number; announcement: Announcement }[] = [];
   readonly #wiped = new Set<Machine>();
   readonly #restored = new Map<Machine, Set<number>>();
@@ -164,6 +166,13 @@ export class Oracle {
 
   announced(machine: Machine, announcement: Announcement): void {
     this.#announced.push({ machine, at: this.#timeline.now, announcement });
+  }
+
+  /** An agent is about to take a step. */
+  reached(machine: Machine, operation: string, label: string): void {
+    const { now } = this.#timeline;
+    if (!this.#begunAt.has(operation)) this.#begunAt.set(operation, now);
+    if (label === 'promote.choose-backup') this.#choseAt.set(machine, now);
   }
 
   ended(machine: Machine, record: OperationRecord): void {
@@ -264,7 +273,7 @@ export class Oracle {
     const promotion = this.#promotions.get(winner);
     if (promotion === undefined) return `!${loser.name} takes writes beside ${winner.name}`;
     const { record } = promotion;
-    const began = record === undefined ? promotion.at : simulated(record.startedAt, winner);
+    const began = this.#begunAt.get(record?.id ?? '') ?? promotion.at;
     const couldTalk =
       this.#contactSince !== undefined &&
       this.#contactSince < began &&
@@ -342,7 +351,7 @@ export class Oracle {
     else if (missing.length === 0) return;
     else if (choice?.includes('nothing is lost'))
       this.violate(3, `${machine.name} says "${choice}", but ${missing.join(', ')} are missing`);
-    else this.#checkLoss(machine, promotion.backup, missing, acknowledged.length, record);
+    else this.#checkLoss(machine, promotion.backup, missing, acknowledged.length);
   }
 
   #reclaimed(machine: Machine, before: Machine | undefined, lost: number[]): void {
@@ -350,13 +359,7 @@ export class Oracle {
     this.lost += lost.length;
   }
 
-  #checkLoss(
-    machine: Machine,
-    id: string,
-    missing: number[],
-    acknowledged: number,
-    record: OperationRecord | undefined,
-  ): void {
+  #checkLoss(machine: Machine, id: string, missing: number[], acknowledged: number): void {
     this.lost += acknowledged;
     const snapshot = this.#backups.get(id)?.snapshot;
     if (snapshot === undefined) {
@@ -366,8 +369,7 @@ export class Oracle {
     const early = missing.filter((row) => (this.writes.get(row)?.at ?? 0) < snapshot);
     if (early.length > 0)
       this.violate(3, `${machine.name} lost ${early.join(', ')}, older than ${id} it restored`);
-    const chosenAt = record?.steps.findLast(({ name }) => name === 'choose-backup')?.startedAt;
-    const before = chosenAt === undefined ? this.#timeline.now : simulated(chosenAt, machine);
+    const before = this.#choseAt.get(machine) ?? this.#timeline.now;
     const [newest] = this.#intact(machine).filter(
       (manifest) => (this.#committedAt.get(`${machine.name} ${manifest.id}`) ?? 0) < before,
     );
@@ -449,34 +451,33 @@ export class Oracle {
     }
     const everywhere = this.#everywhere();
     for (const { row, machine, isAcknowledged, isForeign } of this.writes.values()) {
-      if (!isAcknowledged || isForeign || everywhere.has(row) || this.#wiped.has(machine)) continue;
-      this.violate(
-        3,
-        `the acknowledged write ${row} of ${machine.name} is in no database any more`,
-      );
+      if (!isAcknowledged || isForeign || this.#rows.has(row) || this.#wiped.has(machine)) continue;
+      if (!everywhere.has(row))
+        this.violate(
+          3,
+          `the acknowledged write ${row} of ${machine.name} is in no database any more`,
+        );
+      else if (!this.#isReported(row))
+        this.violate(
+          3,
+          `the acknowledged write ${row} of ${machine.name} is kept aside and nobody was told`,
+        );
     }
-    this.#checkDiverged();
   }
 
-  /** Rule 2: a node whose writes are set aside says so to the people who own them. */
-  #checkDiverged(): void {
-    for (const machine of this.#machines) {
-      if (this.#wiped.has(machine)) continue;
-      const diverged = [...this.writes.values()].filter(
-        (write) =>
-          write.machine === machine &&
-          write.isAcknowledged &&
-          !write.isForeign &&
-          !this.#rows.has(write.row),
-      );
-      const last = Math.max(...diverged.map(({ at }) => at));
-      const isSaid = this.#announced.some(
-        (said) =>
-          said.machine === machine && said.announcement.event === 'superseded' && said.at > last,
-      );
-      if (diverged.length > 0 && !isSaid)
-        this.violate(3, `${machine.name} keeps ${diverged.length} writes aside and tells nobody`);
-    }
+  /** Whether a row is in a database of a dated name that people were told of. */
+  #isReported(row: number): boolean {
+    return this.#machines.some(({ name: machine, server }) =>
+      [...server.databases].some(
+        ([name, { rows }]) =>
+          rows.has(row) &&
+          name.includes('_diverged_') &&
+          this.#announced.some(
+            ({ machine: teller, announcement: { event, message } }) =>
+              teller.name === machine && event === 'superseded' && message.includes(name),
+          ),
+      ),
+    );
   }
 
   #checkKept(contents: Contents, name: string, machine: Machine): void {
@@ -505,10 +506,3 @@ export class Oracle {
     return this.#states.get(machine)?.epoch ?? 0;
   }
 }
-
-/** When the world began, in milliseconds since 1970: what a clock that is right says then. */
-export const BEGINNING = Date.UTC(2026, 10, 22, 22, 0, 0);
-
-/** The moment that a node's clock called `iso`. */
-const simulated = (iso: string, { clockError }: Machine): number =>
-  Date.parse(iso) - BEGINNING - clockError;

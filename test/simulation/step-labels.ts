@@ -23,6 +23,7 @@ const operation = 'operation';
 
 const PLANS: Plan[] = [
   planPromote(standby, command, 'operator'),
+  planPromote(yielding, command, 'operator'),
   planTakeOver(standby, { operation, epoch: 2, backup: 'b' }),
   planHandover(primary, { reason: '', dryRun: false }),
   planBackup(primary, { reason: '' }),

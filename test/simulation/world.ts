@@ -9,13 +9,16 @@ import { createApp } from './app.js';
 import { createDatabase, newContents } from './database.js';
 import { createDisk } from './disk.js';
 import { Life } from './life.js';
-import { Machine, type MachineName } from './machine.js';
+import { Machine } from './machine.js';
 import { Network, type Site } from './network.js';
 import { type Options, WITNESS } from './options.js';
-import { BEGINNING, Oracle } from './oracle.js';
+import { Oracle } from './oracle.js';
 import { createPeer } from './peer.js';
 import type { Random } from './random.js';
 import { Timeline } from './timeline.js';
+
+/** When the world began, in milliseconds since 1970: what a clock that is right says then. */
+const BEGINNING = Date.UTC(2026, 10, 22, 22, 0, 0);
 
 /** An agent is to be cut, or to fail, when it comes to a step. */
 export interface StepFault {
@@ -198,6 +201,9 @@ export class World {
   ): Promise<void> {
     if (life.hasEnded) return life.pause(0);
     this.tell(machine.name, () => `      ${moment} ${label}`);
+    const operation = machine.agent?.node?.runner.current?.id;
+    if (moment === 'before' && operation !== undefined)
+      this.oracle.reached(machine, operation, label);
     const index = this.stepFaults.findIndex((f) => f.label === label && f.moment === moment);
     const [fault] = index < 0 ? [] : this.stepFaults.splice(index, 1);
     if (fault === undefined) return;
@@ -227,6 +233,3 @@ const sayData = (data: object): string =>
   JSON.stringify(data, (_key, value) =>
     value instanceof Error ? `${value.name}: ${value.message}` : value,
   );
-
-/** The other machine's name. */
-export const otherName = (name: MachineName): MachineName => (name === 'vcl2' ? 'vcl3' : 'vcl2');

@@ -79,7 +79,7 @@ export class DatabaseService {
   }
 
   async live(): Promise<{ exists: boolean; marker: Marker | undefined }> {
-    if (this.#session === undefined) return { exists: false, marker: undefined };
+    if (!this.exists()) return { exists: false, marker: undefined };
     const comment = await this.#whileIdle(readComment);
     return { exists: true, marker: readMarker(comment) };
   }
@@ -184,8 +184,10 @@ export class DatabaseService {
     });
   }
 
-  #whileIdle<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
-    const { engine } = this.#session ?? this.#missing(this.#name);
+  async #whileIdle<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
+    if (this.#session === undefined)
+      throw this.exists() ? notOpen(this.#name) : this.#missing(this.#name);
+    const { engine } = this.#session;
     return engine.whileIdle(PATIENCE, () => work(engine));
   }
 
@@ -225,7 +227,12 @@ export class DatabaseService {
       port: this.#port,
       maxConnections: MAX_CONNECTIONS,
     });
-    await server.start();
+    try {
+      await server.start();
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
     this.#session = { engine, server };
   }
 
@@ -306,5 +313,13 @@ const mustStay = (name: string): ColdspareError =>
     'database-failed',
     `the database ${name} is in use and cannot be dropped`,
     'name one of the copies beside it',
+    { value: name },
+  );
+
+const notOpen = (name: string): ColdspareError =>
+  new ColdspareError(
+    'database-unreachable',
+    `the database ${name} could not be opened after the last change`,
+    'free its port if something else has it; a stop and a start open it again',
     { value: name },
   );
