@@ -12,8 +12,6 @@ import { Onlooker } from './onlooker.js';
 /** Everybody in the story. */
 export interface Cast {
   vcl1: LoadBalancer;
-  /** The address that the outside knows. */
-  vcl1Url: string;
   vcl2: Machine;
   vcl3: Machine;
   customers: Customers;
@@ -42,14 +40,16 @@ export const gatherCast = async (cleanup: Cleanup): Promise<Cast> => {
   const directory = await mkdtemp(join(tmpdir(), 'coldspare-demo-'));
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
 
-  const [front = 0, agent2 = 0, app2 = 0, db2 = 0, agent3 = 0, app3 = 0, db3 = 0] =
-    await freePorts(7);
-  const vcl1Url = at(front);
+  const [agent2 = 0, app2 = 0, db2 = 0, agent3 = 0, app3 = 0, db3 = 0] = await freePorts(6);
   const address2 = { name: 'VCL2', agentUrl: at(agent2), appUrl: at(app2) };
   const address3 = { name: 'VCL3', agentUrl: at(agent3), appUrl: at(app3) };
+  const servers = [address2, address3];
+  const vcl1 = await openLoadBalancer(servers);
+  cleanup.add(() => vcl1.close());
+
   const shared = {
     ...SETTINGS,
-    WITNESS_URL: `${vcl1Url}/coffees`,
+    WITNESS_URL: `${vcl1.url}/coffees`,
     PEER_TOKEN: newToken(),
     ADMIN_TOKEN: newToken(),
     WEBHOOK_TOKEN: newToken(),
@@ -69,14 +69,11 @@ export const gatherCast = async (cleanup: Cleanup): Promise<Cast> => {
   });
   cleanup.add(() => Promise.all([vcl2.remove(), vcl3.remove()]));
 
-  const servers = [address2, address3];
-  const vcl1 = await openLoadBalancer(front, servers);
-  cleanup.add(() => vcl1.close());
-  const customers = new Customers(vcl1Url);
+  const customers = new Customers(vcl1.url);
   cleanup.add(() => customers.stop());
   const onlooker = new Onlooker(servers);
   cleanup.add(() => onlooker.stop());
-  return { vcl1, vcl1Url, vcl2, vcl3, customers, onlooker };
+  return { vcl1, vcl2, vcl3, customers, onlooker };
 };
 
 const environmentOf = (own: ServerAddress, peer: ServerAddress, databasePort: number) => ({

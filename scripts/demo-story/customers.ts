@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { eventually } from '../lib/agent-process.js';
 import type { Order } from '../sample-app/database.js';
+import { keepDoing } from './keep-doing.js';
 
 /** Milliseconds between an answer and the next order, and until an answer is given up. */
 const PACE = 150;
@@ -30,20 +30,24 @@ export class Customers {
   readonly #shop: string;
   readonly #accepted: Accepted[] = [];
   readonly #lost = new Set<Accepted>();
-  readonly #leaving = new AbortController();
-  #ordering: Promise<void> | undefined;
+  #leave = async () => {};
 
   constructor(shop: string) {
     this.#shop = shop;
   }
 
   start(): void {
-    this.#ordering = this.#keepOrdering();
+    let number = 0;
+    this.#leave = keepDoing(PACE, async (signal) => {
+      number += 1;
+      await this.#order(number, signal).catch(() => {
+        // Refused or unanswered: the customer never saw a confirmation, and orders something else next.
+      });
+    });
   }
 
-  async stop(): Promise<void> {
-    this.#leaving.abort();
-    await this.#ordering;
+  stop(): Promise<void> {
+    return this.#leave();
   }
 
   /** Resolves once so many more orders were confirmed. */
@@ -75,24 +79,15 @@ export class Customers {
     return Math.max(...waits) / 1_000;
   }
 
-  async #keepOrdering(): Promise<void> {
-    for (let number = 0; !this.#leaving.signal.aborted; number += 1) {
-      await this.#order(number).catch(() => {
-        // Refused or unanswered: the customer never saw a confirmation, and orders something else next.
-      });
-      await pause(PACE, undefined, { signal: this.#leaving.signal }).catch(() => {});
-    }
-  }
-
   /** No two of four hundred orders ask for the same: an id that was given out again shows. */
-  async #order(number: number): Promise<void> {
+  async #order(number: number, signal: AbortSignal): Promise<void> {
     const coffeeId = (number % COFFEES) + 1;
     const quantity = (Math.floor(number / COFFEES) % LARGEST_ORDER) + 1;
     const response = await fetch(`${this.#shop}/order`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ coffeeId, quantity }),
-      signal: AbortSignal.any([this.#leaving.signal, AbortSignal.timeout(TIMEOUT)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
     });
     const answer = await response.json();
     if (response.status === 201) this.#accepted.push({ order: answer as Order, at: Date.now() });

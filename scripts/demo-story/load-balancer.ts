@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import type { Server } from 'node:http';
-import { setTimeout as pause } from 'node:timers/promises';
+import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { proxy } from 'hono/proxy';
+import { keepDoing } from './keep-doing.js';
 
 /** Milliseconds between two looks at who is primary, and for an answer to each. */
 const LOOK_INTERVAL = 250;
@@ -17,6 +19,8 @@ export interface ServerAddress {
 }
 
 export interface LoadBalancer {
+  /** The address that the outside knows. */
+  url: string;
   /** The server that requests go to; undefined while no agent says that it serves. */
   primary(): string | undefined;
   close(): Promise<void>;
@@ -27,18 +31,13 @@ export interface LoadBalancer {
  * once: repeated on the other one, a write could be applied twice.
  */
 export const openLoadBalancer = async (
-  port: number,
   servers: readonly ServerAddress[],
 ): Promise<LoadBalancer> => {
   let primary: ServerAddress | undefined;
-  const closing = new AbortController();
-  const looking = (async () => {
-    while (!closing.signal.aborted) {
-      const answers = await Promise.all(servers.map(saysPrimary));
-      primary = servers.find((_, index) => answers[index]);
-      await pause(LOOK_INTERVAL, undefined, { signal: closing.signal }).catch(() => {});
-    }
-  })();
+  const stopLooking = keepDoing(LOOK_INTERVAL, async () => {
+    const answers = await Promise.all(servers.map(saysPrimary));
+    primary = servers.find((_, index) => answers[index]);
+  });
 
   const app = new Hono();
   app.all('*', (context) =>
@@ -46,13 +45,14 @@ export const openLoadBalancer = async (
       ? problem(context, 503, 'no server is primary now')
       : forward(context, primary),
   );
-  const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port }) as Server;
+  const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }) as Server;
+  await once(server, 'listening');
 
   return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     primary: () => primary?.name,
     close: async () => {
-      closing.abort();
-      await looking;
+      await stopLooking();
       server.close();
       server.closeAllConnections();
     },

@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Order } from '../sample-app/database.js';
+import { keepDoing } from './keep-doing.js';
 import type { ServerAddress } from './load-balancer.js';
 
 /** Milliseconds. */
@@ -17,8 +17,7 @@ interface Sightings {
 export class Onlooker {
   readonly #servers: readonly ServerAddress[];
   readonly #sightings = new Map<string, Sightings>();
-  readonly #leaving = new AbortController();
-  #looking: Promise<void> | undefined;
+  #leave = async () => {};
   /** How often both apps served in the same look. */
   twoAtOnce = 0;
 
@@ -31,19 +30,11 @@ export class Onlooker {
   }
 
   start(): void {
-    this.#looking = this.#keepLooking();
+    this.#leave = keepDoing(LOOK_INTERVAL, () => this.#look());
   }
 
-  async stop(): Promise<void> {
-    this.#leaving.abort();
-    await this.#looking;
-  }
-
-  async #keepLooking(): Promise<void> {
-    while (!this.#leaving.signal.aborted) {
-      await this.#look();
-      await pause(LOOK_INTERVAL, undefined, { signal: this.#leaving.signal }).catch(() => {});
-    }
+  stop(): Promise<void> {
+    return this.#leave();
   }
 
   async #look(): Promise<void> {

@@ -3,11 +3,11 @@ import { type Stage, untilServing } from './stage.js';
 
 /** VCL2 serves, VCL3 is cold, and customers order through VCL1. */
 export const openShop = async (stage: Stage): Promise<void> => {
-  const { narrator, vcl1Url, vcl2, vcl3, customers, onlooker } = stage;
+  const { narrator, vcl1, vcl2, vcl3, customers, onlooker } = stage;
   narrator.scene('VCL2 serves the coffee shop, VCL3 is a cold standby');
   const began = Date.now();
   await narrator.during('the agents start', Promise.all([vcl2.start(), vcl3.start()]));
-  narrator.say(`VCL1 ${vcl1Url} follows GET /primary of the agents`);
+  narrator.say(`VCL1 ${vcl1.url} follows GET /primary of the agents`);
   narrator.say(`VCL2 ${vcl2.agent.url}, VCL3 ${vcl3.agent.url}`);
   const boot = await vcl2.operation('boot', began);
   await narrator.follow(vcl2, boot.id);

@@ -5,6 +5,9 @@ import { pipeline } from 'node:stream/promises';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError } from '../pure/errors.js';
 
+/** Milliseconds until a machine that is gone counts as silent, however long its answer would have been waited for. */
+const CONNECT = 5_000;
+
 /** Bytes of an answer that are read. A list of manifests that count every table may be long. */
 const ANSWER_LIMIT = 64 * 1024 * 1024;
 
@@ -112,21 +115,20 @@ const watchProgress = (
   request: http.ClientRequest,
   { patience, body }: Pick<ExchangeRequest, 'patience' | 'body'>,
 ) => {
-  let connected = false;
   let why: string | undefined;
-  const timer = setTimeout(() => {
-    why = connected
-      ? `it hangs: connected, but no answer within ${sayDuration(patience)}`
-      : `it is silent: no connection within ${sayDuration(patience)}`;
-    request.destroy();
-  }, patience);
+  const giveUpAfter = (ms: number, what: string) =>
+    setTimeout(() => {
+      why = `${what} within ${sayDuration(ms)}`;
+      request.destroy();
+    }, ms);
+  let timer = giveUpAfter(Math.min(CONNECT, patience), 'it is silent: no connection');
   const progress = () => {
     if (typeof body === 'object') timer.refresh();
   };
   request.once('socket', (socket) => {
     socket.once('connect', () => {
-      connected = true;
-      progress();
+      clearTimeout(timer);
+      timer = giveUpAfter(patience, 'it hangs: connected, but no answer');
     });
   });
   return { progress, why: () => why, end: () => clearTimeout(timer) };

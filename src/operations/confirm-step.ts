@@ -1,7 +1,8 @@
 import type { PromoteCommand } from '../pure/commands.js';
 import { Refused } from '../pure/errors.js';
 import type { Source } from '../pure/operation.js';
-import { type Look, lookAtPeer } from './look.js';
+import { type Asker, decide, type Situation } from '../pure/verdict.js';
+import { lookAtPeer, lookAtWitness } from './look.js';
 import type { Node } from './node.js';
 import type { Step, StepContext } from './plan.js';
 
@@ -10,66 +11,43 @@ export const confirmStep = (node: Node, command: PromoteCommand, source: Source)
   name: 'confirm',
   run: async (context) => {
     if (command.force) return `forced; ${(await lookAtPeer(node)).summary}`;
-    const { summary } = await seeItDown(node, context);
-    return `the primary does not serve: ${summary}${await askWitness(node, source)}`;
+    const asker = askerOf(source);
+    const { views, summary } = await seeItDown(node, asker, context);
+    const witness = await lookAtWitness(node);
+    const seen = `${summary}, ${witness.summary}`;
+    return `${goAhead({ ...views, witness: witness.view, asker }, seen)} (${seen})`;
   },
 });
 
-/** @throws Refused `primary-healthy` at the first sign of life, `primary-busy` while it is changing its role itself */
-const seeItDown = async (node: Node, { signal, say }: StepContext): Promise<Look> => {
+/** What came from inside the machine is no report of the outside. */
+const askerOf = (source: Source): Asker =>
+  source === 'webhook' || source === 'operator' ? source : 'monitor';
+
+/** @throws Refused at the first sign of life */
+const seeItDown = async (node: Node, asker: Asker, { signal, say }: StepContext) => {
   const { confirmChecks, confirmInterval } = node.settings;
   for (let check = 1; ; check += 1) {
     const look = await lookAtPeer(node);
     say(`check ${check} of ${confirmChecks}: ${look.summary}`);
-    refuseServing(look);
-    refuseBusy(look);
+    // The witness is asked once, at the end.
+    goAhead({ ...look.views, witness: 'unset', asker }, look.summary);
     if (check >= confirmChecks) return look;
     await node.clock.sleep(confirmInterval, signal);
   }
 };
 
-const refuseServing = (look: Look): void => {
-  if (!look.serves) return;
-  throw new Refused(
-    'primary-healthy',
-    `the primary serves: ${look.summary}`,
+/** Why it may be done. @throws Refused as the table of decisions says */
+export const goAhead = (situation: Situation, seen: string): string => {
+  const { refuse, reason } = decide(situation);
+  if (refuse === undefined) return reason;
+  throw new Refused(refuse, `${reason} (${seen})`, REMEDIES[refuse], { value: situation });
+};
+
+const REMEDIES = {
+  'primary-healthy':
     'nothing to do; for a planned switch POST /promote {"planned": true}, to take over all the same {"force": true}',
-  );
-};
-
-const refuseBusy = ({ agent }: Look): void => {
-  if ('error' in agent || agent.operation === null) return;
-  const { kind, id, startedAt } = agent.operation;
-  if (kind === 'backup' || kind === 'fence') return;
-  throw new Refused(
-    'primary-busy',
-    `the other agent is in the middle of a ${kind} (${id}, since ${startedAt}), which decides who serves`,
-    `wait for its end: GET /operations/${id} on ${agent.node}; to take over all the same POST /promote {"force": true}`,
-    { value: id },
-  );
-};
-
-/**
- * The service as the outside sees it. An answer of 2xx means that only our link is cut; no answer at all, and
- * nobody outside who told us, means that we are the isolated one.
- */
-const askWitness = async (node: Node, source: Source): Promise<string> => {
-  const { witnessUrl, checkTimeout } = node.settings;
-  if (witnessUrl === undefined) return '';
-  const seen = await node.probe.get(witnessUrl, checkTimeout);
-  if (seen.outcome === 'answers') {
-    if (seen.status >= 500) return `; the witness answers ${seen.status}`;
-    throw new Refused(
-      'primary-healthy',
-      `the service answers ${seen.status} to the outside (WITNESS_URL): only the link between the servers is cut`,
-      'mend the link; to take over all the same POST /promote {"force": true}',
-      { value: seen.status },
-    );
-  }
-  if (source !== 'monitor') return `; the witness ${seen.outcome}`;
-  throw new Refused(
-    'isolated',
-    `neither the primary nor the witness (${seen.outcome}) can be reached, and nobody outside reports an outage: this node is the isolated one`,
-    "check this node's network; a webhook or POST /promote from outside overrules this",
-  );
+  'primary-busy':
+    'wait until it has ended: GET /status on the other node; to take over all the same POST /promote {"force": true}',
+  isolated:
+    'check this node\'s network; a webhook or a POST /promote from outside overrules this, and so does {"force": true}',
 };

@@ -1,8 +1,9 @@
 import type { DemoteCommand, PromoteCommand } from '../pure/commands.js';
-import { ColdspareError, toColdspareError } from '../pure/errors.js';
+import { type ColdspareError, toColdspareError } from '../pure/errors.js';
 import { chooseBackup, sayLoss } from './choose-steps.js';
+import { goAhead } from './confirm-step.js';
 import { planHandover, refuseDemote } from './handover.js';
-import { lookAtPeer } from './look.js';
+import { lookAtPeer, lookAtWitness } from './look.js';
 import type { Node } from './node.js';
 import { planPromote, refusePromote } from './promote.js';
 import { newRestoration } from './restore-steps.js';
@@ -21,34 +22,24 @@ export interface DryRun {
 
 export const dryRunPromote = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   const look = await lookAtPeer(node);
-  const refusals = [
-    whyRefused(() => refusePromote(node, command)),
-    look.serves && !command.force
-      ? new ColdspareError(
-          'primary-healthy',
-          `the primary serves: ${look.summary}`,
-          'for a planned switch POST /promote {"planned": true}',
-        )
-      : undefined,
-  ];
-  const { value: backup, error: noBackup } = attempt(() =>
-    chooseBackup(node, command, newRestoration(0)),
-  );
-  const refusal = [...refusals, 'error' in look.agent ? noBackup : undefined].find(
-    (error) => error !== undefined,
-  );
+  const witness = await lookAtWitness(node);
+  const peer = `${look.summary}, ${witness.summary}`;
+  const situation = { ...look.views, witness: witness.view, asker: 'operator' } as const;
+  const choice = attempt(() => chooseBackup(node, command, newRestoration(0)));
+  const refusal =
+    whyRefused(() => refusePromote(node, command)) ??
+    (command.force ? undefined : whyRefused(() => goAhead(situation, peer))) ??
+    // An agent that answers may still give a last dump.
+    ('error' in look.agent ? choice.error : undefined);
   return {
     wouldRun: refusal === undefined,
-    refusal:
-      refusal === undefined
-        ? null
-        : { code: refusal.code, message: refusal.message, remedy: refusal.remedy },
-    peer: look.summary,
-    backup: backup?.id ?? null,
+    refusal: refusal === undefined ? null : explain(refusal),
+    peer,
+    backup: choice.value?.id ?? null,
     loss:
-      backup === undefined
+      choice.value === undefined
         ? null
-        : `without a last dump of the old primary ${sayLoss(node, backup, undefined)}`,
+        : `without a last dump of the old primary ${sayLoss(node, choice.value, undefined)}`,
     steps: planPromote(node, command, 'operator').steps.map(({ name }) => name),
   };
 };
@@ -58,16 +49,19 @@ export const dryRunDemote = async (node: Node, command: DemoteCommand): Promise<
   const refusal = whyRefused(() => refuseDemote(node));
   return {
     wouldRun: refusal === undefined && !('error' in look.agent),
-    refusal:
-      refusal === undefined
-        ? null
-        : { code: refusal.code, message: refusal.message, remedy: refusal.remedy },
+    refusal: refusal === undefined ? null : explain(refusal),
     peer: look.summary,
     backup: null,
     loss: 'nothing is lost: the last dump is taken after the last write',
     steps: planHandover(node, command).steps.map(({ name }) => name),
   };
 };
+
+const explain = ({ code, message, remedy }: ColdspareError): DryRun['refusal'] => ({
+  code,
+  message,
+  remedy,
+});
 
 const whyRefused = (check: () => void): ColdspareError | undefined => attempt(check).error;
 

@@ -1,14 +1,15 @@
 import { isHealthy, type ProbeResult, sayProbe } from '../ports/probe.js';
 import { toColdspareError } from '../pure/errors.js';
 import type { NodeStatus } from '../pure/status.js';
-import { type AppView, primaryServes } from '../pure/verdict.js';
+import { type AgentView, type AppView, isAlive, type WitnessView } from '../pure/verdict.js';
 import type { Node } from './node.js';
 
 /** One look at the peer: its agent and its app, each with a deadline, both at once. */
 export interface Look {
   /** The peer's agent, or why it could not be asked. */
   agent: NodeStatus | { error: string };
-  app: ProbeResult | undefined;
+  /** Both as the table of decisions knows them. */
+  views: { agent: AgentView; app: AppView };
   serves: boolean;
   /** In one line, for reports. */
   summary: string;
@@ -21,24 +22,45 @@ export const lookAtPeer = async (node: Node): Promise<Look> => {
     primaryCheckUrl === undefined ? undefined : node.probe.get(primaryCheckUrl, checkTimeout),
   ]);
   node.observed.peer = { value: agent, at: node.clock.now() };
-  const serves = primaryServes(agentView(agent), appView(app));
-  return { agent, app, serves, summary: `${sayAgent(agent)}, ${sayApp(app)}` };
+  const views = { agent: agentView(agent), app: appView(app) };
+  const summary = `${sayAgent(agent)}, ${sayApp(app)}`;
+  return { agent, views, serves: isAlive(views), summary };
 };
 
-const agentView = (agent: Look['agent']) => {
+/** The service as the outside sees it, through VCL1. */
+export const lookAtWitness = async (
+  node: Node,
+): Promise<{ view: WitnessView; summary: string }> => {
+  const { witnessUrl, checkTimeout } = node.settings;
+  if (witnessUrl === undefined) return { view: 'unset', summary: 'there is no witness' };
+  const seen = await node.probe.get(witnessUrl, checkTimeout);
+  return { view: witnessView(seen), summary: `the witness ${sayProbe(seen)}` };
+};
+
+const agentView = (agent: Look['agent']): AgentView => {
   if ('error' in agent) return 'unreachable';
-  return agent.serving ? 'serving' : 'not-serving';
+  if (agent.serving) return 'serving';
+  const kind = agent.operation?.kind;
+  // A backup gives way to a fence, and a fence is what we are about to ask for.
+  return kind === undefined || kind === 'backup' || kind === 'fence' ? 'idle' : 'busy';
 };
 
 const appView = (app: ProbeResult | undefined): AppView => {
-  if (app === undefined) return 'unknown';
-  return isHealthy(app) ? 'healthy' : 'unhealthy';
+  if (app === undefined) return 'unwatched';
+  return isHealthy(app) ? 'healthy' : 'down';
 };
 
-const sayAgent = (agent: Look['agent']): string =>
-  'error' in agent
-    ? 'its agent does not answer'
-    : `its agent says ${agent.mode}${agent.serving ? ', serving' : ', not serving'}`;
+/** Anything below 500 comes from a service that works, if only to say "not you" or "elsewhere". */
+const witnessView = (seen: ProbeResult): WitnessView => {
+  if (seen.outcome !== 'answers') return 'mute';
+  return seen.status >= 500 ? 'fails' : 'serves';
+};
+
+const sayAgent = (agent: Look['agent']): string => {
+  if ('error' in agent) return 'its agent does not answer';
+  const doing = agent.operation === null ? '' : `, in the middle of ${agent.operation.id}`;
+  return `its agent says ${agent.mode}, ${agent.serving ? 'serving' : 'not serving'}${doing}`;
+};
 
 const sayApp = (app: ProbeResult | undefined): string =>
   app === undefined

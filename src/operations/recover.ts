@@ -1,10 +1,10 @@
-import type { DemoteCommand, PromoteCommand, TakeOverCommand } from '../pure/commands.js';
+import type { DemoteCommand, PromoteCommand } from '../pure/commands.js';
 import type { OperationRecord, Source } from '../pure/operation.js';
 import { planBoot, planStandDown, primarySteps } from './boot.js';
 import { planInterruptedHandover } from './handover.js';
 import type { Node } from './node.js';
 import type { Plan } from './plan.js';
-import { planPromote, planTakeOver } from './promote.js';
+import { planPromote } from './promote.js';
 import { tidyStep } from './restore-steps.js';
 import { stopAppStep } from './serve-steps.js';
 
@@ -34,10 +34,10 @@ const planAgain = (
 ): Plan | undefined => {
   const { mode, promotion, yielding, standDown } = node.state.current;
   if (kind === 'promote' && promotion?.operation === id) return planRest(node, command);
-  // A primary has nothing to take over: the end of that operation was never written down.
-  if (kind === 'promote' && mode !== 'primary' && attempt < MAX_ATTEMPTS) {
-    return planPromotion(node, command);
-  }
+  // What is still "running" may have ended, only the disk did not take that any more. A primary has nothing to take
+  // over; and a takeover that the peer was told has failed would go by a backup that the peer has written past.
+  const mayGoOn = mode !== 'primary' && command.type !== 'take-over' && attempt < MAX_ATTEMPTS;
+  if (kind === 'promote' && mayGoOn) return planPromotion(node, command);
   if (kind === 'handover' && yielding?.operation === id) {
     return planInterruptedHandover(node, command as unknown as DemoteCommand);
   }
@@ -57,10 +57,7 @@ const planRest = (node: Node, command: OperationRecord['command']): Plan => ({
 
 /** From the start again, every step is safe to repeat; but first an app that somebody started meanwhile has to go (H19). */
 const planPromotion = (node: Node, command: OperationRecord['command']): Plan => {
-  const plan =
-    command.type === 'take-over'
-      ? planTakeOver(node, command as unknown as TakeOverCommand)
-      : planPromote(node, command as unknown as PromoteCommand, command.source as Source);
+  const plan = planPromote(node, command as unknown as PromoteCommand, command.source as Source);
   return { ...plan, steps: [stopAppStep(node), ...plan.steps] };
 };
 

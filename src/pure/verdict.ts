@@ -1,12 +1,89 @@
-/** What the peer's agent says, as far as it can be asked. */
-export type AgentView = 'serving' | 'not-serving' | 'unreachable';
-
-/** What the peer's app says to us. `unknown` without PRIMARY_CHECK_URL. */
-export type AppView = 'healthy' | 'unhealthy' | 'unknown';
-
 /**
- * Whether the primary serves, seen from here. One good sign is enough: an app that answers us serves, and an
- * agent that reaches its own app proves that only our way to it is cut.
+ * The peer's agent. `busy`: in the middle of what decides who serves. `idle`: it says that its app does not
+ * answer. `unreachable`: refuses, silent or hangs; none of them tells whether its app serves.
  */
-export const primaryServes = (agent: AgentView, app: AppView): boolean =>
+export type AgentView = 'serving' | 'busy' | 'idle' | 'unreachable';
+
+/** The peer's app as it answers us. `down`: an error, refused, silent or hanging. `unwatched` without PRIMARY_CHECK_URL. */
+export type AppView = 'healthy' | 'down' | 'unwatched';
+
+/** The service as the outside sees it. `fails`: 5xx. `mute`: refuses, silent or hangs. `unset` without WITNESS_URL. */
+export type WitnessView = 'serves' | 'fails' | 'mute' | 'unset';
+
+/** Who says that the primary is gone: our own checks, a checker outside, or a person. */
+export type Asker = 'monitor' | 'webhook' | 'operator';
+
+export interface Situation {
+  agent: AgentView;
+  app: AppView;
+  witness: WitnessView;
+  asker: Asker;
+}
+
+interface Decision {
+  /** Values that it goes by; what is not named may be anything. */
+  when: { readonly [K in keyof Situation]?: readonly Situation[K][] };
+  refuse?: 'primary-healthy' | 'primary-busy' | 'isolated';
+  reason: string;
+}
+
+/** Whether to take over, for every situation there is: the first row that fits decides. `force` skips the table. */
+export const DECISIONS: readonly Decision[] = [
+  {
+    when: { app: ['healthy'] },
+    refuse: 'primary-healthy',
+    reason: 'its app answers us',
+  },
+  {
+    when: { agent: ['serving'] },
+    refuse: 'primary-healthy',
+    reason: 'its agent reaches its app, so only our way to the app is cut',
+  },
+  {
+    when: { agent: ['busy'] },
+    refuse: 'primary-busy',
+    reason: 'its agent is in the middle of what decides who serves',
+  },
+  {
+    when: { witness: ['serves'] },
+    refuse: 'primary-healthy',
+    reason: 'the outside is served (WITNESS_URL), so only the link between the servers is cut',
+  },
+  {
+    when: { agent: ['idle'] },
+    reason: 'its agent says that its app does not answer, and can stop it for good',
+  },
+  {
+    when: { witness: ['fails'] },
+    reason: 'the outside sees the outage as well',
+  },
+  {
+    when: { witness: ['mute'], asker: ['monitor'] },
+    refuse: 'isolated',
+    reason:
+      'neither the primary nor the witness answers, and nobody outside reports an outage: this node is the isolated one',
+  },
+  {
+    when: { witness: ['mute'] },
+    reason: 'the witness does not answer, but somebody outside reached us to report the outage',
+  },
+  {
+    when: { witness: ['unset'] },
+    reason: 'nothing of the primary answers us; without a WITNESS_URL our own view decides',
+  },
+];
+
+/** The row that decides. That there always is one is tested cell by cell. */
+export const decide = (situation: Situation): Decision => {
+  const fits = ({ when }: Decision): boolean =>
+    (Object.keys(when) as (keyof Situation)[]).every((view) =>
+      (when[view] as readonly string[]).includes(situation[view]),
+    );
+  const decision = DECISIONS.find(fits);
+  if (decision === undefined) throw new Error(`no decision for ${JSON.stringify(situation)}`);
+  return decision;
+};
+
+/** Whether there is a sign that the primary serves. One is enough. */
+export const isAlive = ({ agent, app }: Pick<Situation, 'agent' | 'app'>): boolean =>
   app === 'healthy' || agent === 'serving';

@@ -73,6 +73,7 @@ export class Oracle {
   readonly #begunAt = new Map<string, number>();
   readonly #choseAt = new Map<Machine, number>();
   readonly #announced: { machine: Machine; at: number; announcement: Announcement }[] = [];
+  readonly #onceLost = new Set<number>();
   readonly #wiped = new Set<Machine>();
   readonly #restored = new Map<Machine, Set<number>>();
   /** Every row that the primary of the highest epoch holds. */
@@ -347,16 +348,11 @@ export class Oracle {
     const before = this.authority;
     this.authority = machine;
     this.#rows = new Set(live);
-    if (promotion?.backup == null) this.#reclaimed(machine, before, acknowledged);
-    else if (missing.length === 0) return;
+    if (missing.length === 0 || before === machine) return;
+    if (promotion?.backup == null) this.lost += acknowledged.length;
     else if (choice?.includes('nothing is lost'))
       this.violate(3, `${machine.name} says "${choice}", but ${missing.join(', ')} are missing`);
     else this.#checkLoss(machine, promotion.backup, missing, acknowledged.length);
-  }
-
-  #reclaimed(machine: Machine, before: Machine | undefined, lost: number[]): void {
-    if (before === machine || lost.length === 0) return;
-    this.lost += lost.length;
   }
 
   #checkLoss(machine: Machine, id: string, missing: number[], acknowledged: number): void {
@@ -366,7 +362,11 @@ export class Oracle {
       this.violate(3, `nobody knows when ${id} was dumped`);
       return;
     }
-    const early = missing.filter((row) => (this.writes.get(row)?.at ?? 0) < snapshot);
+    // What an earlier promote had left aside may have come back with another branch, and go again with this one.
+    const early = missing.filter(
+      (row) => !this.#onceLost.has(row) && (this.writes.get(row)?.at ?? 0) < snapshot,
+    );
+    for (const row of missing) this.#onceLost.add(row);
     if (early.length > 0)
       this.violate(3, `${machine.name} lost ${early.join(', ')}, older than ${id} it restored`);
     const before = this.#choseAt.get(machine) ?? this.#timeline.now;

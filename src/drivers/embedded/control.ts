@@ -3,7 +3,7 @@ import type { Inventory, Surroundings } from '../../pure/manifest.js';
 import type { Marker } from '../../pure/marker.js';
 
 /** What the driver asks the database server, and what it answers. */
-export interface Requests {
+interface Requests {
   exists(body: null): boolean;
   live(body: null): { exists: boolean; marker?: Marker | undefined };
   mark(body: Marker): void;

@@ -21,7 +21,7 @@ export interface EmbeddedOptions {
 }
 
 /** Milliseconds. */
-export interface EmbeddedTimeouts {
+interface EmbeddedTimeouts {
   /** Until the database answers a query, its first initialisation included. */
   start: number;
   /** Between SIGTERM and SIGKILL. */

@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { pipeline, Transform } from 'node:stream';
+
+/** A port that leads to another one of this machine, until it is cut: a cable that a test can pull. */
+export class TcpGate {
+  readonly #target: number;
+  readonly #server = createServer({ allowHalfOpen: true }, (client) => this.#carry(client));
+  readonly #sockets = new Set<Socket>();
+  /** Bytes that still get in before nothing comes through any more, in either direction. */
+  #left = Number.POSITIVE_INFINITY;
+
+  private constructor(target: number) {
+    this.#target = target;
+  }
+
+  static async to(target: number): Promise<TcpGate> {
+    const gate = new TcpGate(target);
+    await once(gate.#server.listen(0, '127.0.0.1'), 'listening');
+    return gate;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** After `bytes` more, nothing comes through and nobody is told so: connections hang, new ones as well. */
+  cut(bytes = 0): void {
+    this.#left = bytes;
+  }
+
+  /** New connections come through again. Those that the cut caught are reset. */
+  heal(): void {
+    if (this.#left < Number.POSITIVE_INFINITY) this.#reset();
+    this.#left = Number.POSITIVE_INFINITY;
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.#server.close(), 'close');
+    this.#reset();
+    await closed;
+  }
+
+  #carry(client: Socket): void {
+    const target = connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true });
+    for (const socket of [client, target]) {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    }
+    const end = (error?: Error | null) => {
+      if (!error) return;
+      client.destroy();
+      target.destroy();
+    };
+    pipeline(client, this.#valve(true), target, end);
+    pipeline(target, this.#valve(false), client, end);
+  }
+
+  /** Once it is cut, a chunk is never done with: it and all that follow wait for ever. */
+  #valve(isInward: boolean): Transform {
+    return new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        if (this.#left <= 0) return;
+        const passed = isInward ? chunk.subarray(0, this.#left) : chunk;
+        if (isInward) this.#left -= passed.length;
+        if (passed.length === chunk.length) done(null, chunk);
+        // No `done` for the rest of it, which never comes through.
+        else (this as unknown, undefined);
+      },
+    });
+  }
+
+  #reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+}
