@@ -96,6 +96,7 @@ export const environmentSchema = z.object({
   RESCUE_TIMEOUT: duration.prefault('2m'),
   ALONE: z.enum(['serve', 'wait']).default('serve'),
   ALONE_GRACE: duration.prefault('30s'),
+  WATCHDOG_TIMEOUT: duration.prefault('0'),
   PEER_TOKEN: token,
   ADMIN_TOKEN: token,
   WEBHOOK_TOKEN: token,

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Config } from './config.js';
 import { hear } from './operations/hear.js';
 import type { Node, Settings } from './operations/node.js';
@@ -43,10 +44,13 @@ export const createNode = async (config: Config, drivers: Drivers): Promise<Node
     backups,
     runner: new Runner({ journal, clock, ids, faults, log, epoch }),
     peer: drivers.connectPeer({ epoch, onEpoch: (heard) => hear(node, heard) }),
-    observed: { app: undefined, peer: undefined, database: undefined },
+    observed: { app: undefined, peer: undefined, database: undefined, alone: undefined },
   };
   return node;
 };
+
+/** What the agent writes at every round of its guard, and the watchdog reads. */
+export const heartbeatFile = ({ STATE_DIR }: Config): string => join(STATE_DIR, 'heartbeat');
 
 const settingsOf = (config: Config): Settings => ({
   nodeName: config.NODE_NAME,
@@ -70,4 +74,5 @@ const settingsOf = (config: Config): Settings => ({
   aloneGrace: config.ALONE_GRACE,
   appStartTimeout: config.APP_START_TIMEOUT,
   appRestartAfter: config.APP_RESTART_AFTER,
+  heartbeatFile: config.WATCHDOG_TIMEOUT > 0 ? heartbeatFile(config) : undefined,
 });

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { config as readDotenv } from 'dotenv';
 import { type Config, ConfigError, environmentSchema, loadConfig } from './config.js';
-import type { Drivers } from './create-node.js';
+import { type Drivers, heartbeatFile } from './create-node.js';
+import { startDetached } from './drivers/command.js';
 import { createEmbeddedStack } from './drivers/embedded/stack.js';
 import { createFileDisk } from './drivers/file-disk.js';
 import { createFileFaults } from './drivers/file-faults.js';
@@ -18,15 +19,24 @@ import { noFaults } from './ports/faults.js';
 import type { Probe } from './ports/probe.js';
 import type { Stack } from './ports/stack.js';
 import { ColdspareError } from './pure/errors.js';
+import { watch } from './schedule/watchdog.js';
 import { startAgent } from './service.js';
 
 /** The composition root: the only file that knows which driver is behind which port. */
-const main = async (): Promise<void> => {
+const main = async ([, program = '', command]: string[]): Promise<void> => {
   readDotenv({ quiet: true });
-  const config = loadConfig(process.env);
+  const environment = { ...process.env };
+  const config = loadConfig(environment);
   // What the agent starts inherits its environment: an app must get neither our keys nor our PORT.
   for (const name of Object.keys(environmentSchema.shape)) delete process.env[name];
 
+  if (command === 'watchdog') return runWatchdog(config);
+  if (command !== undefined) throw new ConfigError(`there is no command "${command}"`);
+  await runAgent(config);
+  if (config.WATCHDOG_TIMEOUT > 0) await startWatchdog(config, program, environment);
+};
+
+const runAgent = async (config: Config): Promise<void> => {
   const lock = await acquireNodeLock(config.STATE_DIR, {
     node: config.NODE_NAME,
     why: 'runs the agent',
@@ -41,6 +51,33 @@ const main = async (): Promise<void> => {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+};
+
+/** In a process of its own, which goes on when the agent is killed. A second one finds the first and ends. */
+const startWatchdog = async (
+  config: Config,
+  program: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> => {
+  const env = Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    ),
+  );
+  const logFile = join(config.STATE_DIR, 'watchdog.log');
+  await startDetached([process.execPath, program, 'watchdog'], { env, logFile });
+};
+
+const runWatchdog = async (config: Config): Promise<void> => {
+  const directory = join(config.STATE_DIR, 'watchdog');
+  await acquireNodeLock(directory, { node: config.NODE_NAME, why: 'runs the watchdog' });
+  const { disk, clock, log, stack } = buildDrivers(config);
+  const options = {
+    heartbeat: heartbeatFile(config),
+    timeout: config.WATCHDOG_TIMEOUT,
+    interval: config.CHECK_INTERVAL,
+  };
+  await watch({ disk, clock, log, app: stack.app }, options, new AbortController().signal);
 };
 
 const buildDrivers = (config: Config): Drivers => {
@@ -120,7 +157,7 @@ const databaseOf = (config: Config) => ({
   ...(config.DB_PASSWORD !== undefined && { password: config.DB_PASSWORD }),
 });
 
-main().catch((error: unknown) => {
+main(process.argv).catch((error: unknown) => {
   if (error instanceof ConfigError) console.error(error.message);
   else if (error instanceof ColdspareError) console.error(`${error.message}\n${error.remedy}`);
   else console.error(error);

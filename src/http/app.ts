@@ -5,6 +5,7 @@ import { createDoors, type Tokens } from './doors.js';
 import { hearEpoch, setEpochHeaders } from './epoch.js';
 import { problem } from './problem.js';
 import type { HttpContext, HttpEnv, Route } from './route.js';
+import { adoptRoutes } from './routes/adopt.js';
 import { backupRoutes } from './routes/backups.js';
 import { healthRoutes } from './routes/health.js';
 import { operationRoutes } from './routes/operations.js';
@@ -20,6 +21,7 @@ export const ROUTES: readonly Route[] = [
   ...statusRoutes,
   ...backupRoutes,
   ...roleRoutes,
+  ...adoptRoutes,
   ...webhookRoutes,
   ...peerRoutes,
   ...operationRoutes,

@@ -6,7 +6,7 @@ import { yieldSteps } from './fence.js';
 import { lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import type { Plan, Step } from './plan.js';
-import { serveSteps, stopApp, stopAppStep } from './serve-steps.js';
+import { observeDatabase, serveSteps, stopApp, stopAppStep } from './serve-steps.js';
 
 const POLL_PAUSE = 1_000;
 
@@ -70,7 +70,7 @@ export const primarySteps = (node: Node): Step[] => [
 ];
 
 /** Nobody starts serving before the peer was asked who is primary now (H08). */
-const askPeerStep = (node: Node): Step => ({
+export const askPeerStep = (node: Node): Step => ({
   name: 'ask-peer',
   run: async ({ signal, say }) => {
     const { aloneGrace, alone } = node.settings;
@@ -107,6 +107,8 @@ const sayPeer = (node: Node, agent: NodeStatus): string => {
 
 const serveAlone = (node: Node, why: string): string => {
   const message = `the other agent did not answer for ${sayDuration(node.settings.aloneGrace)} (${why}); serving by policy ALONE=serve`;
+  node.observed.alone = message;
+  node.log.warn({ peer: node.settings.peerUrl }, message);
   node.notifier.announce({
     event: 'serving-alone',
     severity: 'warning',
@@ -117,7 +119,7 @@ const serveAlone = (node: Node, why: string): string => {
   return message;
 };
 
-/** The database must be the one of our lineage. A node that never had one adopts it, which gives it its lineage. */
+/** The database must be the one of our lineage. Where nobody has one yet, it is adopted, which gives it its lineage. */
 const checkLineageStep = (node: Node): Step => ({
   name: 'check-lineage',
   run: async ({ signal }) => {
@@ -125,8 +127,14 @@ const checkLineageStep = (node: Node): Step => ({
     await database.start(signal);
     const { exists, marker } = await database.live();
     const { lineage, epoch } = node.state.current;
-    if (lineage !== null && marker?.lineage === lineage) return `lineage ${lineage}`;
-    if (lineage !== null || !exists) throw notOurs(node, exists, marker?.lineage);
+    const expected = expectedLineage(node);
+    observeDatabase(node, { answers: true, marker });
+    if (!exists || (expected !== null && marker?.lineage !== expected)) {
+      // Whoever started it: it would serve seeds, or somebody else's data.
+      await stopApp(node, signal);
+      throw notOurs(node, exists, marker?.lineage);
+    }
+    if (lineage !== null) return `lineage ${lineage}`;
     const adopted = marker?.lineage ?? node.ids.random();
     // The database first: cut in between, the next start finds the lineage there.
     if (marker === undefined)
@@ -135,6 +143,13 @@ const checkLineageStep = (node: Node): Step => ({
     return `adopted ${node.settings.databaseName} as lineage ${adopted}`;
   },
 });
+
+/** The lineage of the production data; null where nobody has one yet. A reinstalled machine knows it from its peer (H16). */
+export const expectedLineage = ({ state, observed }: Node): string | null => {
+  const peer = observed.peer?.value;
+  const known = peer === undefined || 'error' in peer ? null : peer.lineage;
+  return state.current.lineage ?? known;
+};
 
 const standbySteps = (node: Node): Step[] => [
   stopAppStep(node),
@@ -206,14 +221,14 @@ const sayDivergence = async (node: Node, restored: string | null): Promise<strin
   }
 };
 
-const notOurs = (node: Node, exists: boolean, found: string | undefined): ColdspareError =>
+export const notOurs = (node: Node, exists: boolean, found: string | undefined): ColdspareError =>
   new ColdspareError(
     'foreign-lineage',
     exists
-      ? `${node.settings.databaseName} carries ${found === undefined ? 'no lineage' : `lineage ${found}`}, expected ${node.state.current.lineage}: it is not the production data, and the app is not started on it`
+      ? `${node.settings.databaseName} carries ${found === undefined ? 'no lineage' : `lineage ${found}`}, expected ${expectedLineage(node)}: it is not the production data, and the app is not started on it`
       : `there is no database ${node.settings.databaseName}`,
     exists
-      ? 'POST /promote on the other node restores the newest backup there; failback then repairs this one'
+      ? 'POST /promote on the other node restores the newest backup there; failback then repairs this one. If what is there now is the production data: POST /adopt'
       : 'create it (or check DB_NAME), then restart the agent',
     { value: found ?? null },
   );

@@ -26,6 +26,8 @@ export const fencePeerSteps = (node: Node, restoration: Restoration, fencing: Fe
     name: 'fence',
     run: async ({ operation }) => {
       try {
+        // Stopping an app may take long, so a fence is waited for; a machine that hangs is known sooner (H20).
+        await node.peer.status();
         const answer = await node.peer.fence(operation, restoration.epoch);
         fencing.outcome = answer.mode === 'yielding' ? 'fenced' : 'nothing-to-fence';
         return answer.detail;

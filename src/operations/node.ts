@@ -36,6 +36,8 @@ export interface Settings {
   aloneGrace: number;
   appStartTimeout: number;
   appRestartAfter: number;
+  /** Changed at every round of the guard; undefined without a watchdog. */
+  heartbeatFile: string | undefined;
 }
 
 interface Observed<T> {
@@ -49,6 +51,8 @@ export interface Observations {
   app: Observed<ProbeResult> | undefined;
   peer: Observed<NodeStatus | { error: string }> | undefined;
   database: Observed<{ answers: boolean; marker: Marker | undefined }> | undefined;
+  /** Why this node serves although its peer could not be asked (ALONE=serve); until the peer answers. */
+  alone: string | undefined;
 }
 
 /** One agent with everything it acts through. Operations get it whole: each uses what it needs. */

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { Refused } from '../pure/errors.js';
 import type { Manifest } from '../pure/manifest.js';
 import type { Received } from '../state/backup-store.js';
-import type { Node } from './node.js';
+import { isoNow, type Node } from './node.js';
 
 /** Streams a dump to disk. @throws Refused `serving`, and those of `BackupStore.receive` */
 export const receiveBackup = async (
@@ -22,7 +22,7 @@ export const receiveBackup = async (
 export const commitBackup = async (node: Node, manifest: Manifest): Promise<void> => {
   refuseWhileServing(node);
   refuseStale(node, manifest);
-  refuseForeign(node, manifest);
+  await refuseForeign(node, manifest);
   await node.backups.commit(manifest);
   if (manifest.epoch > node.state.current.epoch) await node.state.apply('heard', manifest.epoch);
   if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
@@ -56,14 +56,26 @@ const refuseStale = (node: Node, manifest: Manifest): void => {
   );
 };
 
-/** A dump of another database never becomes one of ours, and never evicts one (H16). */
-const refuseForeign = (node: Node, manifest: Manifest): void => {
+/** A dump of another database never becomes one of ours, and never evicts one (H16): it is kept apart, with the reason. */
+const refuseForeign = async (node: Node, manifest: Manifest): Promise<void> => {
   const { lineage } = node.state.current;
   if (lineage === null || lineage === manifest.lineage) return;
-  throw new Refused(
-    'foreign-lineage',
-    `${manifest.id} is of lineage ${manifest.lineage}, this node keeps ${lineage}`,
-    'the sending node runs another database than the one backed up here; check its DB_NAME and its data',
-    { value: manifest.lineage },
-  );
+  const reason = `${manifest.id} is of lineage ${manifest.lineage}, this node keeps ${lineage}`;
+  // The sender tries again at every tick, with the same data: said once is enough.
+  const isKnown = node.backups
+    .quarantined()
+    .some((earlier) => earlier.manifest.lineage === manifest.lineage);
+  await node.backups.quarantine(manifest, reason, isoNow(node));
+  if (!isKnown) {
+    node.notifier.announce({
+      event: 'foreign-backup',
+      severity: 'critical',
+      message: `${node.settings.nodeName} refuses the backups of ${manifest.node}: ${reason}; the good backups are kept`,
+      remedy: FOREIGN_REMEDY,
+    });
+  }
+  throw new Refused('foreign-lineage', reason, FOREIGN_REMEDY, { value: manifest.lineage });
 };
+
+const FOREIGN_REMEDY =
+  'the sending node runs another database than the one backed up here: check its DB_NAME and its data; if that is the production data from now on, POST /adopt on both nodes';

@@ -63,12 +63,14 @@ const planPromotion = (node: Node, command: OperationRecord['command']): Plan =>
 
 const endingOf = (
   node: Node,
-  { id, kind, epoch }: OperationRecord,
+  { id, kind, epoch, command }: OperationRecord,
 ): Pick<OperationRecord, 'state' | 'committed' | 'error'> => {
-  const { mode, epoch: now, yielding } = node.state.current;
+  const { mode, epoch: now, yielding, lineage } = node.state.current;
   const handedOver = kind === 'handover' && mode === 'standby' && now > epoch;
   const hasYielded = kind === 'fence' && yielding !== null;
-  const isDone = handedOver || hasYielded || kind === 'stand-down';
+  // A boot does the rest of it.
+  const hasAdopted = kind === 'adopt' && command.lineage === lineage;
+  const isDone = handedOver || hasYielded || hasAdopted || kind === 'stand-down';
   return {
     state: isDone ? 'done' : 'rolled-back',
     committed: isDone,

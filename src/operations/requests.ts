@@ -1,5 +1,6 @@
 import type { FenceAnswer } from '../ports/peer.js';
 import type {
+  AdoptCommand,
   BackupCommand,
   DemoteCommand,
   FenceCommand,
@@ -9,6 +10,7 @@ import type {
 } from '../pure/commands.js';
 import { ColdspareError } from '../pure/errors.js';
 import type { OperationKind, OperationRecord, Source } from '../pure/operation.js';
+import { lineageToAdopt, planAdopt, refuseAdopt } from './adopt-lineage.js';
 import { planBackup, refuseBackup } from './backup.js';
 import { planFence, refuseFence } from './fence.js';
 import { planHandover, refuseDemote } from './handover.js';
@@ -64,6 +66,18 @@ export const requestBackup = (
   once(node, 'backup', asker, async () => {
     refuseBackup(node, command);
     return node.runner.start(planBackup(node, command), asker);
+  });
+
+/** Makes other data the production data. @throws Refused as `refuseAdopt`, `lineageToAdopt` and `Runner.start` say */
+export const requestAdopt = (
+  node: Node,
+  command: AdoptCommand,
+  asker: Asker,
+): Promise<OperationRecord> =>
+  once(node, 'adopt', asker, async () => {
+    refuseAdopt(node);
+    const lineage = await lineageToAdopt(node);
+    return node.runner.start(planAdopt(node, { ...command, lineage }), asker);
   });
 
 /** The peer takes over: stops serving here before the answer. @throws ColdspareError `app-failed` when it could not */

@@ -91,6 +91,13 @@ export const observeApp = (node: Node, value: ProbeResult): void => {
   node.observed.app = { value, at: node.clock.now() };
 };
 
+export const observeDatabase = (
+  node: Node,
+  value: NonNullable<Node['observed']['database']>['value'],
+): void => {
+  node.observed.database = { value, at: node.clock.now() };
+};
+
 const refuseUnlessPrimary = (node: Node): void => {
   const { mode, epoch } = node.state.current;
   if (mode === 'primary') return;

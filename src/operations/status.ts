@@ -53,6 +53,7 @@ export const nodeStatus = (node: Node): NodeStatus => {
       epoch: yielding.epoch,
       cause: yielding.cause,
     },
+    alone: observed.alone ?? null,
     pause: activePause(node),
     failback: { policy: settings.failback, due: failbackDue },
     operation: node.runner.current ?? null,
@@ -85,7 +86,7 @@ export const activePause = (node: Node): NodeStatus['pause'] => {
 };
 
 /** A backup that is too old to promote from without force. A new pair has until then to make its first one. */
-const isBackupStale = (node: Node): boolean => {
+export const isBackupStale = (node: Node): boolean => {
   const newest = usableBackups(node)[0];
   const age =
     newest === undefined

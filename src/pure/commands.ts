@@ -52,6 +52,14 @@ export const pauseCommandSchema = z.strictObject({
   reason: z.string().max(500).default(''),
 });
 
+export const adoptCommandSchema = z.strictObject({
+  /** Stays in the journal: somebody will ask. */
+  reason: z.string().min(1).max(500),
+  /** Overrides: there are good backups of the lineage that is given up. */
+  force: z.boolean().default(false),
+});
+export type AdoptCommand = z.infer<typeof adoptCommandSchema>;
+
 export const adoptDumpCommandSchema = z.strictObject({
   /** A dump on this node's disk. */
   path: z.string().startsWith('/').max(4096),

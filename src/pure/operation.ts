@@ -1,4 +1,11 @@
-export type OperationKind = 'promote' | 'handover' | 'backup' | 'fence' | 'boot' | 'stand-down';
+export type OperationKind =
+  | 'promote'
+  | 'handover'
+  | 'backup'
+  | 'fence'
+  | 'boot'
+  | 'stand-down'
+  | 'adopt';
 
 export type OperationState = 'running' | 'done' | 'failed' | 'rolled-back' | 'refused';
 

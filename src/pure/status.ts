@@ -38,6 +38,8 @@ export interface NodeStatus {
   promotion: { operation: string; epoch: number; backup: string | null; at: string } | null;
   /** Set while this node has promised not to serve. */
   yielding: { operation: string; epoch: number; cause: string } | null;
+  /** Why it serves although the peer could not be asked (ALONE=serve); null once the peer has answered. */
+  alone: string | null;
   pause: { until: string; reason: string } | null;
   failback: { policy: 'auto' | 'manual'; due: boolean };
   operation: OperationRecord | null;

@@ -2,7 +2,7 @@ import { backoff } from '../operations/asking.js';
 import { planBoot } from '../operations/boot.js';
 import { settle, standDownIfDue } from '../operations/hear.js';
 import type { Node } from '../operations/node.js';
-import { observeApp, stopApp } from '../operations/serve-steps.js';
+import { observeApp, observeDatabase, stopApp } from '../operations/serve-steps.js';
 import { activePause, isServing } from '../operations/status.js';
 import { isError } from '../pure/errors.js';
 
@@ -16,10 +16,22 @@ const STOP_TIMEOUT = 120_000;
  * asks the peer about a promise that is still open.
  */
 export const createGuard = (node: Node): (() => Promise<void>) => {
+  const guard = createRound(node);
+  const { heartbeatFile } = node.settings;
+  if (heartbeatFile === undefined) return guard;
+  return async () => {
+    await guard();
+    // Only now: a guard that hangs no longer vouches for the app.
+    await node.disk.write(heartbeatFile, node.ids.random());
+  };
+};
+
+const createRound = (node: Node): (() => Promise<void>) => {
   const startAgain = createRestarts(node);
   return async () => {
     observeApp(node, await node.stack.app.check());
-    if (node.state.current.mode === 'primary') return startAgain();
+    if (node.state.current.mode === 'primary')
+      return servesOtherData(node) ? stopSeeds(node) : startAgain();
     if (await node.stack.app.isRunning()) return stopForeignApp(node);
     if (node.runner.current !== undefined) return;
     await standDownIfDue(node);
@@ -41,17 +53,38 @@ const stopForeignApp = async (node: Node): Promise<void> => {
   });
 };
 
+/** Somebody made the database anew under a running app, which has seeded it (H16). */
+const servesOtherData = (node: Node): boolean => {
+  const { lineage } = node.state.current;
+  const seen = node.observed.database?.value;
+  return isServing(node) && seen?.answers === true && seen.marker?.lineage !== lineage;
+};
+
+/** A boot looks again, and stops the app when it is so. */
+const stopSeeds = async (node: Node): Promise<void> => {
+  if (node.runner.current !== undefined && node.runner.current.kind !== 'backup') return;
+  const reason = 'the app serves a database that is not the production data';
+  await node.runner.start(planBoot(node, reason), { source: 'agent' });
+};
+
 /** Starts the app of a primary again when it has been down for long, each time waiting longer. */
 const createRestarts = (node: Node): (() => Promise<void>) => {
   let servedAt = node.clock.elapsed();
   let restarts = 0;
+  // A database that is still frozen after a crash, or after a handover that could not be taken back, does not show in
+  // an app that answers: what counts is that an operation has opened it.
+  let isOpened = false;
+  node.runner.onEnd(({ kind, state }) => {
+    if (kind === 'boot' || kind === 'promote') isOpened = state === 'done';
+    else if (state === 'failed') isOpened = false;
+  });
   return async () => {
+    const serves = isServing(node) && isOpened;
     const operation = node.runner.current?.kind;
     // A backup does nothing about the app; every other operation ends with it served, or says why not.
     const isChanging = operation !== undefined && operation !== 'backup';
-    if (isServing(node)) restarts = 0;
-    if (isServing(node) || isChanging || activePause(node) !== null)
-      servedAt = node.clock.elapsed();
+    if (serves) restarts = 0;
+    if (serves || isChanging || activePause(node) !== null) servedAt = node.clock.elapsed();
     const patience = backoff(restarts, node.settings.appRestartAfter, RESTART_MOST);
     if (node.clock.elapsed() - servedAt < patience) return;
     restarts += 1;
@@ -62,7 +95,8 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
 /** Looks at the database now and then, so that `/status` can show its marker without asking it every time. */
 export const createDatabaseWatch = (node: Node) => async (): Promise<void> => {
   const { database } = node.stack;
-  const answers = await database.answers();
-  const marker = answers ? (await database.live().catch(() => undefined))?.marker : undefined;
-  node.observed.database = { value: { answers, marker }, at: node.clock.now() };
+  if (!(await database.answers()))
+    return observeDatabase(node, { answers: false, marker: undefined });
+  const { marker } = await database.live();
+  observeDatabase(node, { answers: true, marker });
 };

@@ -16,6 +16,13 @@ export const createMonitor = (node: Node): (() => Promise<void>) => {
   let failures = 0;
   let attempts = 0;
   let notBefore = 0;
+  node.runner.onEnd(({ source, error }) => {
+    if (source !== 'monitor' || error?.code !== 'primary-busy') return;
+    // The primary was starting its app again. It waits longer each time, as we do: in step with it we would find it busy
+    // for ever.
+    attempts = 0;
+    notBefore = node.clock.elapsed() + RETRY_FIRST;
+  });
   return async () => {
     const look = await lookAtPeer(node);
     if (node.state.current.mode !== 'standby' || look.serves) {

@@ -1,6 +1,6 @@
 import { schedule } from 'node-cron';
 import type { Node } from '../operations/node.js';
-import { backUpIfPrimary, createPushRetry } from './backups.js';
+import { backUpIfPrimary, createBackupWatch, createPushRetry } from './backups.js';
 import { every } from './every.js';
 import { createFailback } from './failback.js';
 import { createDatabaseWatch, createGuard } from './guard.js';
@@ -40,6 +40,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     }),
     run(checkInterval, 'guard', createGuard(node)),
     run(checkInterval, 'push retry', createPushRetry(node)),
+    run(checkInterval, 'backup watch', createBackupWatch(node)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
   ];
   return async () => {

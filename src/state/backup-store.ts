@@ -7,6 +7,7 @@ import type { Faults } from '../ports/faults.js';
 import { ColdspareError, Refused } from '../pure/errors.js';
 import { type Manifest, manifestSchema, newestFirst } from '../pure/manifest.js';
 import { expired } from '../pure/retention.js';
+import { Quarantine, type Quarantined } from './quarantine.js';
 
 export interface Received {
   bytes: number;
@@ -32,15 +33,23 @@ export class BackupStore {
   readonly #directory: string;
   readonly #faults: Faults;
   readonly #maxBytes: number;
+  readonly #quarantine: Quarantine;
   readonly #manifests = new Map<string, Manifest>();
   readonly #uploads = new Map<string, Upload>();
   #uploadCount = 0;
 
-  private constructor(disk: Disk, directory: string, faults: Faults, maxBytes: number) {
+  private constructor(
+    disk: Disk,
+    directory: string,
+    faults: Faults,
+    maxBytes: number,
+    quarantine: Quarantine,
+  ) {
     this.#disk = disk;
     this.#directory = directory;
     this.#faults = faults;
     this.#maxBytes = maxBytes;
+    this.#quarantine = quarantine;
   }
 
   /** Lists the committed backups and removes what a crash left of uncommitted ones. */
@@ -50,7 +59,8 @@ export class BackupStore {
     faults: Faults,
     maxBytes: number,
   ): Promise<BackupStore> {
-    const store = new BackupStore(disk, directory, faults, maxBytes);
+    const quarantine = await Quarantine.open(disk, join(directory, 'quarantine'));
+    const store = new BackupStore(disk, directory, faults, maxBytes, quarantine);
     const names = await disk.list(directory);
     for (const name of names.filter((candidate) => candidate.endsWith('.json'))) {
       const manifest = parseManifest(await disk.read(join(directory, name)));
@@ -195,6 +205,28 @@ export class BackupStore {
     }
     this.#manifests.set(manifest.id, manifest);
     await this.#faults.at('receive.commit', 'after');
+  }
+
+  /** Uploads that may never become a backup here, newest first. */
+  quarantined(): Quarantined[] {
+    return this.#quarantine.list();
+  }
+
+  /**
+   * Moves an upload out of the way of the backups, for a person to look at; when nothing was uploaded there is
+   * nothing to keep. @throws Refused `upload-torn`, `digest-mismatch`
+   */
+  async quarantine(manifest: Manifest, reason: string, at: string): Promise<void> {
+    const upload = this.#uploads.get(manifest.id);
+    if (upload === undefined) return;
+    await this.#refuseDifferent(manifest, upload);
+    this.#uploads.delete(manifest.id);
+    try {
+      await this.#quarantine.keep(upload.path, { manifest, reason, at });
+    } catch (error) {
+      await this.#disk.remove(upload.path);
+      throw error;
+    }
   }
 
   /** Removes the backups of `lineage` beyond the newest `keep`. Resolves to the removed ids. */

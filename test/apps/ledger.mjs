@@ -1,5 +1,6 @@
 // A small app that is not the sample: it keeps a ledger, and its migration seeds an empty database.
 import { createServer } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 
 const pool = new pg.Pool({
@@ -45,4 +46,6 @@ const server = createServer(async (request, response) => {
 });
 
 await migrate();
+// An app that warms up for long: its database is in use before it answers anybody.
+await pause(Number(process.env.LEDGER_WARM_UP_MS ?? 0));
 server.listen(Number(process.env.PORT), '127.0.0.1');

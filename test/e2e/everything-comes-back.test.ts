@@ -44,7 +44,7 @@ INSERT INTO sales.orders (customer, state, amount, placed)
 INSERT INTO "Ünïcode schema"."täble ""quoted""" SELECT n, repeat('ß', n % 50) FROM generate_series(1, 1000) n;
 REFRESH MATERIALIZED VIEW sales.totals;
 SELECT lo_from_bytea(4711, convert_to(repeat('großes Objekt ', 10000), 'UTF8'));
-ALTER DATABASE ledger SET search_path = sales, public;
+ALTER DATABASE ledger SET search_path = public, sales;
 `;
 
 /** One line a table, in order, with a checksum over every row in order; sequences, owners and large objects too. */

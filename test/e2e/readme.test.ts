@@ -38,7 +38,7 @@ describePostgres('the commands of the README, word for word', () => {
     expect(commands).toHaveLength(6);
     await vcl2.write('an order');
 
-    expect(JSON.parse(await type(list))).toEqual({ backups: [] });
+    expect(JSON.parse(await type(list))).toEqual({ backups: [], quarantined: [] });
     const backup = JSON.parse(await type(trigger));
     expect(backup).toMatchObject({ kind: 'backup', state: 'done' });
     expect(JSON.parse(await type(list)).backups).toMatchObject([{ id: backup.result.backup }]);

@@ -1,6 +1,6 @@
 import type { Node } from '../../src/operations/node.js';
 import { AppImage } from './app.js';
-import { type Health, newContents, ServerImage } from './database.js';
+import { DATABASE_NAME, type Health, newContents, ServerImage } from './database.js';
 import { DiskImage } from './disk.js';
 import type { Life } from './life.js';
 import type { Random } from './random.js';
@@ -67,6 +67,6 @@ export class Machine {
   /** Its volume is made anew and empty, as by a deploy gone wrong (H16). */
   recreateVolume(): void {
     this.server.databases.clear();
-    this.server.databases.set('shop', newContents());
+    this.server.databases.set(DATABASE_NAME, newContents());
   }
 }

@@ -74,6 +74,7 @@ export class Oracle {
   readonly #choseAt = new Map<Machine, number>();
   readonly #announced: { machine: Machine; at: number; announcement: Announcement }[] = [];
   readonly #onceLost = new Set<number>();
+  readonly #seededSince = new Map<Machine, number>();
   readonly #wiped = new Set<Machine>();
   readonly #restored = new Map<Machine, Set<number>>();
   /** Every row that the primary of the highest epoch holds. */
@@ -186,6 +187,10 @@ export class Oracle {
     this.#wiped.add(machine);
   }
 
+  isWiped(machine: Machine): boolean {
+    return this.#wiped.has(machine);
+  }
+
   // --- told by the clients -----------------------------------------------------------------------------------
 
   wrote(machine: Machine, row: number): void {
@@ -207,8 +212,8 @@ export class Oracle {
     const [a, b] = this.#machines;
     const isA = a.takesWrites;
     const isB = b.takesWrites;
-    if (isA) this.#checkData(a);
-    if (isB) this.#checkData(b);
+    this.#checkData(a);
+    this.#checkData(b);
     this.#checkContact(a, b);
     if (isA && isB) this.#checkEpisode();
     else this.#episode = undefined;
@@ -219,10 +224,18 @@ export class Oracle {
   /** Rule 1: what a primary serves is the lineage, and never the seeds. */
   #checkData(machine: Machine): void {
     const { live } = machine.server;
-    if (live === undefined || this.#states.get(machine)?.mode !== 'primary') return;
-    const hasSeeds = live.rows.has(SEEDS[0] as number);
-    if (!hasSeeds || this.#wiped.has(machine)) return;
-    this.violate(1, `${machine.name} serves seeds as a primary`);
+    const isSeeded = live?.rows.has(SEEDS[0] as number) === true;
+    if (!isSeeded || !machine.takesWrites || !this.#isPrimary(machine)) {
+      this.#seededSince.delete(machine);
+      return;
+    }
+    if (!this.#wiped.has(machine)) this.violate(1, `${machine.name} serves seeds as a primary`);
+    // Somebody has made its volume anew and started its app: that is for the agent to notice.
+    const { now } = this.#timeline;
+    const since = this.#seededSince.get(machine) ?? now;
+    this.#seededSince.set(machine, machine.agent?.isListening ? since : now);
+    if (now - since > 2 * PATIENCE)
+      this.violate(1, `${machine.name} has served the seeds of a new volume for a minute`);
   }
 
   /** Since when the two agents could talk to each other without a hitch. */
@@ -256,10 +269,10 @@ export class Oracle {
 
   #newEpisode(): Episode {
     const [a, b] = this.#machines;
-    // A superseded node has heard the other one's epoch: then they share it, and only one is the primary.
+    // A superseded node has heard the other one's epoch: then they share it, and it is the standby of the two.
     const isA =
       this.#epochOf(a) === this.#epochOf(b)
-        ? this.#isPrimary(a)
+        ? this.#states.get(a)?.mode !== 'standby'
         : this.#epochOf(a) > this.#epochOf(b);
     const [winner, loser] = isA ? [a, b] : [b, a];
     return { why: this.#whyBoth(winner, loser), loser, beganAt: this.#timeline.now };
@@ -267,10 +280,10 @@ export class Oracle {
 
   /** Why both take writes; with a leading "!" when nothing allows it. */
   #whyBoth(winner: Machine, loser: Machine): string {
-    const stranger = [winner, loser].find(({ app }) => app.startedBy === 'somebody else');
-    if (stranger !== undefined) return 'an app was started by somebody else';
-    if (this.#states.get(winner)?.mode !== 'primary')
-      return `!${winner.name} takes writes without being the primary`;
+    if (loser.app.startedBy === 'somebody else')
+      return 'somebody else started the app of a node that may not serve';
+    if (this.#states.get(winner)?.mode === 'standby')
+      return `!${winner.name} takes writes as a standby`;
     const promotion = this.#promotions.get(winner);
     if (promotion === undefined) return `!${loser.name} takes writes beside ${winner.name}`;
     const { record } = promotion;
@@ -370,7 +383,7 @@ export class Oracle {
     if (early.length > 0)
       this.violate(3, `${machine.name} lost ${early.join(', ')}, older than ${id} it restored`);
     const before = this.#choseAt.get(machine) ?? this.#timeline.now;
-    const [newest] = this.#intact(machine).filter(
+    const [newest] = this.intactBackups(machine).filter(
       (manifest) => (this.#committedAt.get(`${machine.name} ${manifest.id}`) ?? 0) < before,
     );
     if (newest !== undefined && newest.id !== id)
@@ -423,7 +436,7 @@ export class Oracle {
   }
 
   /** What is really there, newest first. */
-  #intact(machine: Machine): Manifest[] {
+  intactBackups(machine: Machine): Manifest[] {
     const directory = `/${machine.name}/backups`;
     return this.#manifestsOf(machine)
       .filter(({ id, sha256 }) => machine.disk.digest(`${directory}/${id}.dump`) === sha256)

@@ -29,6 +29,8 @@ export interface Outcome {
 
 /** How long all may take to be well again once the faults are over. Milliseconds. */
 const RECOVERY = 20 * 60_000;
+/** When it is asked whether there is a reason why nobody will ever serve again without a person. Milliseconds. */
+const PATIENCE = 5 * 60_000;
 /** How long it has to stay well. */
 const STEADY = 20_000;
 
@@ -64,6 +66,10 @@ const play = async (world: World, seed: number): Promise<string | undefined> => 
   for (const machine of world.machines) world.startAgent(machine);
   startClients(world);
   startUnrest(world, seed);
+  let unserved: string | undefined;
+  timeline.after(options.unrest + PATIENCE, () => {
+    if (!isWell(world)) unserved = whyUnserved(world);
+  });
   let steadySince: number | undefined;
   let isSteady = false;
   await timeline.run(() => {
@@ -72,10 +78,10 @@ const play = async (world: World, seed: number): Promise<string | undefined> => 
     if (timeline.now <= options.unrest || !isWell(world)) steadySince = undefined;
     else steadySince ??= timeline.now;
     isSteady = steadySince !== undefined && timeline.now - steadySince > STEADY;
-    return isSteady || timeline.now > options.unrest + RECOVERY;
+    return isSteady || unserved !== undefined || timeline.now > options.unrest + RECOVERY;
   });
   if (oracle.violations.length > 0) return undefined;
-  const unserved = isSteady ? undefined : whyUnserved(world);
+  if (!isSteady && unserved === undefined) violateUnserved(world);
   oracle.checkEnd();
   for (const violation of oracle.violations)
     world.tell('oracle', () => `VIOLATION of rule ${violation.rule}: ${violation.what}`);
@@ -107,23 +113,33 @@ const isIdle = ({ node }: Machine): boolean => {
   return kind === undefined || kind === 'backup';
 };
 
+/** A primary whose volume somebody has thrown away cannot serve, and the other node may not be able to, or not allowed. */
+const whyLost = ({ oracle }: World, lost: Machine, other: Machine): string | undefined => {
+  if (lost.node?.state.current.mode === 'standby' || !oracle.isWiped(lost)) return undefined;
+  if (oracle.intactBackups(other).length === 0)
+    return 'the volume of the primary is gone, and so is every backup of the other node';
+  if (other.node?.settings.monitor === 'off')
+    return 'the volume of the primary is gone, and the monitor of the other node is off';
+  return undefined;
+};
+
 const isPaused = ({ node }: Machine): boolean => node !== undefined && activePause(node) !== null;
 
-/** The named reason for which no node serves, when there is one; otherwise that is a violation. */
+/** The named reason for which no node serves, when there is one. */
 const whyUnserved = (world: World): string | undefined => {
   const [a, b] = world.machines;
   // A clock that was set forward when somebody asked for a pause, and back later, makes it an hour longer.
   if (isPaused(a) || isPaused(b)) return 'paused by an operator';
+  return whyLost(world, a, b) ?? whyLost(world, b, a);
+};
+
+const violateUnserved = ({ oracle, machines: [a, b] }: World): void => {
   const say = (machine: Machine) => {
     const state = machine.node?.state.current;
     const last = machine.node?.runner.list()[0];
     return `${machine.name} ${state?.mode} at epoch ${state?.epoch}, app ${machine.app.state}, ${machine.node?.runner.current?.id ?? 'idle'}, last ${last?.kind} ${last?.state} ${last?.error?.code ?? ''}`;
   };
-  world.oracle.violate(
-    6,
-    `not well again after ${RECOVERY / 60_000} minutes: ${say(a)}; ${say(b)}`,
-  );
-  return undefined;
+  oracle.violate(6, `not well again after ${RECOVERY / 60_000} minutes: ${say(a)}; ${say(b)}`);
 };
 
 const report = (world: World, seed: number): Omit<Outcome, 'unserved' | 'digest'> => {

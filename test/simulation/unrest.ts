@@ -27,20 +27,36 @@ export const startUnrest = (world: World, seed: number): void => {
   };
   timeline.after(random.between(15_000, 45_000), next);
   armSteps(world, seed);
+  startTheme(world);
   timeline.after(options.unrest, () => mend(world));
+};
+
+/** What some schedules are about besides: otherwise the rarer operations would hardly ever be cut. */
+const startTheme = (world: World): void => {
+  const { random, timeline, options } = world;
+  const theme = random.pick([undefined, 'handovers', 'failovers'] as const);
+  if (theme === undefined) return;
+  const next = () => {
+    if (timeline.now > options.unrest) return;
+    timeline.after(random.between(20_000, 60_000), next);
+    const machine = world.serving();
+    if (machine?.node === undefined) return;
+    if (theme === 'handovers') {
+      world.fault('operator', machine.name, 'demote');
+      send(world, machine, press(machine.node, 'demote', 0));
+    } else breakAppOf(world, machine, random.pick(['it is killed', 'it cannot start'] as const));
+  };
+  timeline.after(random.between(20_000, 40_000), next);
 };
 
 /** Every schedule cuts agents at one or two steps of its own, so that all of them come up. */
 const armSteps = (world: World, seed: number): void => {
   const { random } = world;
-  for (let count = random.integer(0, 2); count >= 0; count -= 1) {
-    const label = STEP_LABELS[(seed * 3 + count) % STEP_LABELS.length] as string;
+  for (let count = random.integer(0, 4); count >= 0; count -= 1) {
+    const label = STEP_LABELS[(seed * 5 + count) % STEP_LABELS.length] as string;
     const moment = random.pick(['before', 'after'] as const);
-    world.stepFaults.push({
-      label,
-      moment,
-      action: random.pick(['crash', 'crash', 'power', 'fail'] as const),
-    });
+    const action = random.pick(['crash', 'crash', 'power', 'fail'] as const);
+    world.stepFaults.push({ label, moment, action });
   }
 };
 
@@ -86,6 +102,7 @@ const TROUBLES: [number, Trouble][] = [
   [6, (world) => callWebhook(world)],
   [2, (world) => setClock(world)],
   [1, (world) => rotBackup(world)],
+  [0.3, (world) => recreateVolume(world)],
 ];
 
 /** Each schedule has its own mix: some troubles never, some often. All of them all the time would hide each other. */
@@ -169,17 +186,16 @@ const killDatabase: Trouble = (world) => {
   }
 };
 
-const breakApp: Trouble = (world) => {
-  const machine = anyOf(world);
-  const how = world.random.integer(0, 2);
-  world.fault(
-    'app broken',
-    machine.name,
-    ['it is killed', 'it cannot start', 'it answers 500'][how],
-  );
-  if (how < 2) machine.app.stop();
-  if (how === 1) machine.app.isBroken = true;
-  if (how === 2) machine.app.isSick = true;
+const HOW_APPS_BREAK = ['it is killed', 'it cannot start', 'it answers 500'] as const;
+
+const breakApp: Trouble = (world) =>
+  breakAppOf(world, anyOf(world), world.random.pick(HOW_APPS_BREAK));
+
+const breakAppOf = (world: World, machine: Machine, how: (typeof HOW_APPS_BREAK)[number]): void => {
+  world.fault('app broken', machine.name, how);
+  if (how === 'it answers 500') machine.app.isSick = true;
+  else machine.app.stop();
+  if (how === 'it cannot start') machine.app.isBroken = true;
   forAWhile(world, 5_000, 120_000, () => {
     machine.app.isBroken = false;
     machine.app.isSick = false;
@@ -287,6 +303,24 @@ const rotBackup: Trouble = (world) => {
   machine.disk.rot(`${directory}/${name}`);
 };
 
+/** A deploy gone wrong: the machine comes back with a new, empty database, and somebody starts its app (H16). */
+const recreateVolume: Trouble = (world) => {
+  const machine = anyOf(world);
+  const { random, timeline } = world;
+  // Before it was adopted, nobody can tell seeds from production data.
+  if (world.oracle.stateOf(machine)?.lineage == null) return;
+  world.fault('volume recreated', machine.name);
+  machine.losePower();
+  machine.recreateVolume();
+  world.oracle.wiped(machine);
+  comeBack(world, machine, random.between(1_000, 10_000));
+  timeline.after(random.between(10_000, 30_000), () => {
+    if (!machine.isUp) return;
+    machine.server.start();
+    machine.app.start('somebody else', 1_000);
+  });
+};
+
 /** What a person may do at 3 a.m., on either node, whether it makes sense or not. */
 const pressButton: Trouble = (world) => {
   const { random } = world;
@@ -306,8 +340,13 @@ const pressButton: Trouble = (world) => {
     'dry-run',
   ] as const);
   world.fault('operator', machine.name, button);
-  press(node, button, random.between(0.3, 3)).catch((error: unknown) =>
-    world.tell(machine.name, () => `the operator is told: ${String(error)}`),
+  send(world, machine, press(node, button, random.between(0.3, 3)));
+};
+
+/** Whoever asks hears of a refusal and goes away. */
+const send = (world: World, machine: Machine, request: Promise<unknown>): void => {
+  request.catch((error: unknown) =>
+    world.tell(machine.name, () => `whoever asked is told: ${String(error)}`),
   );
 };
 
@@ -345,9 +384,7 @@ const callWebhook: Trouble = (world) => {
     if (node === undefined || !world.network.isOpenBothWays('outside', machine.name)) return;
     world.fault('webhook', machine.name);
     const command = { force: false, planned: false, dryRun: false, reason: 'down' };
-    requestPromote(node, command, { source: 'webhook' }).catch((error: unknown) =>
-      world.tell(machine.name, () => `the checker is told: ${String(error)}`),
-    );
+    send(world, machine, requestPromote(node, command, { source: 'webhook' }));
   };
   call();
   if (random.chance(0.5)) timeline.after(random.between(0, 5_000), call);

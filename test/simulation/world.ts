@@ -6,7 +6,7 @@ import { hasEnded } from '../../src/pure/operation.js';
 import { backUpIfPrimary } from '../../src/schedule/backups.js';
 import { startChecks } from '../../src/schedule/schedules.js';
 import { createApp } from './app.js';
-import { createDatabase, newContents } from './database.js';
+import { createDatabase, DATABASE_NAME, newContents } from './database.js';
 import { createDisk } from './disk.js';
 import { Life } from './life.js';
 import { Machine } from './machine.js';
@@ -51,8 +51,8 @@ export class World {
     this.vcl2 = new Machine('vcl2', this.timeline, random);
     this.vcl3 = new Machine('vcl3', this.timeline, random);
     // The production data of a primary that never heard of us; a standby that may have been started once.
-    this.vcl2.server.databases.set('shop', newContents([1, 2, 3, 4, 5]));
-    if (random.chance(0.5)) this.vcl3.server.databases.set('shop', newContents());
+    this.vcl2.server.databases.set(DATABASE_NAME, newContents([1, 2, 3, 4, 5]));
+    if (random.chance(0.5)) this.vcl3.server.databases.set(DATABASE_NAME, newContents());
     this.network = new Network(
       this.timeline,
       random,

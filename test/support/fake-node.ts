@@ -214,6 +214,7 @@ const SETTINGS: Settings = {
   aloneGrace: 100,
   appStartTimeout: 1_000,
   appRestartAfter: 1_000,
+  heartbeatFile: undefined,
 };
 
 interface LogLine {
@@ -283,7 +284,7 @@ export const createFakeNode = async (
     faults: noFaults,
     notifier: { announce: (announcement) => announced.push(announcement) },
     log,
-    observed: { app: undefined, peer: undefined, database: undefined },
+    observed: { app: undefined, peer: undefined, database: undefined, alone: undefined },
   };
   if (role === 'primary') await serve(node, database, app);
   return {

@@ -17,7 +17,7 @@ export class MemoryDisk implements Disk {
   async list(directory: string): Promise<string[]> {
     const prefix = `${directory}/`;
     return [...this.files.keys()]
-      .filter((path) => path.startsWith(prefix))
+      .filter((path) => path.startsWith(prefix) && !path.includes('/', prefix.length))
       .map((path) => path.slice(prefix.length));
   }
   async size(path: string): Promise<number | undefined> {

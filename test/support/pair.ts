@@ -1,10 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AgentProcess, type Answer, eventually } from '../../scripts/lib/agent-process.js';
 import { freePorts } from '../../scripts/lib/free-port.js';
+import { runCommand, splitCommand } from '../../src/drivers/command.js';
 import type { OperationRecord } from '../../src/pure/operation.js';
+import { Link, type Way } from './link.js';
 import { type Cluster, createCluster } from './postgres.js';
 
 export { eventually };
@@ -31,18 +33,21 @@ export class Machine {
   readonly database: Cluster;
   readonly appUrl: string;
   readonly directory: string;
+  readonly #appStartCommand: string;
   readonly #pidFile: string;
 
   constructor(options: {
     agent: AgentProcess;
     database: Cluster;
     appUrl: string;
+    appStartCommand: string;
     directory: string;
   }) {
     this.agent = options.agent;
     this.database = options.database;
     this.appUrl = options.appUrl;
     this.directory = options.directory;
+    this.#appStartCommand = options.appStartCommand;
     this.#pidFile = join(options.directory, 'app.pid');
   }
 
@@ -82,6 +87,21 @@ export class Machine {
     }
   }
 
+  /** SIGKILL to the watchdogs, which outlive their agents; one may only just be starting. */
+  killWatchdogs(): void {
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      try {
+        const isOurs = readFileSync(`/proc/${pid}/environ`, 'utf8').includes(
+          `STATE_DIR=${this.directory}\0`,
+        );
+        const isWatchdog = readFileSync(`/proc/${pid}/cmdline`, 'utf8').endsWith('\0watchdog\0');
+        if (isOurs && isWatchdog) process.kill(Number(pid), 'SIGKILL');
+      } catch {
+        // It ended while we looked.
+      }
+    }
+  }
+
   /** From now on the app cannot be started here, until `mendApp`. */
   async breakApp(): Promise<void> {
     await writeFile(`${this.#pidFile}.broken`, '');
@@ -90,6 +110,14 @@ export class Machine {
 
   async mendApp(): Promise<void> {
     await rm(`${this.#pidFile}.broken`, { force: true });
+  }
+
+  /** Somebody else starts app and database: a restart policy at boot, or a person. The agent is not asked. */
+  async startByOthers(): Promise<void> {
+    const log = join(this.directory, 'others.log');
+    await this.database.start();
+    await runCommand(splitCommand(this.#appStartCommand), { timeout: 30_000, log });
+    await eventually('the app answers', () => this.entries());
   }
 
   /** The machine is gone: agent, app and database at once. */
@@ -125,6 +153,13 @@ export class Machine {
     return this.agent.call<OperationRecord>('POST', path, { body, headers });
   }
 
+  /** The same, for what has to work. @throws when it did not end as done */
+  async do(path: string, body: unknown = {}): Promise<OperationRecord> {
+    const answer = await this.run(path, body);
+    if (answer.body.state === 'done') return answer.body;
+    throw new Error(`${path} on ${this.agent.name}: ${JSON.stringify(answer.body)}`);
+  }
+
   /** The operation of that kind that ended last. */
   async lastOperation(kind: OperationRecord['kind']): Promise<OperationRecord | undefined> {
     const operations = await this.agent.operations();
@@ -135,6 +170,8 @@ export class Machine {
 export interface Pair {
   vcl2: Machine;
   vcl3: Machine;
+  /** Between the two machines. Tests, load balancers and clients reach both without it. */
+  link: Link;
   remove(): Promise<void>;
 }
 
@@ -174,28 +211,32 @@ const QUIET = {
 export const startPair = async (options: PairOptions = {}): Promise<Pair> => {
   const directory = await mkdtemp(join(tmpdir(), 'coldspare-pair-'));
   const [agent2 = 0, agent3 = 0, app2 = 0, app3 = 0] = await freePorts(4);
+  const link = await Link.between({ agent: agent2, app: app2 }, { agent: agent3, app: app3 });
   const vcl2 = await createMachine(
     'vcl2',
     directory,
-    { agent: agent2, peer: agent3, app: app2, peerApp: app3 },
+    { agent: agent2, app: app2, peer: link.toVcl3 },
     { ...options.env, ...options.vcl2 },
   );
   const vcl3 = await createMachine(
     'vcl3',
     directory,
-    { agent: agent3, peer: agent2, app: app3, peerApp: app2 },
+    { agent: agent3, app: app3, peer: link.toVcl2 },
     { ...options.env, ...options.vcl3 },
   );
   await vcl2.database.psql('CREATE DATABASE ledger');
   const pair = {
     vcl2,
     vcl3,
+    link,
     remove: async () => {
       for (const machine of [vcl2, vcl3]) {
         await machine.agent.kill();
+        machine.killWatchdogs();
         machine.killApp();
         await machine.database.remove();
       }
+      await link.close();
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -210,17 +251,24 @@ export const startPair = async (options: PairOptions = {}): Promise<Pair> => {
   return pair;
 };
 
-/** Waits until the machine's agent says that it serves. */
+/** Waits until the machine serves and its agent has nothing left to do. */
 export const serves = (machine: Machine): Promise<unknown> =>
-  eventually(
-    `${machine.agent.name} serves`,
-    async () => (await machine.agent.get('/primary')).status === 200,
-  );
+  eventually(`${machine.agent.name} serves`, async () => {
+    const { serving, operation } = await machine.agent.status();
+    return serving && operation === null;
+  });
+
+/** Waits until the machine is a standby that has nothing left to do. */
+export const standsBy = (machine: Machine): Promise<unknown> =>
+  eventually(`${machine.agent.name} is a standby with nothing to do`, async () => {
+    const { mode, operation } = await machine.agent.status();
+    return mode === 'standby' && operation === null;
+  });
 
 const createMachine = async (
   name: 'vcl2' | 'vcl3',
   root: string,
-  ports: { agent: number; peer: number; app: number; peerApp: number },
+  ports: { agent: number; app: number; peer: Way },
   env: Record<string, string>,
 ): Promise<Machine> => {
   const directory = join(root, name);
@@ -239,7 +287,7 @@ const createMachine = async (
       NODE_NAME: name,
       PORT: `${ports.agent}`,
       INITIAL_ROLE: name === 'vcl2' ? 'primary' : 'standby',
-      PEER_URL: `http://127.0.0.1:${ports.peer}`,
+      PEER_URL: `http://127.0.0.1:${ports.peer.agent.port}`,
       STATE_DIR: directory,
       DB_PORT: `${database.port}`,
       DB_START_COMMAND: database.startCommand,
@@ -247,7 +295,7 @@ const createMachine = async (
       APP_START_COMMAND: service('start'),
       APP_STOP_COMMAND: service('stop'),
       APP_HEALTH_URL: appUrl,
-      PRIMARY_CHECK_URL: `http://127.0.0.1:${ports.peerApp}/`,
+      PRIMARY_CHECK_URL: `http://127.0.0.1:${ports.peer.app.port}/`,
       COLDSPARE_TEST_FAULTS: faultsFile,
       ...(process.env.COLDSPARE_TEST_RUN && { COLDSPARE_TEST_RUN: process.env.COLDSPARE_TEST_RUN }),
       ...env,
@@ -255,5 +303,5 @@ const createMachine = async (
     join(directory, 'agent.log'),
     MAIN,
   );
-  return new Machine({ agent, database, appUrl, directory });
+  return new Machine({ agent, database, appUrl, appStartCommand: service('start'), directory });
 };

@@ -35,6 +35,8 @@ export interface Cluster {
   stopCommand: string;
   /** Runs SQL in `database` and answers what psql prints, unaligned. */
   psql(sql: string, database?: string): Promise<string>;
+  /** Starts it as the start command does. */
+  start(): Promise<void>;
   /** The machine loses power: no shutdown checkpoint. */
   killHard(): Promise<void>;
   /** The server takes connections and never answers them, until `wake`. */
@@ -83,7 +85,11 @@ fsync = off
     const [pid] = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n');
     process.kill(Number(pid), name);
   };
-  await runCommand(splitCommand(startCommand), { timeout: 60_000, log: join(directory, 'log') });
+  const start = async () => {
+    const log = join(directory, 'log');
+    await runCommand(splitCommand(startCommand), { timeout: 60_000, log });
+  };
+  await start();
 
   return {
     port,
@@ -100,6 +106,7 @@ fsync = off
         ]),
         { timeout: 60_000, env, input: sql },
       ),
+    start,
     killHard: () => stop('immediate'),
     hang: () => signal('SIGSTOP'),
     wake: () => signal('SIGCONT'),

@@ -56,18 +56,20 @@ export class TcpGate {
     pipeline(target, this.#valve(false), client, end);
   }
 
-  /** Once it is cut, a chunk is never done with: it and all that follow wait for ever. */
+  /** Once it is cut, a chunk or an end is never done with: it and all that follow wait for ever. */
   #valve(isInward: boolean): Transform {
-    return new Transform({
+    const valve = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
-        if (this.#left <= 0) return;
-        const passed = isInward ? chunk.subarray(0, this.#left) : chunk;
+        const passed = this.#left > 0 ? chunk.subarray(0, isInward ? this.#left : undefined) : '';
         if (isInward) this.#left -= passed.length;
-        if (passed.length === chunk.length) done(null, chunk);
-        // No `done` for the rest of it, which never comes through.
-        else (this as unknown, undefined);
+        if (passed.length > 0) valve.push(passed);
+        if (passed.length === chunk.length) done();
+      },
+      flush: (done) => {
+        if (this.#left > 0) done();
       },
     });
+    return valve;
   }
 
   #reset(): void {

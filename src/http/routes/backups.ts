@@ -7,6 +7,7 @@ import { backupIdSchema } from '../../pure/backup-id.js';
 import { adoptDumpCommandSchema, backupCommandSchema } from '../../pure/commands.js';
 import { ColdspareError } from '../../pure/errors.js';
 import { type Manifest, manifestSchema } from '../../pure/manifest.js';
+import type { Quarantined } from '../../state/quarantine.js';
 import { invalid, openUpload, parseWith, readCommand } from '../body.js';
 import { contentDigest, contentLength, idempotencyKey } from '../headers.js';
 import { followOperation } from '../long-operation.js';
@@ -21,7 +22,10 @@ export const backupRoutes: Route[] = [
     path: '/backups',
     doors: ['admin', 'peer'],
     handle: (c, node) =>
-      c.json({ backups: node.backups.list().map((manifest) => forDoor(c, manifest)) }),
+      c.json({
+        backups: node.backups.list().map((manifest) => forDoor(c, manifest)),
+        quarantined: node.backups.quarantined().map(summaryOf),
+      }),
   },
   {
     method: 'POST',
@@ -106,6 +110,12 @@ const forDoor = (c: HttpContext, manifest: Manifest): Manifest => {
   if (c.get('door') === 'peer' || manifest.surroundings === undefined) return manifest;
   const roles = manifest.surroundings.roles.map(({ verifier: _secret, ...role }) => role);
   return { ...manifest, surroundings: { ...manifest.surroundings, roles } };
+};
+
+/** Enough to find a dump that was refused, and to know why. */
+const summaryOf = ({ manifest, reason, at }: Quarantined) => {
+  const { id, node, lineage, takenAt, bytes } = manifest;
+  return { id, node, lineage, takenAt, bytes, reason, at };
 };
 
 /** The same bytes, broken off at their end when they are not those that the sender says it sent. */

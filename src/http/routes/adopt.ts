@@ -1,0 +1,20 @@
+import { requestAdopt } from '../../operations/requests.js';
+import { adoptCommandSchema } from '../../pure/commands.js';
+import { readCommand } from '../body.js';
+import { idempotencyKey } from '../headers.js';
+import { followOperation } from '../long-operation.js';
+import { type Route, sourceOf } from '../route.js';
+
+/** Which data is the production data. */
+export const adoptRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/adopt',
+    doors: ['admin'],
+    handle: async (c, node) => {
+      const command = await readCommand(c, adoptCommandSchema);
+      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
+      return followOperation(c, node, await requestAdopt(node, command, asker));
+    },
+  },
+];

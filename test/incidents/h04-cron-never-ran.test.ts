@@ -1,0 +1,59 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Announcements, receiveAnnouncements } from '../support/announcements.js';
+import { eventually, type Machine, type Pair, startPair } from '../support/pair.js';
+import { describePostgres } from '../support/postgres.js';
+
+describePostgres('H04: backups were made on the day of the deploy and never again', () => {
+  let pair: Pair;
+  let owners: Announcements;
+  beforeEach(async () => {
+    owners = await receiveAnnouncements();
+    // BACKUP_CRON of the tests is due once a year.
+    pair = await startPair({ env: { BACKUP_MAX_AGE: '4s', NOTIFY_URLS: owners.url } });
+  });
+  afterEach(async () => {
+    await pair.remove();
+    await owners.close();
+  });
+
+  const health = async ({ agent }: Machine) => (await agent.get('/health')).body;
+  const alarms = () => owners.received.filter(({ event }) => event === 'backup-stale');
+
+  test('both nodes fail their health check and raise an alarm, and no old dump is served', async () => {
+    const { vcl2, vcl3 } = pair;
+    await vcl2.do('/backups', { reason: 'day of the deploy' });
+    await vcl2.write('long after the deploy');
+
+    for (const machine of [vcl2, vcl3]) {
+      await eventually('the health check fails', async () => {
+        const { status } = await machine.agent.get('/health');
+        return status === 503;
+      });
+      expect(await health(machine)).toMatchObject({
+        status: 'failing',
+        problems: ['backup-stale'],
+      });
+    }
+    await eventually('both have told the owners', async () => alarms().length === 2);
+    expect(
+      alarms()
+        .map(({ node }) => node)
+        .sort(),
+    ).toEqual(['vcl2', 'vcl3']);
+
+    await vcl2.losePower();
+    const failover = await vcl3.run('/promote');
+    expect(failover.body).toMatchObject({ code: 'backup-too-old' });
+    expect(await vcl3.entries()).toBeUndefined();
+    // Told once, not at every check.
+    expect(alarms()).toHaveLength(2);
+  });
+
+  test('a fresh backup makes both well again', async () => {
+    const { vcl2, vcl3 } = pair;
+    await eventually('VCL3 fails', async () => (await vcl3.agent.get('/health')).status === 503);
+    await vcl2.do('/backups');
+    for (const machine of [vcl2, vcl3])
+      expect(await health(machine)).toMatchObject({ status: 'ok', problems: [] });
+  });
+});

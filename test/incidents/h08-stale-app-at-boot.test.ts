@@ -1,0 +1,49 @@
+import { afterEach, expect, test } from 'vitest';
+import type { LoadBalancer } from '../../scripts/demo-story/load-balancer.js';
+import { startLoadBalancer } from '../support/load-balancer.js';
+import { eventually, type Pair, standsBy, startPair } from '../support/pair.js';
+import { describePostgres } from '../support/postgres.js';
+
+describePostgres('H08: VCL2 reboots, and a restart policy starts its stale app', () => {
+  let pair: Pair;
+  let vcl1: LoadBalancer;
+  afterEach(async () => {
+    await vcl1.close();
+    await pair.remove();
+  });
+
+  const seenByUsers = async (): Promise<string> => (await fetch(vcl1.url)).text();
+
+  test('VCL2 is never taken for the primary, and its agent stops that app, every time', async () => {
+    pair = await startPair();
+    vcl1 = await startLoadBalancer(pair);
+    const { vcl2, vcl3 } = pair;
+    await vcl2.do('/backups');
+    await vcl2.losePower();
+    await vcl3.do('/promote');
+    await vcl3.write('during the outage');
+    await eventually('VCL1 has found VCL3', async () => vcl1.primary() === 'vcl3');
+
+    await vcl2.startByOthers();
+    expect(await vcl2.write('on the stale copy')).toBe(true);
+    expect(await seenByUsers()).toContain('during the outage');
+
+    await vcl2.agent.start();
+    await eventually('the stale app is stopped', async () => (await vcl2.entries()) === undefined);
+    await standsBy(vcl2);
+    expect(await seenByUsers()).toContain('during the outage');
+
+    // Somebody starts it again, on a standby whose agent is at work.
+    await vcl2.database.start();
+    await vcl2.database.psql('CREATE DATABASE ledger');
+    await vcl2.startByOthers();
+    await eventually(
+      'the guard has stopped it',
+      async () => (await vcl2.entries()) === undefined,
+      5_000,
+    );
+    expect(await vcl2.agent.status()).toMatchObject({ mode: 'standby', serving: false });
+    expect(await vcl3.entries()).toEqual(['SEED', 'during the outage']);
+    expect(await seenByUsers()).toContain('during the outage');
+  });
+});
