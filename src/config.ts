@@ -107,8 +107,15 @@ export const environmentSchema = z.object({
   PEER_SSH_KEY: path.optional(),
   PEER_SSH_HOST_KEY: z
     .string()
-    .startsWith('SHA256:', 'must be a pinned fingerprint, SHA256:…')
+    .regex(
+      /^SHA256:[A-Za-z0-9+/]{43}$/,
+      'must be a pinned fingerprint, SHA256:… as ssh-keygen -lf shows it',
+    )
     .optional(),
+  PEER_APP_STOP_COMMAND: z.string().min(1).optional(),
+  PEER_DB_START_COMMAND: z.string().min(1).optional(),
+  PEER_DB_STOP_COMMAND: z.string().min(1).optional(),
+  PEER_DB_PORT: wholeNumber(1, 65_535).optional(),
   NOTIFY_URLS: urlList.prefault(''),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
@@ -143,6 +150,12 @@ const configSchema = environmentSchema
     if (env.PEER_SSH !== undefined) {
       need('PEER_SSH_KEY', 'with PEER_SSH');
       need('PEER_SSH_HOST_KEY', 'with PEER_SSH: host keys are never trusted blindly');
+      if (env.STACK !== 'host')
+        context.addIssue({
+          code: 'custom',
+          path: ['PEER_SSH'],
+          message: 'works with STACK=host: the others have no commands to run over there',
+        });
     }
   })
   .transform((env) => ({

@@ -10,6 +10,7 @@ import type { Ids } from './ports/ids.js';
 import type { Log } from './ports/log.js';
 import type { Notifier } from './ports/notifier.js';
 import type { Peer } from './ports/peer.js';
+import type { PeerMachine } from './ports/peer-machine.js';
 import type { Probe } from './ports/probe.js';
 import type { Stack } from './ports/stack.js';
 import { BackupStore } from './state/backup-store.js';
@@ -26,6 +27,8 @@ export interface Drivers {
   notifier: Notifier;
   probe: Probe;
   stack: Stack;
+  /** Absent when the peer is only reached through its agent. */
+  machine?: PeerMachine;
   /** Every message to the peer carries `epoch()`; every epoch it answers with goes to `onEpoch`. */
   connectPeer(link: { epoch(): number; onEpoch(epoch: number): Promise<void> }): Peer;
 }

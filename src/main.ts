@@ -14,13 +14,18 @@ import { createHttpProbe } from './drivers/http-probe.js';
 import { acquireNodeLock } from './drivers/node-lock.js';
 import { createPinoLog } from './drivers/pino-log.js';
 import { createRandomIds } from './drivers/random-ids.js';
+import { createPeerMachine } from './drivers/ssh/peer-machine.js';
 import { createSystemClock } from './drivers/system-clock.js';
 import { noFaults } from './ports/faults.js';
+import type { PeerMachine } from './ports/peer-machine.js';
 import type { Probe } from './ports/probe.js';
 import type { Stack } from './ports/stack.js';
 import { ColdspareError } from './pure/errors.js';
 import { watch } from './schedule/watchdog.js';
 import { startAgent } from './service.js';
+
+/** Milliseconds for a stop command on the other machine. */
+const PEER_STOP_TIMEOUT = 60_000;
 
 /** The composition root: the only file that knows which driver is behind which port. */
 const main = async ([, program = '', command]: string[]): Promise<void> => {
@@ -85,6 +90,7 @@ const buildDrivers = (config: Config): Drivers => {
   const probe = createHttpProbe();
   const faultsFile = process.env.COLDSPARE_TEST_FAULTS;
   if (faultsFile !== undefined) log.warn({ faultsFile }, 'faults are injected: this is a test');
+  const machine = buildPeerMachine(config, probe);
   return {
     disk: createFileDisk(),
     clock: createSystemClock(),
@@ -94,6 +100,7 @@ const buildDrivers = (config: Config): Drivers => {
     notifier: createHttpNotifier({ urls: config.NOTIFY_URLS, node: config.NODE_NAME, log }),
     probe,
     stack: buildStack(config, probe),
+    ...(machine && { machine }),
     connectPeer: (link) =>
       createHttpPeer({
         url: config.PEER_URL,
@@ -132,6 +139,35 @@ const buildHostStack = (config: Config, probe: Probe): Stack =>
     log: join(config.STATE_DIR, 'services.log'),
     timeouts: { start: config.DB_START_TIMEOUT },
   });
+
+/** Both nodes are configured alike: what has no variable of its own is on the other machine as it is here. */
+const buildPeerMachine = (config: Config, probe: Probe): PeerMachine | undefined => {
+  const { PEER_SSH, PEER_SSH_KEY, PEER_SSH_HOST_KEY } = config;
+  if (!PEER_SSH || !PEER_SSH_KEY || !PEER_SSH_HOST_KEY) return undefined;
+  const { username, hostname, port } = new URL(`ssh://${PEER_SSH}`);
+  const start = config.PEER_DB_START_COMMAND ?? config.DB_START_COMMAND;
+  const stop = config.PEER_DB_STOP_COMMAND ?? config.DB_STOP_COMMAND;
+  return createPeerMachine({
+    ssh: {
+      user: decodeURIComponent(username),
+      host: hostname,
+      port: Number(port || 22),
+      keyFile: PEER_SSH_KEY,
+      hostKey: PEER_SSH_HOST_KEY,
+    },
+    database: {
+      host: config.DB_HOST,
+      ...databaseOf(config),
+      ...(config.PEER_DB_PORT !== undefined && { port: config.PEER_DB_PORT }),
+    },
+    ...(config.PG_BIN !== undefined && { programs: config.PG_BIN }),
+    ...(start !== undefined && stop !== undefined && { databaseCommands: { start, stop } }),
+    appStopCommand: config.PEER_APP_STOP_COMMAND ?? config.APP_STOP_COMMAND ?? '',
+    ...(config.PRIMARY_CHECK_URL !== undefined && { appUrl: config.PRIMARY_CHECK_URL }),
+    probe,
+    timeouts: { start: config.DB_START_TIMEOUT, stop: PEER_STOP_TIMEOUT },
+  });
+};
 
 const buildEmbeddedStack = (config: Config, probe: Probe): Stack =>
   createEmbeddedStack({

@@ -37,6 +37,11 @@ export class AgentProcess {
     this.url = `http://127.0.0.1:${env.PORT}`;
   }
 
+  /** Another agent with the same environment but for `more`, as a second unit on the same machine starts it. */
+  twin(more: Record<string, string>, logFile: string): AgentProcess {
+    return new AgentProcess({ ...this.#env, ...more }, logFile, this.#main);
+  }
+
   get isRunning(): boolean {
     return (
       this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null

@@ -63,6 +63,17 @@ export const runCommand = async (
   return typeof result.stdout === 'string' ? result.stdout : '';
 };
 
+/** Where programs run: on this machine, or on another one. */
+export interface Executor {
+  /** As `runCommand`. */
+  run(argv: readonly string[], options: CommandOptions): Promise<string>;
+  /** As `openCommand`. */
+  open(
+    argv: readonly string[],
+    options: Pick<CommandOptions, 'timeout' | 'signal' | 'env'>,
+  ): OpenCommand;
+}
+
 /** A program that stays open for a dialogue over its stdin and stdout. */
 export interface OpenCommand {
   readonly stdin: Writable;
@@ -89,6 +100,8 @@ export const openCommand = (
     kill: () => void child.kill(),
   };
 };
+
+export const localExecutor: Executor = { run: runCommand, open: openCommand };
 
 /**
  * Starts `argv` in a session of its own that outlives the agent, with stdio to `logFile`. Resolves to its pid.
@@ -277,7 +290,7 @@ const endOf = ({ exitCode, signal, code, timedOut }: Outcome): string => {
 };
 
 /** Remembers the end of what a stream said, however much that was. */
-const tailOf = (stream: Readable | null | undefined): { text(): string } => {
+export const tailOf = (stream: Readable | null | undefined): { text(): string } => {
   let tail = '';
   stream?.setEncoding('utf8').on('data', (text: string) => {
     tail = (tail + text).slice(-TAIL_CHARACTERS);

@@ -4,7 +4,7 @@ import { askPeerStep, expectedLineage, notOurs } from './boot.js';
 import { usableBackups } from './choose-steps.js';
 import type { Node } from './node.js';
 import type { Plan, Step } from './plan.js';
-import { observeDatabase, serveSteps } from './serve-steps.js';
+import { serveSteps } from './serve-steps.js';
 
 /** An adoption with the lineage that it is about, so that the journal can tell whether it came into effect. */
 export type Adoption = AdoptCommand & { lineage: string };
@@ -72,10 +72,8 @@ const adoptDatabaseStep = (node: Node, command: Adoption): Step => ({
       return `nothing to do: ${node.settings.databaseName} carries the lineage ${before}`;
     refuseGivingUp(node, command);
     // The database first: cut in between, it is still not the expected one and is not served.
-    const adopted = { lineage, epoch, backup: null, served: true };
-    await database.mark(adopted);
+    await database.mark({ lineage, epoch, backup: null, served: true });
     await node.state.update({ lineage });
-    observeDatabase(node, { answers: true, marker: adopted });
     return `${node.settings.databaseName} is the production data as lineage ${lineage}, no longer ${before}`;
   },
 });

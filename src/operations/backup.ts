@@ -5,6 +5,7 @@ import type { Manifest } from '../pure/manifest.js';
 import { retrying } from './asking.js';
 import { isoNow, type Node } from './node.js';
 import type { Plan, Step } from './plan.js';
+import { observeDatabase } from './serve-steps.js';
 
 /** The backup an operation takes; filled in by its dump step. */
 export interface Taken {
@@ -112,6 +113,8 @@ export const dumpStep = (node: Node, taken: Taken): Step => ({
     const { sink, received } = await backups.open(id);
     try {
       const facts = await stack.database.dump(sink, signal);
+      // The guard goes by it, and stops an app that serves other data than ours.
+      observeDatabase(node, { answers: true, marker: facts.marker });
       const { lineage, epoch } = state.current;
       if (lineage === null || facts.marker?.lineage !== lineage)
         throw foreign(node, facts.marker?.lineage);

@@ -1,4 +1,4 @@
-import { divergedName } from '../pure/database-names.js';
+import { divergedCopies, divergedName } from '../pure/database-names.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError, toColdspareError } from '../pure/errors.js';
 import type { NodeStatus } from '../pure/status.js';
@@ -120,7 +120,7 @@ const serveAlone = (node: Node, why: string): string => {
 };
 
 /** The database must be the one of our lineage. Where nobody has one yet, it is adopted, which gives it its lineage. */
-const checkLineageStep = (node: Node): Step => ({
+export const checkLineageStep = (node: Node): Step => ({
   name: 'check-lineage',
   run: async ({ signal }) => {
     const { database } = node.stack;
@@ -188,15 +188,25 @@ const setAside = async (
   }
   const { database } = node.stack;
   await database.start(signal);
-  if (!(await database.live()).exists) return 'there was no database to keep';
-  const diverged = await sayDivergence(node, restored);
-  const name = divergedName(node.settings.databaseName, node.clock.now());
-  await database.setAside(name);
+  const { databaseName } = node.settings;
+  if ((await database.live()).exists) {
+    const diverged = await sayDivergence(node, restored);
+    const name = divergedName(databaseName, node.clock.now());
+    await database.setAside(name);
+    return sayKept(node, standDown.epoch, name, diverged);
+  }
+  // Cut before anybody was told: better told twice than never.
+  const name = divergedCopies(databaseName, await database.others()).at(-1);
+  if (name === undefined) return 'there was no database to keep';
+  return sayKept(node, standDown.epoch, name, 'what it has that the other node lacks is not known');
+};
+
+const sayKept = (node: Node, epoch: number, name: string, diverged: string): string => {
   const detail = `kept as ${name}: ${diverged}`;
   node.notifier.announce({
     event: 'superseded',
     severity: 'critical',
-    message: `${node.settings.nodeName} was superseded at epoch ${standDown.epoch}; its database was ${detail}`,
+    message: `${node.settings.nodeName} was superseded at epoch ${epoch}; its database was ${detail}`,
     remedy: `look for writes to save in ${name}, then drop it`,
   });
   return detail;

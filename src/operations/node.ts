@@ -5,6 +5,7 @@ import type { Ids } from '../ports/ids.js';
 import type { Log } from '../ports/log.js';
 import type { Notifier } from '../ports/notifier.js';
 import type { Peer } from '../ports/peer.js';
+import type { PeerMachine } from '../ports/peer-machine.js';
 import type { Probe, ProbeResult } from '../ports/probe.js';
 import type { Stack } from '../ports/stack.js';
 import type { Marker } from '../pure/marker.js';
@@ -63,6 +64,8 @@ export interface Node {
   runner: Runner;
   stack: Stack;
   peer: Peer;
+  /** Absent without PEER_SSH. */
+  machine?: PeerMachine;
   probe: Probe;
   disk: Disk;
   clock: Clock;

@@ -2,6 +2,7 @@ import type { PromoteCommand, TakeOverCommand } from '../pure/commands.js';
 import { isError, Refused } from '../pure/errors.js';
 import type { Source } from '../pure/operation.js';
 import { nextEpoch } from '../pure/transitions.js';
+import { checkLineageStep } from './boot.js';
 import { chooseStep, takeGivenStep, weighStep } from './choose-steps.js';
 import { confirmStep } from './confirm-step.js';
 import { fencePeerSteps, newFencing } from './fence-peer-steps.js';
@@ -97,7 +98,12 @@ const planReclaim = (node: Node, command: PromoteCommand, source: Source): Plan 
     ...promotion(node),
     reason: command.reason || 'the promise to the other node was taken back by force',
     command: { type: 'promote', source, ...command },
-    steps: [withdrawStep(node), commitStep(node, restoration, 'planned'), ...serveSteps(node)],
+    steps: [
+      withdrawStep(node),
+      checkLineageStep(node),
+      commitStep(node, restoration, 'planned'),
+      ...serveSteps(node),
+    ],
     result: () => outcome(restoration),
   };
 };

@@ -17,6 +17,8 @@ export const serveSteps = (node: Node): Step[] => [
       await database.start(signal);
       await database.thaw();
       const { marker } = await database.live();
+      // The guard goes by it: what it saw before an adoption or a swap is not what is served now.
+      observeDatabase(node, { answers: true, marker });
       if (marker === undefined) throw lostMarker(node);
       // Before the first write: a database that has served is never again taken for the backup's content (H07).
       const { epoch } = node.state.current;

@@ -18,8 +18,16 @@ export const divergedName = (database: string, at: number): string =>
   suffixed(database, `_diverged_${timestamp(at)}`);
 
 /** Which of `names` are replaced copies of `database`, oldest first. Diverged ones are not: only a person may drop those. */
-export const replacedCopies = (database: string, names: readonly string[]): string[] => {
-  const stem = suffixed(database, '_before_00000000_000000').slice(0, -'00000000_000000'.length);
+export const replacedCopies = (database: string, names: readonly string[]): string[] =>
+  dated(replacedName(database, 0), names);
+
+/** Which of `names` are diverged copies of `database`, oldest first. */
+export const divergedCopies = (database: string, names: readonly string[]): string[] =>
+  dated(divergedName(database, 0), names);
+
+/** Those of `names` that differ from `example` in nothing but the date at their end. */
+const dated = (example: string, names: readonly string[]): string[] => {
+  const stem = example.slice(0, -'00000000_000000'.length);
   return names
     .filter((name) => name.startsWith(stem) && /^\d{8}_\d{6}$/.test(name.slice(stem.length)))
     .sort();

@@ -57,14 +57,17 @@ const stopForeignApp = async (node: Node): Promise<void> => {
 const servesOtherData = (node: Node): boolean => {
   const { lineage } = node.state.current;
   const seen = node.observed.database?.value;
-  return isServing(node) && seen?.answers === true && seen.marker?.lineage !== lineage;
+  if (lineage === null || !isServing(node)) return false;
+  return seen?.answers === true && seen.marker?.lineage !== lineage;
 };
 
-/** A boot looks again, and stops the app when it is so. */
+/** Also while an operation runs: a boot that waits for its peer has not come to the database yet. */
 const stopSeeds = async (node: Node): Promise<void> => {
-  if (node.runner.current !== undefined && node.runner.current.kind !== 'backup') return;
-  const reason = 'the app serves a database that is not the production data';
-  await node.runner.start(planBoot(node, reason), { source: 'agent' });
+  const { marker } = await node.stack.database.live();
+  observeDatabase(node, { answers: true, marker });
+  if (!servesOtherData(node)) return;
+  node.log.error({ marker }, 'the app serves a database that is not the production data');
+  await stopApp(node, AbortSignal.timeout(STOP_TIMEOUT));
 };
 
 /** Starts the app of a primary again when it has been down for long, each time waiting longer. */

@@ -8,7 +8,7 @@ describePostgres('H01: VCL2 is back and a pool holds sessions on its database', 
   let pool: SessionPool | undefined;
   afterEach(async () => {
     await pool?.close();
-    await pair.remove();
+    await pair?.remove();
   });
 
   test('the failback ends them, makes new ones wait, and VCL2 gets everything', async () => {

@@ -4,7 +4,7 @@ import { describePostgres } from '../support/postgres.js';
 
 describePostgres('H03: VCL3 was never enabled to reach VCL2', () => {
   let pair: Pair;
-  afterEach(() => pair.remove());
+  afterEach(() => pair?.remove());
 
   const reachability = async () => {
     const [two, three] = await Promise.all([pair.vcl2.agent.status(), pair.vcl3.agent.status()]);

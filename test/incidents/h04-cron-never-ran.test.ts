@@ -12,7 +12,7 @@ describePostgres('H04: backups were made on the day of the deploy and never agai
     pair = await startPair({ env: { BACKUP_MAX_AGE: '4s', NOTIFY_URLS: owners.url } });
   });
   afterEach(async () => {
-    await pair.remove();
+    await pair?.remove();
     await owners.close();
   });
 

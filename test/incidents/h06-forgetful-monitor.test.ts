@@ -4,7 +4,7 @@ import { describePostgres } from '../support/postgres.js';
 
 describePostgres('H06: the monitor restarts during an outage', () => {
   let pair: Pair;
-  afterEach(() => pair.remove());
+  afterEach(() => pair?.remove());
 
   test('it remembers that VCL3 is primary, and the old dump is not restored again', async () => {
     pair = await startPair({ vcl3: { MONITOR: 'on' } });
@@ -12,8 +12,8 @@ describePostgres('H06: the monitor restarts during an outage', () => {
     await vcl2.do('/backups');
     await vcl2.losePower();
     await serves(vcl3);
-    await eventually('the takeover has ended', async () => vcl3.lastOperation('promote'));
     await vcl3.write('during the outage');
+    const takeover = await vcl3.lastOperation('promote');
 
     await vcl3.agent.kill();
     await vcl3.agent.start();
@@ -32,13 +32,10 @@ describePostgres('H06: the monitor restarts during an outage', () => {
     ]);
     await looksAgain();
     expect(await vcl3.entries()).toEqual(['SEED', 'during the outage']);
-    expect(await promotes()).toHaveLength(1);
+    expect(await vcl3.lastOperation('promote')).toEqual(takeover);
     const databases = await vcl3.database.psql('SELECT datname FROM pg_database');
     expect(databases).not.toContain('ledger_');
   });
-
-  const promotes = async () =>
-    (await pair.vcl3.agent.operations()).filter(({ kind }) => kind === 'promote');
 
   const looksAgain = async () => {
     const lastLook = async () => (await pair.vcl3.agent.status()).peer.checkedAt;

@@ -8,8 +8,8 @@ describePostgres('H08: VCL2 reboots, and a restart policy starts its stale app',
   let pair: Pair;
   let vcl1: LoadBalancer;
   afterEach(async () => {
-    await vcl1.close();
-    await pair.remove();
+    await vcl1?.close();
+    await pair?.remove();
   });
 
   const seenByUsers = async (): Promise<string> => (await fetch(vcl1.url)).text();

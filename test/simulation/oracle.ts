@@ -360,7 +360,7 @@ export class Oracle {
     const acknowledged = missing.filter((row) => this.writes.get(row)?.isAcknowledged !== false);
     const before = this.authority;
     this.authority = machine;
-    this.#rows = new Set(live);
+    this.#rows = new Set([...live].filter((row) => row > 0));
     if (missing.length === 0 || before === machine) return;
     if (promotion?.backup == null) this.lost += acknowledged.length;
     else if (choice?.includes('nothing is lost'))

@@ -114,10 +114,15 @@ export class Machine {
 
   /** Somebody else starts app and database: a restart policy at boot, or a person. The agent is not asked. */
   async startByOthers(): Promise<void> {
-    const log = join(this.directory, 'others.log');
     await this.database.start();
-    await runCommand(splitCommand(this.#appStartCommand), { timeout: 30_000, log });
+    await this.startAppByOthers();
     await eventually('the app answers', () => this.entries());
+  }
+
+  /** Only the app, and without waiting for it: a guard at work may be faster. */
+  async startAppByOthers(): Promise<void> {
+    const log = join(this.directory, 'others.log');
+    await runCommand(splitCommand(this.#appStartCommand), { timeout: 30_000, log });
   }
 
   /** The machine is gone: agent, app and database at once. */
@@ -125,6 +130,21 @@ export class Machine {
     await this.agent.kill();
     this.killApp();
     await this.database.killHard();
+  }
+
+  /** The machine hangs: agent, app and database take connections and answer none of them, until `wake`. */
+  async hang(): Promise<void> {
+    await this.database.hang();
+    for (const pid of this.#pids()) process.kill(pid, 'SIGSTOP');
+  }
+
+  async wake(): Promise<void> {
+    await this.database.wake();
+    for (const pid of this.#pids()) process.kill(pid, 'SIGCONT');
+  }
+
+  #pids(): number[] {
+    return [this.agent.pid ?? 0, Number(readFileSync(this.#pidFile, 'utf8'))];
   }
 
   /** The next time an agent of this machine comes to these steps, it breaks there. */
@@ -160,10 +180,18 @@ export class Machine {
     throw new Error(`${path} on ${this.agent.name}: ${JSON.stringify(answer.body)}`);
   }
 
-  /** The operation of that kind that ended last. */
-  async lastOperation(kind: OperationRecord['kind']): Promise<OperationRecord | undefined> {
+  /** The operation of that kind that ended last; with `ending`, that ended last like this. */
+  async lastOperation(
+    kind: OperationRecord['kind'],
+    ending?: OperationRecord['state'],
+  ): Promise<OperationRecord | undefined> {
     const operations = await this.agent.operations();
-    return operations.find((record) => record.kind === kind && record.state !== 'running');
+    return operations.find(
+      (record) =>
+        record.kind === kind &&
+        record.state !== 'running' &&
+        record.state === (ending ?? record.state),
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Probe } from '../../ports/probe.js';
 import type { App } from '../../ports/stack.js';
+import { localExecutor } from '../command.js';
 import { createService, type ServiceCommands } from './service.js';
 
 const PROBE_TIMEOUT_MS = 5_000;
@@ -18,6 +19,12 @@ export const createHostApp = ({ healthUrl, probe, ...options }: HostAppOptions):
   const check = () => probe.get(healthUrl, PROBE_TIMEOUT_MS);
   // An app that is silent or hangs may still write.
   const isRunning = async () => (await check()).outcome !== 'refuses';
-  const service = createService({ ...options, isRunning, code: 'app-failed', address: healthUrl });
+  const service = createService({
+    ...options,
+    executor: localExecutor,
+    isRunning,
+    code: 'app-failed',
+    address: healthUrl,
+  });
   return { ...service, isRunning, check };
 };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sayDuration } from '../../pure/duration.js';
 import { ColdspareError, toColdspareError } from '../../pure/errors.js';
-import { runCommand, splitCommand } from '../command.js';
+import { type Executor, splitCommand } from '../command.js';
 
 const ASK_AGAIN_MS = 250;
 
@@ -12,11 +12,12 @@ export interface ServiceCommands {
 }
 
 export interface ServiceOptions {
+  executor: Executor;
   commands: ServiceCommands;
   /** Milliseconds. */
   timeouts: { start: number; stop: number };
   /** File for what the commands, and the service they leave running, print. */
-  log: string;
+  log?: string;
   isRunning: () => Promise<boolean>;
   /** The code of its errors, and where the service listens: for their text. */
   code: 'app-failed' | 'database-failed';
@@ -24,13 +25,20 @@ export interface ServiceOptions {
 }
 
 /** A service behind two commands, which need not be safe to repeat themselves: `pg_ctl stop` fails when nothing runs. */
-export const createService = ({ isRunning, timeouts, code, ...options }: ServiceOptions) => {
+export const createService = ({
+  executor,
+  isRunning,
+  timeouts,
+  code,
+  log,
+  ...options
+}: ServiceOptions) => {
   const start = splitCommand(options.commands.start);
   const stop = splitCommand(options.commands.stop);
 
   const run = async (argv: readonly string[], timeout: number, signal: AbortSignal) => {
     try {
-      await runCommand(argv, { timeout, signal, log: options.log });
+      await executor.run(argv, { timeout, signal, ...(log !== undefined && { log }) });
     } catch (error) {
       signal.throwIfAborted();
       const { message, remedy } = toColdspareError(error);

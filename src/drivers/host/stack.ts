@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import type { Probe } from '../../ports/probe.js';
 import type { Stack } from '../../ports/stack.js';
+import { localExecutor } from '../command.js';
 import {
   createPostgresDatabase,
   type DatabaseTimeouts,
@@ -36,11 +37,16 @@ export const createHostStack = (options: HostStackOptions): Stack => {
   return {
     name: 'host',
     database: createPostgresDatabase({
-      server: { ...address, tools: localTools({ password, folder: options.programs }) },
+      server: {
+        ...address,
+        executor: localExecutor,
+        tools: localTools({ password, folder: options.programs }),
+      },
       name,
       timeouts,
       ...(databaseCommands !== undefined && {
         service: createService({
+          executor: localExecutor,
           commands: databaseCommands,
           timeouts,
           log,

@@ -1,7 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { DumpFacts } from '../../ports/stack.js';
 import { readMarker } from '../../pure/marker.js';
-import { runCommand } from '../command.js';
 import { beginSnapshot, readInventory, readSequences } from './inventory.js';
 import { type SessionOptions, withSession } from './psql-session.js';
 import { readSurroundings } from './surroundings.js';
@@ -29,7 +28,7 @@ export const dumpDatabase = async (
       const inventory = await readInventory(session);
       const surroundings = await readSurroundings(session);
       const args = ['--format=custom', '--compress=1', `--snapshot=${snapshot}`];
-      await runCommand(connectedTool(server, 'pg_dump', database, args), {
+      await server.executor.run(connectedTool(server, 'pg_dump', database, args), {
         ...options,
         env: server.tools.env(),
         output: sink,

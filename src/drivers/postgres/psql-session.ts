@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { ColdspareError } from '../../pure/errors.js';
-import { openCommand } from '../command.js';
 import { connectedTool, type Server } from './tools.js';
 
 /** How long a session may take to say goodbye before it is killed. */
@@ -48,7 +47,7 @@ export const withSession = async <T>(
 
 const openSession = (server: Server, database: string, options: SessionOptions): PsqlSession => {
   options.signal?.throwIfAborted();
-  const child = openCommand(
+  const child = server.executor.open(
     connectedTool(server, 'psql', database, ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=0']),
     { ...options, env: server.tools.env() },
   );

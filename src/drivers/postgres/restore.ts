@@ -1,7 +1,6 @@
 import { pipeline, type Readable } from 'node:stream';
 import { ColdspareError, isError } from '../../pure/errors.js';
 import type { Manifest } from '../../pure/manifest.js';
-import { runCommand } from '../command.js';
 import { checkPlainDump } from './plain-dump.js';
 import { type PsqlSession, type SessionOptions, withSession } from './psql-session.js';
 import { identifier, literal } from './sql.js';
@@ -94,7 +93,7 @@ const load = async (
   // The broken stream reports itself to the reader at its end.
   const input = isPlain ? pipeline(content, checkPlainDump(), () => {}) : content;
   try {
-    await runCommand(argv, { ...options, env: server.tools.env(), input });
+    await server.executor.run(argv, { ...options, env: server.tools.env(), input });
   } catch (error) {
     if (options.signal?.aborted || isError(error, 'timed-out') || isError(error, 'backup-unusable'))
       throw error;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Executor } from '../command.js';
 
 /** Where PostgreSQL's own programs are: on this machine, or in the database's container. */
 export interface PostgresTools {
@@ -7,7 +8,7 @@ export interface PostgresTools {
   env(): Record<string, string>;
 }
 
-/** The programs of this machine. */
+/** The programs as a machine has them. */
 export const localTools = ({ password, folder }: LocalToolsOptions): PostgresTools => ({
   argv: (tool, args) => [folder === undefined ? tool : join(folder, tool), ...args],
   env: () => (password === undefined ? {} : { PGPASSWORD: password }),
@@ -20,6 +21,8 @@ interface LocalToolsOptions {
 }
 
 export interface Server {
+  /** Runs the tools. */
+  readonly executor: Executor;
   readonly tools: PostgresTools;
   /** As the tools reach it, always over TCP: a container's first-run server answers on the socket only (H24). */
   readonly host: string;

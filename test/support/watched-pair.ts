@@ -1,7 +1,6 @@
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { eventually, type FaultRule, type Machine, type Pair, startPair } from '../support/pair.js';
-import { describePostgres } from '../support/postgres.js';
-import { STEPS } from '../support/step-names.js';
+import { afterAll, beforeEach, expect } from 'vitest';
+import type { OperationKind } from '../../src/pure/operation.js';
+import { eventually, type FaultRule, type Machine, type Pair, startPair } from './pair.js';
 
 /** Fails before the effect, fails after it, and is killed on either side of it. */
 const CUTS: Pick<FaultRule, 'moment' | 'action'>[] = [
@@ -11,14 +10,15 @@ const CUTS: Pick<FaultRule, 'moment' | 'action'>[] = [
   { moment: 'after', action: 'kill' },
 ];
 
-const cases = (labels: string[]) =>
+/** Every cut of every step, one test each. */
+export const cases = (labels: string[]) =>
   labels.flatMap((label) => CUTS.map((cut) => ({ label, ...cut })));
 
 /**
  * A pair that is used for every case of a list, and watched all the time: never may both apps answer. After a
  * case that failed the next one gets a new pair.
  */
-const watchedPair = () => {
+export const watchedPair = () => {
   let pair: Pair | undefined;
   let watch: Watch | undefined;
   let acknowledged: string[] = [];
@@ -112,114 +112,23 @@ const watchBoth = ({ vcl2, vcl3 }: Pair): Watch => {
 };
 
 /** Starts a killed agent again, as its service manager would. */
-const revive = async (machine: Machine): Promise<void> => {
+export const revive = async (machine: Machine): Promise<void> => {
   if (machine.agent.isRunning) return;
   await machine.agent.start();
 };
 
 /** Until the agent has died of the fault, or the operation of that kind has ended. */
-const struck = (machine: Machine, kind: 'promote' | 'handover' | 'backup') =>
+export const struck = (machine: Machine, kind: OperationKind) =>
   eventually(`${kind} ends on ${machine.agent.name}`, async () => {
     if (!machine.agent.isRunning) return true;
     const [last] = (await machine.agent.operations()).filter((record) => record.kind === kind);
     return last !== undefined && last.state !== 'running';
   });
 
-describePostgres('every step of a takeover may be cut', () => {
-  const pair = watchedPair();
+/** The fault has struck, and nothing else. */
+export const expectStruck = async (machine: Machine, cut: FaultRule): Promise<void> => {
+  expect(await machine.hits()).toEqual([`${cut.label} ${cut.moment} ${cut.action}`]);
+};
 
-  test.each(cases(STEPS.promote))(
-    '$action $moment $label: nothing is lost, nobody serves twice',
-    async (cut) => {
-      const { vcl2, vcl3 } = pair;
-      await pair.write(vcl2, `before ${cut.label} ${cut.moment} ${cut.action}`);
-      await vcl2.breakApp();
-      await vcl3.inject([cut]);
-
-      await vcl3.agent.post('/promote', { reason: 'the app of VCL2 crashed' });
-      await struck(vcl3, 'promote');
-      await revive(vcl3);
-      expect(await vcl3.hits()).toEqual([`${cut.label} ${cut.moment} ${cut.action}`]);
-      await vcl2.mendApp();
-
-      // Rolled back: VCL2 has its role back. Committed or resumed: VCL3 has it.
-      const server = await pair.settled();
-      await pair.handBack(server);
-      expect(await pair.settled()).toBe(vcl2);
-    },
-  );
-});
-
-describePostgres('every step of a handover may be cut on the node that gives', () => {
-  const pair = watchedPair();
-
-  test.each(cases(STEPS.handover))(
-    '$action $moment $label: no write is lost, nobody serves twice',
-    async (cut) => {
-      const { vcl2 } = pair;
-      await pair.write(vcl2, `before ${cut.label} ${cut.moment} ${cut.action}`);
-      await vcl2.inject([cut]);
-
-      await vcl2.agent.post('/demote').catch(() => {});
-      await struck(vcl2, 'handover');
-      await revive(vcl2);
-      expect(await vcl2.hits()).toEqual([`${cut.label} ${cut.moment} ${cut.action}`]);
-
-      const server = await pair.settled();
-      await pair.handBack(server);
-      expect(await pair.settled()).toBe(vcl2);
-    },
-  );
-});
-
-describePostgres('every step of a handover may be cut on the node that takes', () => {
-  const pair = watchedPair();
-
-  test.each(cases(STEPS.takeOver))(
-    '$action $moment $label: no write is lost, nobody serves twice',
-    async (cut) => {
-      const { vcl2, vcl3 } = pair;
-      await pair.write(vcl2, `before ${cut.label} ${cut.moment} ${cut.action}`);
-      await vcl3.inject([cut]);
-
-      await vcl2.agent.post('/demote');
-      await struck(vcl3, 'promote');
-      await revive(vcl3);
-      expect(await vcl3.hits()).toEqual([`${cut.label} ${cut.moment} ${cut.action}`]);
-
-      const server = await pair.settled();
-      await pair.handBack(server);
-      expect(await pair.settled()).toBe(vcl2);
-    },
-  );
-});
-
-describePostgres('every step of a backup may be cut', () => {
-  const pair = watchedPair();
-
-  test.each(cases(STEPS.backup))(
-    '$action $moment $label: the next backup is complete on both nodes',
-    async (cut) => {
-      const { vcl2, vcl3 } = pair;
-      await pair.write(vcl2, `before ${cut.label} ${cut.moment} ${cut.action}`);
-      await vcl2.inject([cut]);
-
-      await vcl2.agent.post('/backups').catch(() => {});
-      await struck(vcl2, 'backup');
-      await revive(vcl2);
-      expect(await vcl2.hits()).toEqual([`${cut.label} ${cut.moment} ${cut.action}`]);
-      expect(await pair.settled()).toBe(vcl2);
-
-      const next = await vcl2.run('/backups');
-      expect(next.body).toMatchObject({ state: 'done' });
-      const newest = (await vcl3.agent.status()).latestBackup?.id;
-      expect(newest).toBe(next.body.result?.backup);
-    },
-  );
-});
-
-describe('the lists of steps', () => {
-  test('come from the operations and are not empty', () => {
-    for (const labels of Object.values(STEPS)) expect(labels.length).toBeGreaterThan(2);
-  });
-});
+/** What is written before a cut, so that its loss would show. */
+export const saying = (cut: FaultRule): string => `before ${cut.label} ${cut.moment} ${cut.action}`;

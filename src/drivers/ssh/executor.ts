@@ -1,0 +1,179 @@
+import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { finished } from 'node:stream/promises';
+import type { Client, ClientChannel } from 'ssh2';
+import { sayDuration } from '../../pure/duration.js';
+import { ColdspareError, type ErrorCode } from '../../pure/errors.js';
+import { type CommandOptions, type Executor, tailOf } from '../command.js';
+import { commandLine, environmentLines } from './command-line.js';
+
+/** What a program leaves running keeps its pipes open. Milliseconds to wait for them once it has ended itself. */
+const LAST_WORDS_MS = 500;
+
+const NOT_PERMITTED =
+  /permission denied|access denied|not permitted|not allowed|authentication required|password is required|must be (super|root)/i;
+
+type StartOptions = Pick<CommandOptions, 'timeout' | 'signal' | 'env'>;
+
+/**
+ * Programs on the other side of an SSH connection. They get no input; what they are given by environment goes
+ * through stdin. Throws `ssh-command-failed`, `ssh-not-permitted`, `ssh-timed-out`, `ssh-unreachable`.
+ */
+export const sshExecutor = (client: Client): Executor => ({
+  run: async (argv, options) => {
+    if (options.input !== undefined) throw new TypeError('no input goes to the other machine');
+    options.signal?.throwIfAborted();
+    const program = start(client, argv, options);
+    program.stdin.end();
+    const { output } = options;
+    if (output === undefined) program.letGoAfterExit();
+    let said = '';
+    const taking = output
+      ? drain(program.stdout, output)
+      : text(program.stdout).then((all) => {
+          said = all;
+        });
+    const broken = taking.then(
+      () => undefined,
+      (error: unknown) => {
+        program.end('was ended because its output could not be taken');
+        return error;
+      },
+    );
+    const end = await program.ended;
+    try {
+      options.signal?.throwIfAborted();
+      const failure = output?.errored ?? failureOf(argv, end) ?? (await broken);
+      if (failure !== undefined) throw failure;
+      if (output !== undefined) {
+        output.end();
+        await finished(output, { readable: false });
+      }
+      return said;
+    } catch (error) {
+      // Torn, not ended: whoever reads the other side must not take it for complete.
+      output?.destroy();
+      throw error;
+    }
+  },
+
+  open: (argv, options) => {
+    const { stdin, stdout, ended, end } = start(client, argv, options);
+    return {
+      stdin,
+      stdout,
+      ended: ended.then((how) => how.said || sayEnd(argv, how)),
+      kill: () => end('was ended'),
+    };
+  },
+});
+
+/** How a program ended: by itself with `code`, or for another reason. */
+interface End {
+  code?: number | undefined;
+  reason?: { error: ErrorCode; text: string };
+  /** Its last words. */
+  said: string;
+}
+
+/** Starts `argv`. Whatever the other side does, `ended` resolves within the time-out. */
+const start = (
+  client: Client,
+  argv: readonly string[],
+  { timeout, signal, env = {} }: StartOptions,
+) => {
+  const stdin = new PassThrough();
+  const stdout = new PassThrough();
+  let channel: ClientChannel | undefined;
+  let words = () => '';
+  let isOver = false;
+  let letsGo = false;
+  let settle: (end: End) => void;
+  const ended = new Promise<End>((resolve) => {
+    settle = resolve;
+  });
+
+  const finish = (end: Omit<End, 'said'>) => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(impatience);
+    client.off('close', lost);
+    signal?.removeEventListener('abort', cancelled);
+    if (end.code === undefined) channel?.signal('TERM');
+    channel?.destroy();
+    settle({ ...end, said: words() });
+  };
+  const fail = (error: ErrorCode, text: string) => {
+    stdout.destroy();
+    finish({ reason: { error, text } });
+  };
+  const letGo = (opened: ClientChannel, how: Omit<End, 'said'>) => {
+    opened.unpipe(stdout);
+    stdout.end();
+    finish(how);
+  };
+  const lost = () => fail('ssh-unreachable', 'was cut: the connection is lost');
+  const cancelled = () => fail('cancelled', 'was called off');
+  const impatience = setTimeout(
+    () => fail('ssh-timed-out', `did not end within ${sayDuration(timeout)}`),
+    timeout,
+  );
+  client.once('close', lost);
+  signal?.addEventListener('abort', cancelled, { once: true });
+
+  stdin.write(environmentLines(env));
+  try {
+    client.exec(commandLine(argv, Object.keys(env)), (error, opened) => {
+      if (error) return fail('ssh-not-permitted', `could not be started: ${error.message}`);
+      if (isOver) return void opened.destroy();
+      channel = opened;
+      words = tailOf(opened.stderr).text;
+      let how: Omit<End, 'said'> | undefined;
+      opened.on('exit', (code: number | null, killer?: string) => {
+        const text = `was ended by ${killer}`;
+        how = code === null ? { reason: { error: 'ssh-command-failed', text } } : { code };
+        if (letsGo) setTimeout(letGo, LAST_WORDS_MS, opened, how);
+      });
+      opened.on('close', () => (how === undefined ? lost() : finish(how)));
+      // Writing to a program that is gone shows in how it ended.
+      opened.on('error', () => {});
+      stdin.pipe(opened);
+      opened.pipe(stdout);
+    });
+  } catch {
+    lost();
+  }
+  return {
+    stdin,
+    stdout,
+    ended,
+    end: (text: string) => fail('ssh-command-failed', text),
+    letGoAfterExit: () => {
+      letsGo = true;
+    },
+  };
+};
+
+/** Resolves once `output` has taken everything; does not end it. @throws the error of a broken sink */
+const drain = async (stdout: Readable, output: Writable): Promise<void> => {
+  stdout.pipe(output, { end: false });
+  await Promise.race([
+    finished(stdout, { writable: false }),
+    finished(output, { readable: false }),
+  ]);
+};
+
+const failureOf = (argv: readonly string[], end: End): ColdspareError | undefined => {
+  if (end.code === 0) return undefined;
+  const isForbidden = end.code === 126 || NOT_PERMITTED.test(end.said);
+  const code = end.reason?.error ?? (isForbidden ? 'ssh-not-permitted' : 'ssh-command-failed');
+  return new ColdspareError(
+    code,
+    `on the other machine ${sayEnd(argv, end)}${end.said && `: ${end.said}`}`,
+    `run ${argv[0]} there as the user of PEER_SSH to see what it needs`,
+    { value: argv[0] },
+  );
+};
+
+const sayEnd = ([program]: readonly string[], { code, reason }: End): string =>
+  `${program} ${reason?.text ?? `exited with ${code}`}`;

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import { eventually } from '../support/pair.js';
+import { describePostgres } from '../support/postgres.js';
+import { STEPS } from '../support/step-names.js';
+import {
+  cases,
+  expectStruck,
+  revive,
+  saying,
+  struck,
+  watchedPair,
+} from '../support/watched-pair.js';
+
+describePostgres('every step of a backup may be cut', () => {
+  const pair = watchedPair();
+
+  const backUpAgain = async () => {
+    const { vcl2, vcl3 } = pair;
+    const next = await vcl2.run('/backups');
+    expect(next.body).toMatchObject({ state: 'done' });
+    expect((await vcl3.agent.status()).latestBackup?.id).toBe(next.body.result?.backup);
+  };
+
+  test.each(cases(STEPS.backup))(
+    'on the primary, $action $moment $label: the next one is complete on both nodes',
+    async (cut) => {
+      const { vcl2 } = pair;
+      await pair.write(vcl2, saying(cut));
+      await vcl2.inject([cut]);
+
+      await vcl2.agent.post('/backups').catch(() => {});
+      await struck(vcl2, 'backup');
+      await revive(vcl2);
+      await expectStruck(vcl2, cut);
+      expect(await pair.settled()).toBe(vcl2);
+      await backUpAgain();
+    },
+  );
+
+  test.each(cases(STEPS.receive))(
+    'on the standby, $action $moment $label: what is listed is whole',
+    async (cut) => {
+      const { vcl2, vcl3 } = pair;
+      await pair.write(vcl2, saying(cut));
+      await vcl3.inject([cut]);
+
+      await vcl2.agent.post('/backups');
+      // The push is tried again by itself, and finds the receiver as its crash left it.
+      await eventually('the fault strikes', async () => (await vcl3.hits()).length > 0);
+      if (cut.action === 'kill') await vcl3.agent.exited();
+      await revive(vcl3);
+      await struck(vcl2, 'backup');
+      await expectStruck(vcl3, cut);
+      expect(await pair.settled()).toBe(vcl2);
+      await backUpAgain();
+    },
+  );
+});

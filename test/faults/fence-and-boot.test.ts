@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest';
+import { eventually } from '../support/pair.js';
+import { describePostgres } from '../support/postgres.js';
+import { STEPS } from '../support/step-names.js';
+import {
+  cases,
+  expectStruck,
+  revive,
+  saying,
+  struck,
+  watchedPair,
+} from '../support/watched-pair.js';
+
+describePostgres('every step of a fence may be cut on the old primary', () => {
+  const pair = watchedPair();
+
+  test.each(cases(STEPS.fence))(
+    '$action $moment $label: nothing is lost, nobody serves twice',
+    async (cut) => {
+      const { vcl2, vcl3 } = pair;
+      await pair.write(vcl2, saying(cut));
+      // Whatever comes of the fence, VCL3 has a backup with everything.
+      expect((await vcl2.run('/backups')).body).toMatchObject({ state: 'done' });
+      await vcl2.breakApp();
+      await vcl2.inject([cut]);
+
+      await vcl3.agent.post('/promote', { reason: 'the app of VCL2 crashed' });
+      await struck(vcl3, 'promote');
+      await expectStruck(vcl2, cut);
+      await vcl2.mendApp();
+      await revive(vcl2);
+
+      await pair.handBack(await pair.settled());
+      expect(await pair.settled()).toBe(vcl2);
+    },
+  );
+});
+
+describePostgres('every step of taking the role back may be cut', () => {
+  const pair = watchedPair();
+
+  test.each(cases(STEPS.resume))('$action $moment $label: VCL2 serves again', async (cut) => {
+    const { vcl2, vcl3 } = pair;
+    await pair.write(vcl2, saying(cut));
+    await vcl2.breakApp();
+    await vcl3.inject([{ label: 'promote.restore', moment: 'before', action: 'fail' }]);
+    await vcl2.inject([cut]);
+
+    expect((await vcl3.run('/promote')).body).toMatchObject({ code: 'internal' });
+    await vcl2.mendApp();
+    await eventually('the fault strikes', async () => (await vcl2.hits()).length > 0);
+    if (cut.action === 'kill') await vcl2.agent.exited();
+    await revive(vcl2);
+    await expectStruck(vcl2, cut);
+    expect(await pair.settled()).toBe(vcl2);
+  });
+});
+
+describePostgres('every step of a start may be cut', () => {
+  const pair = watchedPair();
+
+  test.each(cases(STEPS.bootPrimary))(
+    'of a primary: $action $moment $label: it serves in the end',
+    async (cut) => {
+      const { vcl2 } = pair;
+      await pair.write(vcl2, saying(cut));
+      await vcl2.losePower();
+      await vcl2.inject([cut]);
+
+      await vcl2.agent.start().catch(() => {});
+      await struck(vcl2, 'boot');
+      await revive(vcl2);
+      await expectStruck(vcl2, cut);
+      expect(await pair.settled()).toBe(vcl2);
+    },
+  );
+
+  test.each(cases(STEPS.bootStandby))(
+    'of a standby: $action $moment $label: it is cold in the end',
+    async (cut) => {
+      const { vcl2, vcl3 } = pair;
+      await pair.write(vcl2, saying(cut));
+      await vcl3.losePower();
+      await vcl3.inject([cut]);
+
+      await vcl3.agent.start().catch(() => {});
+      await struck(vcl3, 'boot');
+      await revive(vcl3);
+      await expectStruck(vcl3, cut);
+      expect(await pair.settled()).toBe(vcl2);
+      expect(await vcl3.entries()).toBeUndefined();
+    },
+  );
+
+  test.each(cases(STEPS.standDown))(
+    'of a superseded primary: $action $moment $label: it gets everything back',
+    async (cut) => {
+      const { vcl2, vcl3 } = pair;
+      await pair.write(vcl2, saying(cut));
+      expect((await vcl2.run('/backups')).body).toMatchObject({ state: 'done' });
+      await vcl2.losePower();
+      expect((await vcl3.run('/promote')).body).toMatchObject({ state: 'done' });
+      await vcl2.inject([cut]);
+
+      await vcl2.agent.start().catch(() => {});
+      await eventually('the fault strikes', async () => (await vcl2.hits()).length > 0);
+      if (cut.action === 'kill') await vcl2.agent.exited();
+      await revive(vcl2);
+      await expectStruck(vcl2, cut);
+
+      await pair.handBack(await pair.settled());
+      expect(await pair.settled()).toBe(vcl2);
+    },
+  );
+});

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { describePostgres } from '../support/postgres.js';
+import { STEPS } from '../support/step-names.js';
+import {
+  cases,
+  expectStruck,
+  revive,
+  saying,
+  struck,
+  watchedPair,
+} from '../support/watched-pair.js';
+
+describePostgres('every step of a handover may be cut on the node that gives', () => {
+  const pair = watchedPair();
+
+  test.each(cases(STEPS.handover))(
+    '$action $moment $label: no write is lost, nobody serves twice',
+    async (cut) => {
+      const { vcl2 } = pair;
+      await pair.write(vcl2, saying(cut));
+      await vcl2.inject([cut]);
+
+      await vcl2.agent.post('/demote').catch(() => {});
+      await struck(vcl2, 'handover');
+      await revive(vcl2);
+      await expectStruck(vcl2, cut);
+
+      await pair.handBack(await pair.settled());
+      expect(await pair.settled()).toBe(vcl2);
+    },
+  );
+});

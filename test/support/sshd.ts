@@ -1,0 +1,133 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { describe } from 'vitest';
+import { eventually } from '../../scripts/lib/agent-process.js';
+import { describePostgres, freePort } from './postgres.js';
+
+const SSHD = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/opt/homebrew/sbin/sshd'].find(existsSync);
+/** Of sshd itself, when it runs as root. */
+const PRIVILEGE_SEPARATION = '/run/sshd';
+
+/** `describe` for tests that need PostgreSQL and an installed sshd; skipped with the reason in its name, but never in CI. */
+export const describeSshd = (name: string, tests: () => void): void => {
+  if (SSHD !== undefined) {
+    describePostgres(name, tests);
+  } else if (process.env.CI === 'true') {
+    throw new Error(`${name}: sshd is not installed (openssh-server)`);
+  } else {
+    console.warn(`SKIPPED ${name}: sshd is not installed (openssh-server)`);
+    describe.skip(`${name} (sshd is not installed)`, tests);
+  }
+};
+
+/** A real sshd on a free port of 127.0.0.1, with a host key and an authorized key of its own. */
+export class Sshd {
+  readonly port: number;
+  readonly user = userInfo().username;
+  readonly #directory: string;
+  #process: ChildProcess | undefined;
+
+  private constructor(directory: string, port: number) {
+    this.#directory = directory;
+    this.port = port;
+  }
+
+  static async start(): Promise<Sshd> {
+    const directory = await mkdtemp(join(tmpdir(), 'coldspare-sshd-'));
+    const sshd = new Sshd(directory, await freePort());
+    if (userInfo().uid === 0) mkdirSync(PRIVILEGE_SEPARATION, { recursive: true, mode: 0o755 });
+    sshd.makeKey('host');
+    sshd.makeKey('client');
+    const publicKey = await readFile(`${sshd.keyFile}.pub`, 'utf8');
+    // All that coldspare needs of an account is to run commands.
+    await writeFile(join(directory, 'authorized_keys'), `restrict ${publicKey}`);
+    await writeFile(
+      join(directory, 'config'),
+      `Port ${sshd.port}
+ListenAddress 127.0.0.1
+HostKey ${join(directory, 'host')}
+AuthorizedKeysFile ${join(directory, 'authorized_keys')}
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+LogLevel ERROR
+`,
+    );
+    await sshd.#run();
+    return sshd;
+  }
+
+  /** The private key that is let in. */
+  get keyFile(): string {
+    return join(this.#directory, 'client');
+  }
+
+  /** `SHA256:…`, as ssh-keygen shows it. */
+  get hostKey(): string {
+    const shown = execFileSync('ssh-keygen', ['-lf', join(this.#directory, 'host.pub')], {
+      encoding: 'utf8',
+    });
+    return shown.split(' ')[1] ?? '';
+  }
+
+  /** A new key pair; the file of its private key. */
+  makeKey(name: string, ...options: string[]): string {
+    const file = join(this.#directory, name);
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file, ...options], {
+      input: 'y\n',
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    return file;
+  }
+
+  /** The machine was installed anew, or somebody is in between. */
+  async changeHostKey(): Promise<void> {
+    await this.#end();
+    this.makeKey('host');
+    await this.#run();
+  }
+
+  /** Takes connections and says nothing, until `wake`. */
+  hang(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  wake(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  async remove(): Promise<void> {
+    await this.#end();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #run(): Promise<void> {
+    const child = spawn(SSHD ?? '', ['-D', '-e', '-f', join(this.#directory, 'config')], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    this.#process = child;
+    await eventually('sshd listens', async () => {
+      if (child.exitCode !== null) throw new Error(`sshd ended with ${child.exitCode}`);
+      const socket = connect({ port: this.port, host: '127.0.0.1' });
+      await once(socket, 'connect').finally(() => socket.destroy());
+      return true;
+    });
+  }
+
+  async #end(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    child.kill('SIGCONT');
+    await exited;
+  }
+}
