@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -50,15 +50,25 @@ const play = async (from: number, end: number, every: number): Promise<Figures> 
 /** One child a core, each with its share of the seeds. */
 const playAll = async (): Promise<Figures> => {
   const cores = availableParallelism();
-  const shares = Array.from({ length: cores }, async (_, index) => {
-    const share = `--share=${index}/${cores}`;
-    const child = fork(fileURLToPath(import.meta.url), [...process.argv.slice(2), share]);
-    const ended = once(child, 'exit');
-    const answer = await Promise.race([once(child, 'message'), ended.then(() => undefined)]);
-    if (answer === undefined) throw new Error(`a share of the simulation ended without an answer`);
-    return answer[0] as Figures;
+  const children = Array.from({ length: cores }, (_, index) =>
+    fork(fileURLToPath(import.meta.url), [...process.argv.slice(2), `--share=${index}/${cores}`]),
+  );
+  const shares = children.map(async (child) => {
+    const figures = await answerOf(child);
+    if (values['until-violation'] && figures.failures.length > 0)
+      for (const other of children) other.kill();
+    return figures;
   });
   return (await Promise.all(shares)).reduce(add);
+};
+
+/** A child that another one's violation has ended adds nothing. */
+const answerOf = async (child: ChildProcess): Promise<Figures> => {
+  const ended = once(child, 'exit').then(() => undefined);
+  const answer = await Promise.race([once(child, 'message'), ended]);
+  if (answer !== undefined) return answer[0] as Figures;
+  if (child.signalCode === 'SIGTERM') return noFigures();
+  throw new Error('a share of the simulation ended without an answer');
 };
 
 if (values.help) {

@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream';
+import type { DumpFacts } from '../ports/stack.js';
 import { newBackupId } from '../pure/backup-id.js';
 import type { BackupCommand } from '../pure/commands.js';
 import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
@@ -101,45 +103,55 @@ const rememberFinalStep = (node: Node, taken: Taken): Step => ({
 const isOurs = (id: string, { state }: Node): boolean =>
   Number(id.at(-1)) % 2 === (state.current.parity === 'odd' ? 1 : 0);
 
-/** A committed backup on this node's disk, counted and dumped in one snapshot. */
+/** A committed backup on this node's disk, of its own database. */
 export const dumpStep = (node: Node, taken: Taken): Step => ({
   name: 'dump',
   run: async ({ signal }) => {
-    const { state, settings, backups, clock, stack } = node;
-    const sequence = await state.nextSequence();
-    const takenAt = clock.now();
-    const isTaken = (candidate: string) => backups.has(candidate) || !isOurs(candidate, node);
-    const id = newBackupId(settings.backupPrefix, takenAt, isTaken);
-    const { sink, received } = await backups.open(id);
-    try {
-      const facts = await stack.database.dump(sink, signal);
+    const sequence = await node.state.nextSequence();
+    const { database } = node.stack;
+    const dump = async (sink: Writable) => {
+      const facts = await database.dump(sink, signal);
       // The guard goes by it, and stops an app that serves other data than ours.
       observeDatabase(node, { answers: true, marker: facts.marker });
-      const { lineage, epoch } = state.current;
+      const { lineage, epoch } = node.state.current;
       if (lineage === null || facts.marker?.lineage !== lineage)
-        throw foreign(node, facts.marker?.lineage);
-      taken.manifest = {
-        id,
-        database: settings.databaseName,
-        node: settings.nodeName,
-        takenAt: new Date(takenAt).toISOString(),
-        epoch,
-        sequence,
-        lineage,
-        format: facts.format,
-        serverVersion: facts.serverVersion,
-        inventory: facts.inventory,
-        surroundings: facts.surroundings,
-        ...(await received),
-      };
-      await backups.commit(taken.manifest);
-    } catch (error) {
-      sink.destroy();
-      throw error;
-    }
-    return `${id}: ${taken.manifest.bytes} bytes`;
+        throw foreignDatabase(node, facts.marker?.lineage);
+      return { ...facts, lineage, epoch, sequence };
+    };
+    taken.manifest = await keepDump(node, dump);
+    return `${taken.manifest.id}: ${taken.manifest.bytes} bytes`;
   },
 });
+
+type Numbered = DumpFacts & Pick<Manifest, 'lineage' | 'epoch' | 'sequence'>;
+
+/** Streams what `dump` writes into a committed backup on this node's disk. Nothing stays of one that fails. */
+export const keepDump = async (
+  node: Node,
+  dump: (sink: Writable) => Promise<Numbered>,
+): Promise<Manifest> => {
+  const { settings, backups, clock } = node;
+  const takenAt = clock.now();
+  const isTaken = (candidate: string) => backups.has(candidate) || !isOurs(candidate, node);
+  const id = newBackupId(settings.backupPrefix, takenAt, isTaken);
+  const { sink, received } = await backups.open(id);
+  try {
+    const { marker: _, ...facts } = await dump(sink);
+    const manifest: Manifest = {
+      id,
+      database: settings.databaseName,
+      node: settings.nodeName,
+      takenAt: new Date(takenAt).toISOString(),
+      ...facts,
+      ...(await received),
+    };
+    await backups.commit(manifest);
+    return manifest;
+  } catch (error) {
+    sink.destroy();
+    throw error;
+  }
+};
 
 /** The backup at the peer, committed. Tries again with growing pauses; a refusal is final. */
 export const pushStep = (node: Node, taken: Taken): Step => ({
@@ -225,7 +237,7 @@ const report = ({ manifest }: Taken): Record<string, unknown> => ({
   sha256: manifest?.sha256 ?? null,
 });
 
-const foreign = (node: Node, found: string | undefined): ColdspareError =>
+export const foreignDatabase = (node: Node, found: string | undefined): ColdspareError =>
   new ColdspareError(
     'foreign-lineage',
     `the database ${node.settings.databaseName} carries ${found === undefined ? 'no lineage' : `the lineage ${found}`}, expected ${node.state.current.lineage}: it was recreated, and is not backed up over the good backups`,

@@ -2,7 +2,7 @@ import { divergedCopies, divergedName } from '../pure/database-names.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError, toColdspareError } from '../pure/errors.js';
 import type { NodeStatus } from '../pure/status.js';
-import { yieldSteps } from './fence.js';
+import { obeyFence, yieldSteps } from './fence.js';
 import { lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import type { Plan, Step } from './plan.js';
@@ -134,6 +134,7 @@ export const checkLineageStep = (node: Node): Step => ({
       await stopApp(node, signal);
       throw notOurs(node, exists, marker?.lineage);
     }
+    await obeyFence(node, marker);
     if (lineage !== null) return `lineage ${lineage}`;
     const adopted = marker?.lineage ?? node.ids.random();
     // The database first: cut in between, the next start finds the lineage there.
@@ -184,12 +185,15 @@ const setAside = async (
   const { agent } = await lookAtPeer(node);
   const restored = 'error' in agent ? null : (agent.promotion?.backup ?? null);
   if (restored !== null && restored === standDown.finalBackup) {
-    return `the other node serves everything that was written here (${restored})`;
+    return nothingDiverged(restored);
   }
   const { database } = node.stack;
   await database.start(signal);
   const { databaseName } = node.settings;
-  if ((await database.live()).exists) {
+  const { exists, marker } = await database.live();
+  // Fenced without our agent, it is frozen since the dump that the other node took of it.
+  if (restored !== null && restored === marker?.fenced?.backup) return nothingDiverged(restored);
+  if (exists) {
     const diverged = await sayDivergence(node, restored);
     const name = divergedName(databaseName, node.clock.now());
     await database.setAside(name);
@@ -200,6 +204,9 @@ const setAside = async (
   if (name === undefined) return 'there was no database to keep';
   return sayKept(node, standDown.epoch, name, 'what it has that the other node lacks is not known');
 };
+
+const nothingDiverged = (restored: string): string =>
+  `the other node serves everything that was written here (${restored})`;
 
 const sayKept = (node: Node, epoch: number, name: string, diverged: string): string => {
   const detail = `kept as ${name}: ${diverged}`;

@@ -35,7 +35,8 @@ export const chooseBackup = (
   { force }: Pick<PromoteCommand, 'force'>,
   { rejected, complete }: Pick<Restoration, 'rejected' | 'complete'>,
 ): Manifest => {
-  const [newest] = usableBackups(node, rejected);
+  const usable = usableBackups(node, rejected);
+  const newest = usable.find(({ id }) => id === complete) ?? usable[0];
   if (newest === undefined) throw noBackup(node, rejected);
   const { backupMaxAge } = node.settings;
   const isTooOld = newest.id !== complete && ageOf(node, newest) > backupMaxAge;
@@ -49,8 +50,8 @@ export const chooseBackup = (
 };
 
 /**
- * Says before anything is touched what the takeover would cost, and refuses when no backup would do and no
- * agent is left to give a better one. Claims the epoch.
+ * Says before anything is touched what the takeover would cost, and refuses when no backup would do and nobody
+ * is left to give a better one. Claims the epoch.
  */
 export const weighStep = (node: Node, command: PromoteCommand, restoration: Restoration): Step => ({
   name: 'weigh',
@@ -102,9 +103,11 @@ const take = (node: Node, restoration: Restoration, chosen: Manifest): string =>
   return `${fallenBack.join('')}${restoration.loss}`;
 };
 
-const mayBeRescued = (node: Node): boolean => {
-  const agent = node.observed.peer?.value;
-  return node.settings.rescueTimeout > 0 && agent !== undefined && !('error' in agent);
+/** Whether the old primary was there to give a last dump when it was looked at last, or its machine may be. */
+export const mayBeRescued = ({ settings, observed, machine }: Node): boolean => {
+  const agent = observed.peer?.value;
+  const answers = agent !== undefined && !('error' in agent);
+  return settings.rescueTimeout > 0 && (answers || machine !== undefined);
 };
 
 const noBackup = (node: Node, rejected: Restoration['rejected']): Refused =>

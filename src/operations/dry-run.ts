@@ -1,6 +1,6 @@
 import type { DemoteCommand, PromoteCommand } from '../pure/commands.js';
 import { type ColdspareError, toColdspareError } from '../pure/errors.js';
-import { chooseBackup, sayLoss } from './choose-steps.js';
+import { chooseBackup, mayBeRescued, sayLoss } from './choose-steps.js';
 import { goAhead } from './confirm-step.js';
 import { planHandover, refuseDemote } from './handover.js';
 import { lookAtPeer, lookAtWitness } from './look.js';
@@ -29,8 +29,7 @@ export const dryRunPromote = async (node: Node, command: PromoteCommand): Promis
   const refusal =
     whyRefused(() => refusePromote(node, command)) ??
     (command.force ? undefined : whyRefused(() => goAhead(situation, peer))) ??
-    // An agent that answers may still give a last dump.
-    ('error' in look.agent ? choice.error : undefined);
+    (mayBeRescued(node) ? undefined : choice.error);
   return {
     wouldRun: refusal === undefined,
     refusal: refusal === undefined ? null : explain(refusal),

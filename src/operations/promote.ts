@@ -57,7 +57,7 @@ const planFailover = (node: Node, command: PromoteCommand, source: Source): Plan
     steps: [
       confirmStep(node, command, source),
       weighStep(node, command, restoration),
-      ...fencePeerSteps(node, restoration, fencing),
+      ...fencePeerSteps(node, command, restoration, fencing),
       chooseStep(node, command, restoration),
       ...restoreSteps(node, restoration),
       commitStep(node, restoration, 'unplanned'),
@@ -67,6 +67,7 @@ const planFailover = (node: Node, command: PromoteCommand, source: Source): Plan
     result: () => ({
       ...outcome(restoration),
       fenced: fencing.outcome ?? null,
+      sshError: fencing.sshError ?? null,
       rescue: restoration.complete ?? fencing.notRescued ?? null,
     }),
   };

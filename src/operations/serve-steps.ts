@@ -22,8 +22,9 @@ export const serveSteps = (node: Node): Step[] => [
       if (marker === undefined) throw lostMarker(node);
       // Before the first write: a database that has served is never again taken for the backup's content (H07).
       const { epoch } = node.state.current;
-      if (!marker.served || marker.epoch !== epoch)
-        await database.mark({ ...marker, epoch, served: true });
+      const { lineage, backup, fenced } = marker;
+      if (!marker.served || marker.epoch !== epoch || fenced !== undefined)
+        await database.mark({ lineage, epoch, backup, served: true });
       return undefined;
     },
   },

@@ -11,6 +11,20 @@ const markerSchema = z.object({
   backup: z.string().nullable(),
   /** True from just before the app may write to it: such a database is not the backup's content any more. */
   served: z.boolean(),
+  /**
+   * Left by the other node when it takes over without this node's agent, which has to obey when it is back: the
+   * database is frozen for that operation, which means to take that epoch.
+   */
+  fenced: z
+    .object({
+      operation: z.string(),
+      epoch: z.int().positive(),
+      /** The backup that holds everything in here; null when none was taken. */
+      backup: z.string().nullable(),
+      /** That backup's number in the marker's epoch, not to be given again. */
+      sequence: z.int().nonnegative(),
+    })
+    .optional(),
 });
 export type Marker = z.infer<typeof markerSchema>;
 

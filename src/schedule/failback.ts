@@ -18,6 +18,8 @@ export const createFailback = (node: Node): (() => Promise<void>) => {
   let failures = 0;
   return async () => {
     const { failbackDue } = node.state.current;
+    // The last one succeeded; what it cost to get there is not held against the next outage.
+    if (!failbackDue) failures = 0;
     const isWanted = node.settings.failback === 'auto' && failbackDue && isServing(node);
     if (
       !isWanted ||

@@ -45,6 +45,8 @@ interface Promotion {
 
 /** How long two that can talk to each other may take to end what a cut link had let happen. Milliseconds. */
 const PATIENCE = 30_000;
+/** Messages that take longer than this may miss a deadline: nobody can tell that from silence. Milliseconds. */
+const SLOW = 1_000;
 
 /**
  * Knows what really happened, and compares it with what must always hold. What it is told about is true on the
@@ -65,16 +67,17 @@ export class Oracle {
   readonly #states = new Map<Machine, StateData>();
   readonly #promotions = new Map<Machine, Promotion>();
   readonly #claimed = new Map<number, Machine>();
-  /** When a content was last dumped. */
-  readonly #dumps = new Map<string, number>();
+  /** When a content was last dumped; undefined when that was on a node that somebody had superseded already. */
+  readonly #dumps = new Map<string, number | undefined>();
   /** The true content of each backup, as first committed, and when it was dumped. */
-  readonly #backups = new Map<string, { content: string; snapshot: number }>();
+  readonly #backups = new Map<string, { content: string; snapshot: number | undefined }>();
   readonly #committedAt = new Map<string, number>();
   readonly #begunAt = new Map<string, number>();
   readonly #choseAt = new Map<Machine, number>();
   readonly #announced: { machine: Machine; at: number; announcement: Announcement }[] = [];
   readonly #onceLost = new Set<number>();
   readonly #seededSince = new Map<Machine, number>();
+  readonly #thrownAway = new Set<number>();
   readonly #wiped = new Set<Machine>();
   readonly #restored = new Map<Machine, Set<number>>();
   /** Every row that the primary of the highest epoch holds. */
@@ -124,8 +127,8 @@ export class Oracle {
       this.violate(5, `${machine.name} removed ${removed.id}, its number ${rank + 1} of ${keep}`);
   }
 
-  dumped(text: string): void {
-    this.#dumps.set(text, this.#timeline.now);
+  dumped(machine: Machine, text: string): void {
+    this.#dumps.set(text, machine === this.authority ? this.#timeline.now : undefined);
   }
 
   restored(machine: Machine, content: string, manifest: Manifest, rows: Set<number>): void {
@@ -183,8 +186,11 @@ export class Oracle {
     this.#checkList(machine);
   }
 
-  wiped(machine: Machine): void {
+  /** Somebody is about to throw the machine's volume away. */
+  wiping(machine: Machine): void {
     this.#wiped.add(machine);
+    for (const { rows } of machine.server.databases.values())
+      for (const row of rows) this.#thrownAway.add(row);
   }
 
   isWiped(machine: Machine): boolean {
@@ -244,6 +250,7 @@ export class Oracle {
       a.agent?.isListening === true &&
       b.agent?.isListening === true &&
       this.#network.lossRate === 0 &&
+      this.#network.slowest < SLOW &&
       this.#network.isOpenBothWays(a.name, b.name) &&
       !a.disk.isFull &&
       !b.disk.isFull;
@@ -292,11 +299,11 @@ export class Oracle {
       this.#contactSince !== undefined &&
       this.#contactSince < began &&
       this.#network.lastFailure < began;
-    const how = `${winner.name} at epoch ${promotion.epoch} by ${record?.id}, ${loser.name} at ${this.#epochOf(loser)}`;
+    const fence = record?.steps.findLast(({ name }) => name === 'fence');
+    const how = `${winner.name} at epoch ${promotion.epoch} by ${record?.id}, ${loser.name} at ${this.#epochOf(loser)}, fence: ${fence?.detail}`;
     if (couldTalk) return `!both take writes though they could talk all the time: ${how}`;
     if (record?.command.type === 'take-over')
       return `!${loser.name} takes writes after it has handed over: ${how}`;
-    const fence = record?.steps.findLast(({ name }) => name === 'fence');
     const force = record?.command.force === true;
     if (fence === undefined)
       return force ? 'a promise was taken back by force' : `!no fence: ${how}`;
@@ -371,13 +378,12 @@ export class Oracle {
   #checkLoss(machine: Machine, id: string, missing: number[], acknowledged: number): void {
     this.lost += acknowledged;
     const snapshot = this.#backups.get(id)?.snapshot;
-    if (snapshot === undefined) {
-      this.violate(3, `nobody knows when ${id} was dumped`);
-      return;
-    }
     // What an earlier promote had left aside may have come back with another branch, and go again with this one.
     const early = missing.filter(
-      (row) => !this.#onceLost.has(row) && (this.writes.get(row)?.at ?? 0) < snapshot,
+      (row) =>
+        snapshot !== undefined &&
+        !this.#onceLost.has(row) &&
+        (this.writes.get(row)?.at ?? 0) < snapshot,
     );
     for (const row of missing) this.#onceLost.add(row);
     if (early.length > 0)
@@ -422,7 +428,7 @@ export class Oracle {
       this.violate(5, `${machine.name} committed ${manifest.id}, a dump of seeds`);
     const known = this.#backups.get(manifest.id);
     if (known === undefined)
-      this.#backups.set(manifest.id, { content, snapshot: this.#dumps.get(content) ?? 0 });
+      this.#backups.set(manifest.id, { content, snapshot: this.#dumps.get(content) });
     else if (known.content !== content)
       this.violate(5, `${manifest.id} is one thing on one node and another on the other`);
   }
@@ -464,7 +470,8 @@ export class Oracle {
     }
     const everywhere = this.#everywhere();
     for (const { row, machine, isAcknowledged, isForeign } of this.writes.values()) {
-      if (!isAcknowledged || isForeign || this.#rows.has(row) || this.#wiped.has(machine)) continue;
+      if (!isAcknowledged || isForeign || this.#rows.has(row) || this.#thrownAway.has(row))
+        continue;
       if (!everywhere.has(row))
         this.violate(
           3,

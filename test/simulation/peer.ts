@@ -151,7 +151,9 @@ export const createPeer =
               timeline.after(1_000, () => stream.destroy(unreachable('the upload broke off')));
               return;
             }
-            const chunk = rest[index];
+            // Something between the two may end it too early without saying so.
+            const isCut = random.chance(network.lossRate);
+            const chunk = isCut ? undefined : rest[index];
             stream.push(chunk ?? null);
             if (chunk !== undefined)
               timeline.after(random.between(1, 20 * network.slowest), () => next(index + 1));

@@ -285,11 +285,13 @@ const sicken: Trouble = (world) => {
   });
 };
 
+const HOUR = 3_600_000;
+
 const setClock: Trouble = (world) => {
   const machine = anyOf(world);
-  const step = world.random.pick([-3_600_000, 3_600_000]);
-  world.fault('clock set', machine.name, `${step} ms`);
-  machine.clockError += step;
+  // Never further than that from the truth: two hours make a backup too old.
+  machine.clockError = machine.clockError === 0 ? world.random.pick([-HOUR, HOUR]) : 0;
+  world.fault('clock set', machine.name, `${machine.clockError} ms wrong`);
 };
 
 const rotBackup: Trouble = (world) => {
@@ -310,9 +312,9 @@ const recreateVolume: Trouble = (world) => {
   // Before it was adopted, nobody can tell seeds from production data.
   if (world.oracle.stateOf(machine)?.lineage == null) return;
   world.fault('volume recreated', machine.name);
+  world.oracle.wiping(machine);
   machine.losePower();
   machine.recreateVolume();
-  world.oracle.wiped(machine);
   comeBack(world, machine, random.between(1_000, 10_000));
   timeline.after(random.between(10_000, 30_000), () => {
     if (!machine.isUp) return;

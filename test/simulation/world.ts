@@ -172,7 +172,7 @@ export class World {
       stack: {
         name: 'embedded',
         database: createDatabase(machine.server, health, life, random, {
-          dumped: (content) => oracle.dumped(content),
+          dumped: (content) => oracle.dumped(machine, content),
           restored: (content, manifest, rows) => oracle.restored(machine, content, manifest, rows),
           swapping: (marker) => oracle.swapping(machine, marker),
           settingAside: () => oracle.settingAside(machine),

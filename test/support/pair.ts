@@ -32,6 +32,7 @@ export class Machine {
   readonly agent: AgentProcess;
   readonly database: Cluster;
   readonly appUrl: string;
+  readonly appStopCommand: string;
   readonly directory: string;
   readonly #appStartCommand: string;
   readonly #pidFile: string;
@@ -41,12 +42,14 @@ export class Machine {
     database: Cluster;
     appUrl: string;
     appStartCommand: string;
+    appStopCommand: string;
     directory: string;
   }) {
     this.agent = options.agent;
     this.database = options.database;
     this.appUrl = options.appUrl;
     this.directory = options.directory;
+    this.appStopCommand = options.appStopCommand;
     this.#appStartCommand = options.appStartCommand;
     this.#pidFile = join(options.directory, 'app.pid');
   }
@@ -331,5 +334,12 @@ const createMachine = async (
     join(directory, 'agent.log'),
     MAIN,
   );
-  return new Machine({ agent, database, appUrl, appStartCommand: service('start'), directory });
+  return new Machine({
+    agent,
+    database,
+    appUrl,
+    appStartCommand: service('start'),
+    appStopCommand: service('stop'),
+    directory,
+  });
 };

@@ -35,7 +35,7 @@ export interface Cluster {
   stopCommand: string;
   /** Runs SQL in `database` and answers what psql prints, unaligned. */
   psql(sql: string, database?: string): Promise<string>;
-  /** Starts it as the start command does. */
+  /** Starts it as the start command does, unless it runs. */
   start(): Promise<void>;
   /** The machine loses power: no shutdown checkpoint. */
   killHard(): Promise<void>;
@@ -85,7 +85,13 @@ fsync = off
     const [pid] = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n');
     process.kill(Number(pid), name);
   };
+  const isRunning = () =>
+    run(`${as}${BIN}/pg_ctl -D ${data} status`).then(
+      () => true,
+      () => false,
+    );
   const start = async () => {
+    if (await isRunning()) return;
     const log = join(directory, 'log');
     await runCommand(splitCommand(startCommand), { timeout: 60_000, log });
   };

@@ -1,0 +1,285 @@
+/** A change that breaks a rule on purpose. */
+export interface Mutant {
+  /** Of DESIGN.md, "What must always hold". */
+  rule: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
+  name: string;
+  edits: {
+    file: string;
+    /** Occurs exactly once. */
+    search: string;
+    replace: string;
+  }[];
+}
+
+/** What the simulation must notice: at least one broken guard for every rule. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    rule: 1,
+    name: 'the app is started without a look at the lineage',
+    edits: [
+      {
+        file: 'src/operations/boot.ts',
+        search: 'if (!exists || (expected !== null && marker?.lineage !== expected)) {',
+        replace: 'if (!exists) {',
+      },
+      {
+        file: 'src/operations/serve-steps.ts',
+        search: 'if (marker === undefined) throw lostMarker(node);',
+        replace: 'if (marker === undefined) return undefined;',
+      },
+    ],
+  },
+  {
+    rule: 1,
+    name: 'a database that was made anew under a running app is not noticed',
+    edits: [
+      {
+        file: 'src/schedule/guard.ts',
+        search: 'return servesOtherData(node) ? stopSeeds(node) : startAgain();',
+        replace: 'return startAgain();',
+      },
+    ],
+  },
+  {
+    rule: 2,
+    name: 'a rebooted primary serves without asking its peer',
+    edits: [
+      {
+        file: 'src/operations/boot.ts',
+        search: `export const primarySteps = (node: Node): Step[] => [
+  askPeerStep(node),`,
+        replace: 'export const primarySteps = (node: Node): Step[] => [',
+      },
+    ],
+  },
+  {
+    rule: 2,
+    name: 'a fenced primary resumes when its peer does not answer',
+    edits: [
+      {
+        file: 'src/operations/hear.ts',
+        search: 'await node.peer.operation(operation);',
+        replace: 'await node.peer.operation(operation).catch(() => undefined);',
+      },
+    ],
+  },
+  {
+    rule: 2,
+    name: 'a handover thaws when the answer to its offer is lost',
+    edits: [
+      {
+        file: 'src/operations/handover.ts',
+        search: "isWithdrawn ||= isError(error, 'peer-refused');",
+        replace: 'throw error;',
+      },
+    ],
+  },
+  {
+    rule: 2,
+    name: 'a primary that hears of a higher epoch goes on',
+    edits: [
+      {
+        file: 'src/operations/hear.ts',
+        search: "if (epoch <= mine || mode === 'yielding') return;",
+        replace: "if (epoch <= mine || mode !== 'standby') return;",
+      },
+    ],
+  },
+  {
+    rule: 2,
+    name: 'force goes on although the peer answers that it could not stop',
+    edits: [
+      {
+        file: 'src/operations/fence-peer-steps.ts',
+        search: "if (!isError(error, 'peer-unreachable')) throw error;",
+        replace: '',
+      },
+    ],
+  },
+  {
+    rule: 3,
+    name: 'a handover dumps before it freezes',
+    edits: [
+      {
+        file: 'src/operations/handover.ts',
+        search: `      freezeStep(node, handover),
+      { ...dumpStep(node, handover.taken), name: 'final-dump' },`,
+        replace: `      { ...dumpStep(node, handover.taken), name: 'final-dump' },
+      freezeStep(node, handover),`,
+      },
+    ],
+  },
+  {
+    rule: 3,
+    name: 'every takeover says that nothing is lost',
+    edits: [
+      {
+        file: 'src/operations/choose-steps.ts',
+        search: `  backup.id === complete
+    ?`,
+        replace: '  complete !== null ?',
+      },
+    ],
+  },
+  {
+    rule: 3,
+    name: 'a superseded node does not set its diverged data aside',
+    edits: [
+      {
+        file: 'src/operations/boot.ts',
+        search: 'const detail = await setAside(node, standDown, signal);',
+        replace:
+          "const detail = signal.aborted ? await setAside(node, standDown, signal) : 'kept';",
+      },
+    ],
+  },
+  {
+    rule: 4,
+    name: 'the copies of replaced databases are dropped before the restore is proven',
+    edits: [
+      {
+        file: 'src/operations/promote.ts',
+        search: `      ...restoreSteps(node, restoration),
+      commitStep(node, restoration, 'unplanned'),
+      ...serveSteps(node),
+      tidyStep(node),`,
+        replace: `      tidyStep(node),
+      ...restoreSteps(node, restoration),
+      commitStep(node, restoration, 'unplanned'),
+      ...serveSteps(node),`,
+      },
+      {
+        file: 'src/operations/restore-steps.ts',
+        search: 'for (const name of copies.slice(0, -1)) await database.drop(name);',
+        replace: 'for (const name of copies) await database.drop(name);',
+      },
+    ],
+  },
+  {
+    rule: 4,
+    name: 'a restarted agent takes up a promote over the database that it serves',
+    edits: [
+      {
+        file: 'src/operations/recover.ts',
+        search: "const mayGoOn = mode !== 'primary' && ",
+        replace: 'const mayGoOn = ',
+      },
+      {
+        file: 'src/operations/restore-steps.ts',
+        search: '        refusePrimary(node);\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    rule: 5,
+    name: 'an upload is committed without its digest being compared',
+    edits: [
+      {
+        file: 'src/state/backup-store.ts',
+        search: 'if (upload.bytes === manifest.bytes && upload.sha256 === manifest.sha256) return;',
+        replace: 'if (upload.bytes >= 0) return;',
+      },
+    ],
+  },
+  {
+    rule: 5,
+    name: 'retention goes by the names of backups',
+    edits: [
+      {
+        file: 'src/pure/retention.ts',
+        search: '.sort(newestFirst)',
+        replace: '.sort((a, b) => newestFirst(a, a) || b.id.localeCompare(a.id))',
+      },
+    ],
+  },
+  {
+    rule: 6,
+    name: 'the role is committed before the database is restored',
+    edits: [
+      {
+        file: 'src/operations/promote.ts',
+        search: `      ...restoreSteps(node, restoration),
+      commitStep(node, restoration, 'unplanned'),`,
+        replace: `      commitStep(node, restoration, 'unplanned'),
+      ...restoreSteps(node, restoration),`,
+      },
+    ],
+  },
+  {
+    rule: 6,
+    name: 'a restarted agent has forgotten its promise',
+    edits: [
+      {
+        file: 'src/state/node-state.ts',
+        search: 'return new NodeState(disk, path, now, parseState(path, text));',
+        replace: `{
+      const data = parseState(path, text);
+      const mode = data.mode === 'yielding' ? 'primary' : data.mode;
+      return new NodeState(disk, path, now, { ...data, mode });
+    }`,
+      },
+    ],
+  },
+  {
+    rule: 6,
+    name: 'a restarted agent takes up a takeover that its peer was told has failed',
+    edits: [
+      {
+        file: 'src/operations/recover.ts',
+        search: "command.type !== 'take-over' && ",
+        replace: '',
+      },
+      {
+        file: 'src/operations/recover.ts',
+        search: `  const plan = planPromote(
+    node,
+    command as unknown as PromoteCommand,
+    command.source as Source,
+  );`,
+        replace: `  const plan =
+    command.type === 'take-over'
+      ? planTakeOver(node, command as never)
+      : planPromote(node, command as unknown as PromoteCommand, command.source as Source);`,
+      },
+      {
+        file: 'src/operations/recover.ts',
+        search: "import { planPromote } from './promote.js';",
+        replace: "import { planPromote, planTakeOver } from './promote.js';",
+      },
+    ],
+  },
+  {
+    rule: 7,
+    name: 'both nodes count epochs alike',
+    edits: [
+      {
+        file: 'src/pure/transitions.ts',
+        search: 'return isMine ? next : next + 1;',
+        replace: 'return isMine ? next : next;',
+      },
+    ],
+  },
+  {
+    rule: 7,
+    name: 'two promotes past their commit wait for each other',
+    edits: [
+      {
+        file: 'src/operations/boot.ts',
+        search: "operation?.kind === 'promote' && !operation.committed;",
+        replace: "operation?.kind === 'promote';",
+      },
+    ],
+  },
+  {
+    rule: 8,
+    name: 'the guard leaves an app alone that somebody else started',
+    edits: [
+      {
+        file: 'src/schedule/guard.ts',
+        search: 'if (await node.stack.app.isRunning()) return stopForeignApp(node);',
+        replace: 'if (await node.stack.app.isRunning()) node.log.warn({}, stopForeignApp.name);',
+      },
+    ],
+  },
+];

@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { DECISIONS } from '../../src/pure/verdict.js';
+
+const manual = readFileSync('wrangler-free-readme.md', 'utf8');
+
+/** The cells of the rows of a Markdown table, found by its first heading. */
+const rowsOf = (text: string, heading: string): string[][] => {
+  const lines = text.split('\n');
+  const start = lines.findIndex((line) => line.startsWith(`| ${heading} |`));
+  const end = lines.findIndex((line, index) => index > start && !line.startsWith('|'));
+  return lines.slice(start + 2, end).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+};
+
+describe('the manual', () => {
+  test('shows the table of decisions as it is', () => {
+    const cell = (values: readonly string[] | undefined) => values?.join(', ') ?? 'any';
+    expect(rowsOf(manual, 'its agent')).toEqual(
+      DECISIONS.map(({ when, refuse, reason }) => [
+        cell(when.agent),
+        cell(when.app),
+        cell(when.witness),
+        cell(when.asker),
+        refuse === undefined ? 'taken over' : `refused: ${refuse}`,
+        reason,
+      ]),
+    );
+  });
+
+  test('says what to do about every problem that /health can name', () => {
+    const [, source = ''] =
+      /const problems = ([\s\S]*?)\n};/.exec(readFileSync('src/operations/status.ts', 'utf8')) ??
+      [];
+    const problems = [...source.matchAll(/\['([a-z-]+)'\]/g)].map(
+      ([, problem = '']) => `\`${problem}\``,
+    );
+    expect(problems.length).toBeGreaterThan(3);
+    expect(
+      rowsOf(manual, 'problem')
+        .map(([problem]) => problem)
+        .sort(),
+    ).toEqual([...new Set(problems)].sort());
+  });
+
+  test('lists every hazard with its test', () => {
+    const listed = rowsOf(manual, 'hazard').map(([, file = '']) => file.replaceAll('`', ''));
+    const tests = readdirSync('test/incidents').filter((name) => name.endsWith('.test.ts'));
+    expect(listed.sort()).toEqual(tests.sort());
+  });
+});
