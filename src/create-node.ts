@@ -47,7 +47,7 @@ export const createNode = async (config: Config, drivers: Drivers): Promise<Node
     backups,
     runner: new Runner({ journal, clock, ids, faults, log, epoch }),
     peer: drivers.connectPeer({ epoch, onEpoch: (heard) => hear(node, heard) }),
-    observed: { app: undefined, peer: undefined, database: undefined, alone: undefined },
+    observed: { epoch: 0, app: undefined, peer: undefined, database: undefined, alone: undefined },
   };
   return node;
 };

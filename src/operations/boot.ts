@@ -2,11 +2,17 @@ import { divergedCopies, divergedName } from '../pure/database-names.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError, toColdspareError } from '../pure/errors.js';
 import type { NodeStatus } from '../pure/status.js';
-import { obeyFence, yieldSteps } from './fence.js';
+import { yieldSteps } from './fence.js';
 import { lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import type { Plan, Step } from './plan.js';
-import { observeDatabase, serveSteps, stopApp, stopAppStep } from './serve-steps.js';
+import {
+  observeDatabase,
+  refuseUnlessPrimary,
+  serveSteps,
+  stopApp,
+  stopAppStep,
+} from './serve-steps.js';
 
 const POLL_PAUSE = 1_000;
 
@@ -54,13 +60,26 @@ export const planResume = (node: Node): Plan => ({
     {
       name: 'resume',
       run: async () => {
-        await node.state.apply('resume', node.state.current.epoch);
+        await takeRoleBack(node);
+        refuseUnlessPrimary(node);
         return undefined;
       },
     },
     ...primarySteps(node),
   ],
 });
+
+/**
+ * The peer did not take over in the operation this node had yielded to: the role is ours as before, unless the
+ * peer has taken over meanwhile in another one, as it may when it could not reach us.
+ */
+export const takeRoleBack = async (node: Node): Promise<void> => {
+  const { epoch, yielding } = node.state.current;
+  const heard = node.observed.epoch;
+  if (heard <= epoch) return node.state.apply('resume', epoch);
+  const standDown = { epoch: heard, finalBackup: yielding?.finalBackup ?? null };
+  await node.state.apply('superseded', heard, { standDown, failbackDue: false });
+};
 
 /** Also what is left to do of a promote that was cut after its commit. */
 export const primarySteps = (node: Node): Step[] => [
@@ -134,7 +153,6 @@ export const checkLineageStep = (node: Node): Step => ({
       await stopApp(node, signal);
       throw notOurs(node, exists, marker?.lineage);
     }
-    await obeyFence(node, marker);
     if (lineage !== null) return `lineage ${lineage}`;
     const adopted = marker?.lineage ?? node.ids.random();
     // The database first: cut in between, the next start finds the lineage there.

@@ -1,7 +1,5 @@
 import type { FenceCommand } from '../pure/commands.js';
-import { ColdspareError, Refused } from '../pure/errors.js';
-import type { Marker } from '../pure/marker.js';
-import { hasEnded } from '../pure/operation.js';
+import { Refused } from '../pure/errors.js';
 import type { Node } from './node.js';
 import type { Plan, Step } from './plan.js';
 import { stopAppStep } from './serve-steps.js';
@@ -51,33 +49,6 @@ export const planFence = (node: Node, command: FenceCommand): Plan => {
     ],
     isCommitted: () => node.state.current.yielding?.operation === command.operation,
   };
-};
-
-/**
- * The other node may have fenced this one without its agent. What it left in the database's marker counts as a
- * promise of ours, unless it says that the takeover came to nothing. What became of it, settle asks.
- * @throws ColdspareError `yielding`
- */
-export const obeyFence = async (
-  { state, peer, settings }: Node,
-  marker: Marker | undefined,
-): Promise<void> => {
-  const { epoch: mine, sequence } = state.current;
-  if (marker?.fenced === undefined || marker.fenced.epoch <= mine) return;
-  const { operation, epoch, backup: finalBackup, ...fenced } = marker.fenced;
-  const record = await peer.operation(operation).catch(() => 'unknown' as const);
-  const isOver = record !== 'unknown' && (record === undefined || hasEnded(record));
-  if (isOver && !record?.committed)
-    return state.update({ sequence: Math.max(sequence, fenced.sequence) });
-  await state.apply('yield', mine, {
-    yielding: { operation, epoch, cause: 'fence', finalBackup },
-  });
-  throw new ColdspareError(
-    'yielding',
-    `the other node fenced ${settings.nodeName} in ${operation} while its agent was down: it does not serve before that is decided`,
-    'nothing to do: it asks the other node; when that is gone for good, POST /promote {"force": true} takes the role back',
-    { value: operation },
-  );
 };
 
 /** What a yielding node does with its machine: no app, no writes. */

@@ -3,6 +3,7 @@ import { ColdspareError, isError, Refused, toColdspareError } from '../pure/erro
 import { hasEnded, type OperationRecord } from '../pure/operation.js';
 import { nextEpoch } from '../pure/transitions.js';
 import { dumpStep, pushStep, type Taken } from './backup.js';
+import { takeRoleBack } from './boot.js';
 import { lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import { type Plan, type Step, type StepContext, silently } from './plan.js';
@@ -147,8 +148,7 @@ const decideSteps = (node: Node, handover: Handover): Step[] => [
       return `epoch ${epoch} is the peer's to take`;
     },
     undo: async () => {
-      const { mode, epoch } = node.state.current;
-      if (mode === 'yielding') await node.state.apply('resume', epoch);
+      if (node.state.current.mode === 'yielding') await takeRoleBack(node);
     },
   },
   {

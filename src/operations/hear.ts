@@ -8,6 +8,7 @@ import type { Node } from './node.js';
  */
 export const hear = async (node: Node, epoch: number): Promise<void> => {
   const { mode, epoch: mine } = node.state.current;
+  node.observed.epoch = Math.max(node.observed.epoch, epoch);
   // A yielding node goes by what became of the operation it yielded to (settle), not by hearsay.
   if (epoch <= mine || mode === 'yielding') return;
   try {

@@ -49,6 +49,8 @@ interface Observed<T> {
 
 /** What the node saw last. Cheap answers come from here; decisions look again. */
 export interface Observations {
+  /** The highest epoch that was heard of; 0 before any was. */
+  epoch: number;
   app: Observed<ProbeResult> | undefined;
   peer: Observed<NodeStatus | { error: string }> | undefined;
   database: Observed<{ answers: boolean; marker: Marker | undefined }> | undefined;

@@ -3,6 +3,7 @@ import { sayDuration } from '../pure/duration.js';
 import { ColdspareError } from '../pure/errors.js';
 import { until } from './asking.js';
 import type { Node } from './node.js';
+import { obeyFence } from './obey-fence.js';
 import type { Step } from './plan.js';
 
 const POLL_PAUSE = 250;
@@ -15,16 +16,20 @@ export const serveSteps = (node: Node): Step[] => [
       refuseUnlessPrimary(node);
       const { database } = node.stack;
       await database.start(signal);
-      await database.thaw();
       const { marker } = await database.live();
       // The guard goes by it: what it saw before an adoption or a swap is not what is served now.
       observeDatabase(node, { answers: true, marker });
       if (marker === undefined) throw lostMarker(node);
+      // Before the thaw, which would end the dump that the other node may be taking over SSH.
+      await obeyFence(node, marker);
       // Before the first write: a database that has served is never again taken for the backup's content (H07).
       const { epoch } = node.state.current;
       const { lineage, backup, fenced } = marker;
       if (!marker.served || marker.epoch !== epoch || fenced !== undefined)
         await database.mark({ lineage, epoch, backup, served: true });
+      await database.thaw();
+      // A fence that came in between was taken back by the thaw, but not the word that it left.
+      await obeyFence(node, (await database.live()).marker ?? {});
       return undefined;
     },
   },
@@ -101,7 +106,7 @@ export const observeDatabase = (
   node.observed.database = { value, at: node.clock.now() };
 };
 
-const refuseUnlessPrimary = (node: Node): void => {
+export const refuseUnlessPrimary = (node: Node): void => {
   const { mode, epoch } = node.state.current;
   if (mode === 'primary') return;
   throw new ColdspareError(

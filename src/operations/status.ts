@@ -9,14 +9,15 @@ import { observeApp } from './serve-steps.js';
 export const isServing = ({ state, observed }: Node): boolean =>
   state.current.mode === 'primary' && observed.app !== undefined && isHealthy(observed.app.value);
 
-/** A status must not be held up by an app that hangs: the peer would take this agent for dead. Milliseconds. */
-const APP_LOOK = 1_000;
+/** A status must not be held up by an app that hangs: the peer, which waits CHECK_TIMEOUT, would take this agent for dead. */
+const SHARE_OF_CHECK = 1 / 3;
 
 /** As `nodeStatus`, after one more look at the app: who decides by it must not go by a check of seconds ago. */
 export const freshStatus = async (node: Node): Promise<NodeStatus> => {
   const giveUp = new AbortController();
   const look = node.stack.app.check().then((result) => observeApp(node, result));
-  await Promise.race([look, node.clock.sleep(APP_LOOK, giveUp.signal).catch(() => {})]);
+  const patience = node.settings.checkTimeout * SHARE_OF_CHECK;
+  await Promise.race([look, node.clock.sleep(patience, giveUp.signal).catch(() => {})]);
   giveUp.abort();
   return nodeStatus(node);
 };

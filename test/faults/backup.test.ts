@@ -1,15 +1,7 @@
 import { expect, test } from 'vitest';
-import { eventually } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import {
-  cases,
-  expectStruck,
-  revive,
-  saying,
-  struck,
-  watchedPair,
-} from '../support/watched-pair.js';
+import { cases, revive, saying, strikes, watchedPair } from '../support/watched-pair.js';
 
 describePostgres('every step of a backup may be cut', () => {
   const pair = watchedPair();
@@ -29,9 +21,8 @@ describePostgres('every step of a backup may be cut', () => {
       await vcl2.inject([cut]);
 
       await vcl2.agent.post('/backups').catch(() => {});
-      await struck(vcl2, 'backup');
+      await strikes(vcl2, cut);
       await revive(vcl2);
-      await expectStruck(vcl2, cut);
       expect(await pair.settled()).toBe(vcl2);
       await backUpAgain();
     },
@@ -46,11 +37,8 @@ describePostgres('every step of a backup may be cut', () => {
 
       await vcl2.agent.post('/backups');
       // The push is tried again by itself, and finds the receiver as its crash left it.
-      await eventually('the fault strikes', async () => (await vcl3.hits()).length > 0);
-      if (cut.action === 'kill') await vcl3.agent.exited();
+      await strikes(vcl3, cut);
       await revive(vcl3);
-      await struck(vcl2, 'backup');
-      await expectStruck(vcl3, cut);
       expect(await pair.settled()).toBe(vcl2);
       await backUpAgain();
     },

@@ -1,15 +1,7 @@
 import { expect, test } from 'vitest';
-import { eventually } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import {
-  cases,
-  expectStruck,
-  revive,
-  saying,
-  struck,
-  watchedPair,
-} from '../support/watched-pair.js';
+import { cases, revive, saying, strikes, watchedPair } from '../support/watched-pair.js';
 
 describePostgres('every step of a fence may be cut on the old primary', () => {
   const pair = watchedPair();
@@ -25,8 +17,7 @@ describePostgres('every step of a fence may be cut on the old primary', () => {
       await vcl2.inject([cut]);
 
       await vcl3.agent.post('/promote', { reason: 'the app of VCL2 crashed' });
-      await struck(vcl3, 'promote');
-      await expectStruck(vcl2, cut);
+      await strikes(vcl2, cut);
       await vcl2.mendApp();
       await revive(vcl2);
 
@@ -48,10 +39,8 @@ describePostgres('every step of taking the role back may be cut', () => {
 
     expect((await vcl3.run('/promote')).body).toMatchObject({ code: 'internal' });
     await vcl2.mendApp();
-    await eventually('the fault strikes', async () => (await vcl2.hits()).length > 0);
-    if (cut.action === 'kill') await vcl2.agent.exited();
+    await strikes(vcl2, cut);
     await revive(vcl2);
-    await expectStruck(vcl2, cut);
     expect(await pair.settled()).toBe(vcl2);
   });
 });
@@ -68,9 +57,8 @@ describePostgres('every step of a start may be cut', () => {
       await vcl2.inject([cut]);
 
       await vcl2.agent.start().catch(() => {});
-      await struck(vcl2, 'boot');
+      await strikes(vcl2, cut);
       await revive(vcl2);
-      await expectStruck(vcl2, cut);
       expect(await pair.settled()).toBe(vcl2);
     },
   );
@@ -84,9 +72,8 @@ describePostgres('every step of a start may be cut', () => {
       await vcl3.inject([cut]);
 
       await vcl3.agent.start().catch(() => {});
-      await struck(vcl3, 'boot');
+      await strikes(vcl3, cut);
       await revive(vcl3);
-      await expectStruck(vcl3, cut);
       expect(await pair.settled()).toBe(vcl2);
       expect(await vcl3.entries()).toBeUndefined();
     },
@@ -103,10 +90,8 @@ describePostgres('every step of a start may be cut', () => {
       await vcl2.inject([cut]);
 
       await vcl2.agent.start().catch(() => {});
-      await eventually('the fault strikes', async () => (await vcl2.hits()).length > 0);
-      if (cut.action === 'kill') await vcl2.agent.exited();
+      await strikes(vcl2, cut);
       await revive(vcl2);
-      await expectStruck(vcl2, cut);
 
       await pair.handBack(await pair.settled());
       expect(await pair.settled()).toBe(vcl2);

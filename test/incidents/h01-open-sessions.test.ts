@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { eventually, type Pair, standsBy, startPair } from '../support/pair.js';
+import { eventually, type Pair, serves, standsBy, startPair } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { openSessions, type SessionPool } from '../support/session-pool.js';
 
@@ -28,6 +28,7 @@ describePostgres('H01: VCL2 is back and a pool holds sessions on its database', 
 
     await vcl3.do('/demote');
 
+    await serves(vcl2);
     expect(pool.ended()).toBeGreaterThanOrEqual(3);
     expect(await vcl2.entries()).toEqual(['SEED', 'before the outage', 'during the outage']);
     // What the sessions held open was moved aside, not dropped under them.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Pair, standsBy, startPair } from '../support/pair.js';
+import { type Pair, serves, standsBy, startPair } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 
 describePostgres('H02: the sync back to VCL2 fails', () => {
@@ -41,6 +41,7 @@ describePostgres('H02: the sync back to VCL2 fails', () => {
     const { vcl2, vcl3 } = pair;
     await vcl2.inject([]);
     await vcl3.do('/demote');
+    await serves(vcl2);
     expect(await vcl2.entries()).toEqual(all);
     expect(await vcl3.entries()).toBeUndefined();
   });

@@ -232,15 +232,9 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'src/operations/recover.ts',
-        search: `  const plan = planPromote(
-    node,
-    command as unknown as PromoteCommand,
-    command.source as Source,
-  );`,
-        replace: `  const plan =
-    command.type === 'take-over'
-      ? planTakeOver(node, command as never)
-      : planPromote(node, command as unknown as PromoteCommand, command.source as Source);`,
+        search: 'const plan = planPromote(',
+        replace:
+          "const plan = command.type === 'take-over' ? planTakeOver(node, command as never) : planPromote(",
       },
       {
         file: 'src/operations/recover.ts',

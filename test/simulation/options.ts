@@ -33,7 +33,7 @@ export const drawOptions = (random: Random): Options => {
       vcl3: configOf('vcl3', { ...common, ...monitor() }),
     },
     backupInterval: random.integer(15, 90) * 1_000,
-    unrest: random.integer(60, 240) * 1_000,
+    unrest: random.integer(40, 180) * 1_000,
     quiet: random.pick([2_000, 5_000, 10_000, 30_000]),
   };
 };

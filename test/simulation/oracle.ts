@@ -45,6 +45,8 @@ interface Promotion {
 
 /** How long two that can talk to each other may take to end what a cut link had let happen. Milliseconds. */
 const PATIENCE = 30_000;
+/** An agent that runs has asked its peer at least once in this time, CHECK_INTERVAL and the answer's way. Milliseconds. */
+const ASKS_WITHIN = 7_000;
 /** Messages that take longer than this may miss a deadline: nobody can tell that from silence. Milliseconds. */
 const SLOW = 1_000;
 
@@ -72,6 +74,11 @@ export class Oracle {
   /** The true content of each backup, as first committed, and when it was dumped. */
   readonly #backups = new Map<string, { content: string; snapshot: number | undefined }>();
   readonly #committedAt = new Map<string, number>();
+  readonly #reachSince = new Map<Machine, number>();
+  /** When an agent last had its app started; undefined when it could not have asked its peer then. */
+  readonly #startedAt = new Map<Machine, number | undefined>();
+  /** The last epoch in which it took writes as the primary. */
+  readonly #servedAt = new Map<Machine, number>();
   readonly #begunAt = new Map<string, number>();
   readonly #choseAt = new Map<Machine, number>();
   readonly #announced: { machine: Machine; at: number; announcement: Announcement }[] = [];
@@ -157,13 +164,17 @@ export class Oracle {
     const contents = machine.server.databases.get(name);
     if (contents === undefined) return;
     if (name.includes('_diverged_')) this.violate(4, `${machine.name} dropped ${name}`);
-    if (!this.#isPrimary(machine) || machine.app.state !== 'running')
+    const promotion = this.#promotions.get(machine);
+    if (promotion === undefined || this.#servedAt.get(machine) !== promotion.epoch)
       this.violate(4, `${machine.name} dropped ${name} before its successor served`);
     this.#checkKept(contents, name, machine);
   }
 
   startingApp(machine: Machine): void {
     const { live } = machine.server;
+    const { now } = this.#timeline;
+    const couldAsk = now - (this.#reachSince.get(machine) ?? now) > ASKS_WITHIN;
+    this.#startedAt.set(machine, couldAsk ? now : undefined);
     const lineage = this.#states.get(machine)?.lineage;
     if (live?.marker === undefined || live.marker.lineage !== lineage)
       this.violate(1, `${machine.name} starts its app on a database without its lineage`);
@@ -218,6 +229,8 @@ export class Oracle {
     const [a, b] = this.#machines;
     const isA = a.takesWrites;
     const isB = b.takesWrites;
+    if (isA && this.#isPrimary(a)) this.#servedAt.set(a, this.#epochOf(a));
+    if (isB && this.#isPrimary(b)) this.#servedAt.set(b, this.#epochOf(b));
     this.#checkData(a);
     this.#checkData(b);
     this.#checkContact(a, b);
@@ -244,18 +257,25 @@ export class Oracle {
       this.violate(1, `${machine.name} has served the seeds of a new volume for a minute`);
   }
 
-  /** Since when the two agents could talk to each other without a hitch. */
+  /** Since when each could have asked its peer, and both could have talked, without a hitch. */
   #checkContact(a: Machine, b: Machine): void {
-    const canTalk =
-      a.agent?.isListening === true &&
-      b.agent?.isListening === true &&
+    const { now } = this.#timeline;
+    const isOpen =
       this.#network.lossRate === 0 &&
       this.#network.slowest < SLOW &&
       this.#network.isOpenBothWays(a.name, b.name) &&
       !a.disk.isFull &&
       !b.disk.isFull;
-    if (!canTalk) this.#contactSince = undefined;
-    else this.#contactSince ??= this.#timeline.now;
+    const listens = (machine: Machine) => machine.agent?.isListening === true;
+    for (const [machine, peer] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      if (!isOpen || !listens(peer)) this.#reachSince.delete(machine);
+      else if (!this.#reachSince.has(machine)) this.#reachSince.set(machine, now);
+    }
+    if (!isOpen || !listens(a) || !listens(b)) this.#contactSince = undefined;
+    else this.#contactSince ??= now;
   }
 
   /** Rule 2: two that take writes are one too many, unless a policy says otherwise; and not for long. */
@@ -302,6 +322,8 @@ export class Oracle {
     const fence = record?.steps.findLast(({ name }) => name === 'fence');
     const how = `${winner.name} at epoch ${promotion.epoch} by ${record?.id}, ${loser.name} at ${this.#epochOf(loser)}, fence: ${fence?.detail}`;
     if (couldTalk) return `!both take writes though they could talk all the time: ${how}`;
+    if ((this.#startedAt.get(loser) ?? 0) > promotion.at)
+      return `!${loser.name} has started its app though its peer could have told it not to: ${how}`;
     if (record?.command.type === 'take-over')
       return `!${loser.name} takes writes after it has handed over: ${how}`;
     const force = record?.command.force === true;

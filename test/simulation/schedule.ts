@@ -32,7 +32,7 @@ const RECOVERY = 20 * 60_000;
 /** When it is asked whether there is a reason why nobody will ever serve again without a person. Milliseconds. */
 const PATIENCE = 5 * 60_000;
 /** How long it has to stay well. */
-const STEADY = 20_000;
+const STEADY = 15_000;
 
 /** Plays one schedule. `onLine` gets its story. */
 export const runSchedule = async (

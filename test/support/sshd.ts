@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
@@ -58,7 +58,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-LogLevel ERROR
+LogLevel FATAL
 `,
     );
     await sshd.#run();
@@ -81,10 +81,8 @@ LogLevel ERROR
   /** A new key pair; the file of its private key. */
   makeKey(name: string, ...options: string[]): string {
     const file = join(this.#directory, name);
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file, ...options], {
-      input: 'y\n',
-      stdio: ['pipe', 'ignore', 'inherit'],
-    });
+    rmSync(file, { force: true });
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file, ...options]);
     return file;
   }
 

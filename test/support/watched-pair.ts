@@ -1,5 +1,4 @@
 import { afterAll, beforeEach, expect } from 'vitest';
-import type { OperationKind } from '../../src/pure/operation.js';
 import { eventually, type FaultRule, type Machine, type Pair, startPair } from './pair.js';
 
 /** Fails before the effect, fails after it, and is killed on either side of it. */
@@ -117,17 +116,14 @@ export const revive = async (machine: Machine): Promise<void> => {
   await machine.agent.start();
 };
 
-/** Until the agent has died of the fault, or the operation of that kind has ended. */
-export const struck = (machine: Machine, kind: OperationKind) =>
-  eventually(`${kind} ends on ${machine.agent.name}`, async () => {
-    if (!machine.agent.isRunning) return true;
-    const [last] = (await machine.agent.operations()).filter((record) => record.kind === kind);
-    return last !== undefined && last.state !== 'running';
-  });
-
-/** The fault has struck, and nothing else. */
-export const expectStruck = async (machine: Machine, cut: FaultRule): Promise<void> => {
+/** Until the fault has struck there, and nothing else has; an agent that it kills is dead by then. */
+export const strikes = async (machine: Machine, cut: FaultRule): Promise<void> => {
+  await eventually(
+    `the fault strikes ${machine.agent.name}`,
+    async () => (await machine.hits()).length > 0,
+  );
   expect(await machine.hits()).toEqual([`${cut.label} ${cut.moment} ${cut.action}`]);
+  if (cut.action === 'kill') await machine.agent.exited();
 };
 
 /** What is written before a cut, so that its loss would show. */
