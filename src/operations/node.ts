@@ -48,7 +48,7 @@ interface Observed<T> {
 }
 
 /** What the node saw last. Cheap answers come from here; decisions look again. */
-export interface Observations {
+interface Observations {
   /** The highest epoch that was heard of; 0 before any was. */
   epoch: number;
   app: Observed<ProbeResult> | undefined;

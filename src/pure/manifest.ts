@@ -4,7 +4,7 @@ import { backupIdSchema } from './backup-id.js';
 const count = z.int().nonnegative();
 
 /** What a database holds, counted in one snapshot: the yardstick that a restore is measured with. */
-export const inventorySchema = z.object({
+const inventorySchema = z.object({
   /** `schema.table` → rows, for every ordinary table of the user. */
   rows: z.record(z.string(), count),
   /**
@@ -29,7 +29,7 @@ const roleSchema = z.object({
 export type DatabaseRole = z.infer<typeof roleSchema>;
 
 /** What belongs to a database but is not inside a dump of it. */
-export const surroundingsSchema = z.object({
+const surroundingsSchema = z.object({
   encoding: z.string(),
   collate: z.string(),
   ctype: z.string(),

@@ -29,7 +29,7 @@ export interface StepRecord {
   progress?: { done: number; total: number };
 }
 
-export interface OperationError {
+interface OperationError {
   code: string;
   message: string;
   remedy: string;

@@ -255,7 +255,7 @@ const count = ({ rows, hasTables }: Contents): Inventory => ({
 const dumpText = ({ rows }: Contents): string => `${[HEADER, ...rows, TRAILER].join('\n')}\n`;
 
 /** The rows of a dump, or of a part of one. */
-export const rowsIn = (text: string): number[] =>
+const rowsIn = (text: string): number[] =>
   text
     .split('\n')
     .filter((line) => /^-?\d+$/.test(line))

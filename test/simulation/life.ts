@@ -2,7 +2,7 @@ import type { Random } from './random.js';
 import type { Timeline, Timer } from './timeline.js';
 
 /** A promise that nothing ever settles: what a dead process was waiting for. */
-export const never = <T>(): Promise<T> => new Promise(() => {});
+const never = <T>(): Promise<T> => new Promise(() => {});
 
 interface Work<T> {
   /** Milliseconds until it is done. */

@@ -39,8 +39,8 @@ export const drawOptions = (random: Random): Options => {
 };
 
 export const WITNESS = 'http://outside/';
-export const PEER_APP = 'http://peer-app/';
-export const OWN_APP = 'http://own-app/';
+const PEER_APP = 'http://peer-app/';
+const OWN_APP = 'http://own-app/';
 
 const configOf = (name: MachineName, more: Record<string, string>): Config =>
   loadConfig({

@@ -20,7 +20,7 @@ import type { Random } from './random.js';
 import type { Timeline } from './timeline.js';
 
 /** An agent that listens. */
-export interface Listener extends Callee {
+interface Listener extends Callee {
   node: Node;
 }
 
