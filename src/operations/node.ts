@@ -53,6 +53,8 @@ interface Observations {
   epoch: number;
   app: Observed<ProbeResult> | undefined;
   peer: Observed<NodeStatus | { error: string }> | undefined;
+  /** The peer's machine over SSH; undefined without PEER_SSH. */
+  machine?: Observed<{ error: string | null }>;
   database: Observed<{ answers: boolean; marker: Marker | undefined }> | undefined;
   /** Why this node serves although its peer could not be asked (ALONE=serve); until the peer answers. */
   alone: string | undefined;

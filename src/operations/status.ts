@@ -106,17 +106,25 @@ const summary = (node: Node, backup: Manifest): BackupSummary => ({
 });
 
 const peerStatus = (node: Node): NodeStatus['peer'] => {
+  const { machine } = node.observed;
   const seen = node.observed.peer;
   const answer = seen === undefined || 'error' in seen.value ? undefined : seen.value;
   return {
     url: node.settings.peerUrl,
     reachable: answer !== undefined,
+    ssh: machine === undefined ? null : sshStatus(machine.value.error, machine.at),
     role: answer?.role ?? null,
     epoch: answer?.epoch ?? null,
     checkedAt: isoAt(seen?.at),
     error: seen !== undefined && 'error' in seen.value ? seen.value.error : null,
   };
 };
+
+const sshStatus = (error: string | null, at: number): NodeStatus['peer']['ssh'] => ({
+  works: error === null,
+  error,
+  checkedAt: isoAt(at),
+});
 
 const isoAt = (at: number | undefined): string | null =>
   at === undefined ? null : new Date(at).toISOString();

@@ -29,6 +29,8 @@ export interface NodeStatus {
   peer: {
     url: string;
     reachable: boolean;
+    /** The way around its agent, as it was tried last; null without PEER_SSH. */
+    ssh: { works: boolean; error: string | null; checkedAt: string | null } | null;
     role: string | null;
     epoch: number | null;
     checkedAt: string | null;

@@ -4,9 +4,11 @@ import { backUpIfPrimary, createBackupWatch, createPushRetry } from './backups.j
 import { every } from './every.js';
 import { createFailback } from './failback.js';
 import { createDatabaseWatch, createGuard } from './guard.js';
+import { createMachineWatch } from './machine-watch.js';
 import { createMonitor } from './monitor.js';
 
 const DATABASE_WATCH = 30_000;
+const MACHINE_WATCH = 300_000;
 
 /** Starts everything that happens by itself. The returned function stops it and waits for what is under way. */
 export const startSchedules = (node: Node, backupCron: string): (() => Promise<void>) => {
@@ -41,6 +43,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     run(checkInterval, 'guard', createGuard(node)),
     run(checkInterval, 'push retry', createPushRetry(node)),
     run(checkInterval, 'backup watch', createBackupWatch(node)),
+    run(MACHINE_WATCH, 'machine watch', createMachineWatch(node, stop.signal)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
   ];
   return async () => {

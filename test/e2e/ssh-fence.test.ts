@@ -278,6 +278,50 @@ describeSshd('VCL2 is reached over SSH when its agent is not', () => {
     expect(await vcl2.entries()).toEqual(everything);
   });
 
+  test('H03: a key that nobody set up shows long before it is needed', async () => {
+    const { vcl2, vcl3 } = pair;
+    const way = async () => (await vcl3.agent.status()).peer.ssh ?? undefined;
+    await Promise.all([vcl2.agent.start(), vcl3.agent.start(overSsh())]);
+    await eventually('the way is tried', way);
+    expect(await way()).toMatchObject({ works: true, error: null });
+    expect((await vcl2.agent.status()).peer.ssh).toBeNull();
+
+    await vcl3.agent.stop();
+    await vcl3.agent.start(overSsh({ PEER_SSH_KEY: sshd.makeKey('nobodys') }));
+    await eventually('the way is tried', way);
+    expect(await way()).toMatchObject({
+      works: false,
+      error: expect.stringContaining('does not let'),
+    });
+  });
+
+  test('with the rescue turned off, its app and its database are stopped and the loss is told', async () => {
+    const { vcl2, vcl3 } = await loseAgent({ RESCUE_TIMEOUT: '0' });
+    const failover = await vcl3.do('/promote');
+    expect(failover.result).toMatchObject({
+      fenced: 'fenced-by-ssh',
+      rescue: 'rescue is turned off (RESCUE_TIMEOUT=0)',
+      loss: expect.stringMatching(/what was written after .* is lost/),
+    });
+    expect(await vcl2.entries()).toBeUndefined();
+    await expect(vcl2.database.psql('SELECT 1')).rejects.toThrow('refused');
+  });
+
+  test('a last dump that takes too long: RESCUE_TIMEOUT ends it, and the newest backup is taken', async () => {
+    const { vcl2, vcl3 } = await loseAgent({
+      RESCUE_TIMEOUT: '1s',
+      PEER_DB_START_COMMAND: 'sleep 30',
+    });
+    await vcl2.database.killHard();
+    const failover = await vcl3.do('/promote');
+    expect(failover.result).toMatchObject({
+      fenced: 'fenced-by-ssh',
+      rescue: 'the last dump failed: not within 1 s over SSH',
+    });
+    expect(detailOf(failover, 'fence')).toContain('its database does not run');
+    expect(await vcl3.entries()).toEqual(['SEED', 'in the backup']);
+  });
+
   test('an app that may not be stopped: no takeover while it may serve, but by force, and without a loss', async () => {
     const command = join(pair.vcl2.directory, 'not-executable');
     await writeFile(command, 'true', { mode: 0o600 });

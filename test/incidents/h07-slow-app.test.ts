@@ -8,7 +8,12 @@ describePostgres('H07: the app takes longer to come up than anybody waits', () =
 
   test('the takeover stays, the app comes later, and nothing is restored a second time', async () => {
     pair = await startPair({
-      vcl3: { MONITOR: 'on', APP_START_TIMEOUT: '1s', LEDGER_WARM_UP_MS: '8000' },
+      vcl3: {
+        MONITOR: 'on',
+        APP_START_TIMEOUT: '1s',
+        APP_RESTART_AFTER: '500ms',
+        LEDGER_WARM_UP_MS: '5000',
+      },
     });
     const { vcl2, vcl3 } = pair;
     await vcl2.write('before the outage');
@@ -32,6 +37,8 @@ describePostgres('H07: the app takes longer to come up than anybody waits', () =
       expect(body).toMatchObject({ code: 'already-primary' });
     }
 
+    // It even crashes before it comes up, and is started again.
+    vcl3.killApp();
     await serves(vcl3);
     expect(await vcl3.entries()).toEqual(['SEED', 'before the outage', 'while warming up']);
     const restores = (await vcl3.agent.operations())

@@ -7,8 +7,10 @@ type Counts = Record<string, number>;
 export interface Figures {
   schedules: number;
   events: number;
-  /** Milliseconds. */
+  /** Milliseconds of simulated time. */
   simulated: number;
+  /** Milliseconds of processor time. */
+  processor: number;
   writes: number;
   lost: number;
   operations: Counts;
@@ -23,6 +25,7 @@ export const noFigures = (): Figures => ({
   schedules: 0,
   events: 0,
   simulated: 0,
+  processor: 0,
   writes: 0,
   lost: 0,
   operations: {},
@@ -37,6 +40,7 @@ export const count = (figures: Figures, outcome: Outcome): Figures =>
   add(figures, {
     ...outcome,
     schedules: 1,
+    processor: 0,
     unserved: outcome.unserved === undefined ? {} : { [outcome.unserved]: 1 },
     failures: outcome.violations.length > 0 ? [outcome] : [],
   });
@@ -45,6 +49,7 @@ export const add = (a: Figures, b: Figures): Figures => ({
   schedules: a.schedules + b.schedules,
   events: a.events + b.events,
   simulated: a.simulated + b.simulated,
+  processor: a.processor + b.processor,
   writes: a.writes + b.writes,
   lost: a.lost + b.lost,
   operations: sum(a.operations, b.operations),
@@ -71,7 +76,7 @@ export const sayFigures = (figures: Figures, seconds: number): string[] => {
   const hours = Math.round(figures.simulated / 3_600_000);
   const least = Math.min(...STEP_LABELS.map((label) => figures.cuts[label] ?? 0));
   return [
-    `${figures.schedules} schedules, ${figures.events} events, ${hours} simulated hours in ${seconds.toFixed(1)} s`,
+    `${figures.schedules} schedules, ${figures.events} events, ${hours} simulated hours in ${seconds.toFixed(1)} s (${(figures.processor / 1_000).toFixed(1)} s of processor time)`,
     ...table(`${total(figures.faults)} faults injected`, figures.faults),
     ...table(`${total(figures.operations)} operations`, figures.operations),
     `${total(figures.cuts)} agents cut at a step; each of ${STEP_LABELS.length} steps at least ${least} times`,

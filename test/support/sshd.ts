@@ -58,7 +58,6 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
-LogLevel FATAL
 `,
     );
     await sshd.#run();
@@ -108,9 +107,8 @@ LogLevel FATAL
   }
 
   async #run(): Promise<void> {
-    const child = spawn(SSHD ?? '', ['-D', '-e', '-f', join(this.#directory, 'config')], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+    const files = ['-f', join(this.#directory, 'config'), '-E', join(this.#directory, 'log')];
+    const child = spawn(SSHD ?? '', ['-D', ...files], { stdio: 'ignore' });
     this.#process = child;
     await eventually('sshd listens', async () => {
       if (child.exitCode !== null) throw new Error(`sshd ended with ${child.exitCode}`);

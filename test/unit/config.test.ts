@@ -66,6 +66,8 @@ describe('a bad environment stops the start and names the variable (H23)', () =>
     ['STACK', 'kubernetes', 'STACK="kubernetes"'],
     ['APP_START_COMMAND', undefined, 'APP_START_COMMAND is required with STACK=host'],
     ['PEER_SSH', 'root', 'PEER_SSH="root": must be user@host'],
+    ['PEER_SSH', 'root@10.0.0.2', 'PEER_SSH_HOST_KEY is required with PEER_SSH'],
+    ['PEER_SSH_HOST_KEY', 'any', 'PEER_SSH_HOST_KEY="any": must be a pinned fingerprint'],
     ['DB_NAME', undefined, 'DB_NAME is required'],
   ])('%s=%s', (name, value, message) => {
     expect(complaint({ ...asWritten, [name]: value })).toContain(message);

@@ -1,7 +1,7 @@
 import { ColdspareError } from '../../pure/errors.js';
 
 /** `word` as one word of a POSIX shell, whatever is in it. */
-export const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
 /**
  * `argv` for SSH, which has only lines for the shell of the other side. The variables `names` come from the first

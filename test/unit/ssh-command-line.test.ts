@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import { runCommand } from '../../src/drivers/command.js';
+import { commandLine, environmentLines } from '../../src/drivers/ssh/command-line.js';
+
+/** What sshd does with a line: the login shell gets it. */
+const login = (line: string, input = '') =>
+  runCommand(['sh', '-c', line], { timeout: 10_000, input });
+
+const NASTY = [
+  ...[
+    '',
+    ' ',
+    "'",
+    "''",
+    '"',
+    '\\',
+    "\\'",
+    "'\\''",
+    '$HOME',
+    '`id`',
+    '$(id)',
+    '!!',
+    '*',
+    '~',
+    '#x',
+  ],
+  ...['a\nb', ';reboot', '&&', '|', '>x', '-n', 'ü☕', "it's; rm -rf '/'", '%s', '{a,b}', '\t'],
+];
+
+describe('commandLine', () => {
+  test.each(NASTY)('%j is one word', async (word) => {
+    expect(await login(commandLine(['printf', '[%s]', word, 'end'], []))).toBe(`[${word}][end]`);
+  });
+
+  test('a variable comes from stdin, as it is, and what follows is for the program', async () => {
+    const env = { PGPASSWORD: ` it's "$HOME" \\n \\ `, PGAPPNAME: '' };
+    const argv = ['sh', '-c', 'printf "[%s][%s]" "$PGPASSWORD" "$PGAPPNAME"; cat', 'sh', "'"];
+    const line = commandLine(argv, Object.keys(env));
+    expect(line).not.toContain('HOME');
+    expect(await login(line, `${environmentLines(env)}SELECT 1;\n`)).toBe(
+      `[${env.PGPASSWORD}][]SELECT 1;\n`,
+    );
+  });
+
+  test('a value that is not one line is refused, and not shown', () => {
+    const told = () => environmentLines({ PGPASSWORD: 'brew\n42' });
+    expect(told).toThrow('PGPASSWORD has a line break in it');
+    expect(told).not.toThrow('brew');
+  });
+});
