@@ -23,6 +23,9 @@ const main = async (): Promise<void> => {
   const copy = await mkdtemp(join(tmpdir(), 'coldspare-mutants-'));
   try {
     await copySources(copy);
+    const unbroken = await simulate(copy, 'nothing broken');
+    if (unbroken !== undefined)
+      throw new Error(`the simulation fails without mutants: ${unbroken}`);
     const rows = [];
     for (const mutant of MUTANTS.filter(({ name }) => name.includes(values.only))) {
       const caughtBy = await tryMutant(copy, mutant);
@@ -60,17 +63,26 @@ const tryMutant = async (copy: string, { name, edits }: Mutant): Promise<string 
         text.replace(search, () => replace),
       );
     }
-    // A mutant need not pass the linter's rules of the compiler, such as unused parameters: what counts is its output.
-    await run(copy, ['node_modules/.bin/tsc', '-p', 'tsconfig.json']);
-    const simulate = ['dist/scripts/simulate.js', '--until-violation', `--seeds=${values.seeds}`];
-    const { status, output } = await run(copy, [process.execPath, ...simulate]);
-    const violation = /^ {2}(seed .*)$/m.exec(output)?.[1];
-    if (status === 0) return undefined;
-    if (violation === undefined) throw new Error(`the simulation of "${name}" broke:\n${output}`);
-    return violation.slice(0, 140);
+    return await simulate(copy, name);
   } finally {
     for (const [path, text] of originals) await writeFile(path, text);
   }
+};
+
+/** The first violation that the simulation of the copy finds; undefined when it finds none. */
+const simulate = async (copy: string, name: string): Promise<string | undefined> => {
+  // A mutant need not pass all of the compiler's checks, such as unused imports: what counts is its output.
+  await run(copy, ['node_modules/.bin/tsc', '-p', 'tsconfig.json']);
+  const { status, output } = await run(copy, [
+    process.execPath,
+    'dist/scripts/simulate.js',
+    '--until-violation',
+    `--seeds=${values.seeds}`,
+  ]);
+  if (status === 0) return undefined;
+  const violation = /^ {2}(seed .*)$/m.exec(output)?.[1];
+  if (violation === undefined) throw new Error(`the simulation of "${name}" broke:\n${output}`);
+  return violation.slice(0, 140);
 };
 
 const run = async (

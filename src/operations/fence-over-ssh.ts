@@ -1,4 +1,4 @@
-import type { PeerMachine } from '../ports/peer-machine.js';
+import type { PeerMachine, PeerStack } from '../ports/peer-machine.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError, toColdspareError } from '../pure/errors.js';
 import { type Fencing, sayUnfenced } from './fencing.js';
@@ -52,7 +52,7 @@ export const fenceOverSsh = async (
 
 /**
  * A last dump of the old primary's database, streamed from its machine into a backup of ours. Whatever comes of it,
- * the database is stopped then. Safe to repeat. Resolves to the backup's id.
+ * app and database are stopped then. Safe to repeat. Resolves to the backup's id.
  * @throws ColdspareError as `PeerMachine`, `Database` and `dumpPeerDatabase` say; `ssh-timed-out` after RESCUE_TIMEOUT
  */
 export const rescueOverSsh = async (
@@ -65,17 +65,12 @@ export const rescueOverSsh = async (
   const timeout = AbortSignal.timeout(rescueTimeout);
   const either = AbortSignal.any([signal, timeout]);
   try {
-    return await machine.reach(either, async ({ database }) => {
-      await database.start(either);
+    return await machine.reach(either, async (stack) => {
+      await stack.database.start(either);
       try {
-        return (await dumpPeerDatabase(node, database, restoration, operation, either)).id;
+        return (await dumpPeerDatabase(node, stack.database, restoration, operation, either)).id;
       } finally {
-        // Frozen as it is, it does no harm when it cannot be stopped.
-        await database
-          .stop(either)
-          .catch((error: unknown) =>
-            node.log.warn({ error }, "the old primary's database could not be stopped"),
-          );
+        await stopForGood(node, stack, either);
       }
     });
   } catch (error) {
@@ -85,6 +80,22 @@ export const rescueOverSsh = async (
       `not within ${sayDuration(rescueTimeout)} over SSH`,
       'raise RESCUE_TIMEOUT when the database is large',
     );
+  }
+};
+
+/** The app as well: an agent that lives, and only cannot be asked, may have started it again before the freeze. */
+const stopForGood = async (
+  { log }: Node,
+  { app, database }: PeerStack,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const part of [app, database]) {
+    // On a database that is frozen, and marked as such, what goes on does no harm.
+    await part
+      .stop(signal)
+      .catch((error: unknown) =>
+        log.warn({ error }, 'the old primary could not be stopped for good'),
+      );
   }
 };
 

@@ -20,6 +20,8 @@ export const serveSteps = (node: Node): Step[] => [
       // The guard goes by it: what it saw before an adoption or a swap is not what is served now.
       observeDatabase(node, { answers: true, marker });
       if (marker === undefined) throw lostMarker(node);
+      // Whoever started it: nobody may read here what the other node writes past.
+      if (marker.fenced !== undefined) await stopApp(node, signal);
       // Before the thaw, which would end the dump that the other node may be taking over SSH.
       await obeyFence(node, marker);
       // Before the first write: a database that has served is never again taken for the backup's content (H07).

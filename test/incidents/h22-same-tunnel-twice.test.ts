@@ -28,11 +28,15 @@ describePostgres('H22: the same tunnel runs on both servers and spreads the traf
     expect(await spread(pair, 10)).toEqual({ vcl2: 0, vcl3: 5 });
     expect(await vcl3.entries()).toHaveLength(11);
 
-    // Its unit file starts the app along with it. What VCL2 has is frozen, and the guard is at work.
+    // A unit file starts the app of VCL2 along with its tunnel, on a database of its own.
     await vcl2.database.start();
+    await vcl2.database.psql('DROP DATABASE ledger');
+    await vcl2.database.psql('CREATE DATABASE ledger');
     await vcl2.startAppByOthers();
-    expect(await spread(pair, 20)).toEqual({ vcl2: 0, vcl3: 10 });
-    await eventually('VCL2 is stopped again', async () => !(await vcl2.entries()));
-    expect(await vcl3.entries()).toHaveLength(21);
+    await eventually('the guard has stopped it', async () => {
+      const boot = await vcl2.lastOperation('boot');
+      return boot?.reason === 'the app was started by somebody else';
+    });
+    expect(await spread(pair, 10)).toEqual({ vcl2: 0, vcl3: 5 });
   });
 });

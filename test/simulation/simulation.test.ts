@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest';
 import { runSchedule } from './schedule.js';
 
 const SCHEDULES = 10_000;
-const TWO_MINUTES = 120_000;
 
 /** As `npm run simulate` does it, in processes of its own. */
 const simulate = async (...args: string[]): Promise<{ status: number | null; output: string }> => {
@@ -21,16 +20,17 @@ const simulate = async (...args: string[]): Promise<{ status: number | null; out
 
 describe('the same operations in a simulated world', () => {
   test(`${SCHEDULES} schedules of crashes, cut links, wrong buttons and wrong clocks break no rule`, {
-    timeout: 3 * TWO_MINUTES,
+    timeout: 600_000,
   }, async () => {
-    const began = performance.now();
     const { status, output } = await simulate(`--seeds=${SCHEDULES}`);
     console.log(output);
     expect(output).toContain('0 schedules with a violation');
     expect(status).toBe(0);
     // Every step of every operation was the last thing that some agent did.
     expect(Number(/each of \d+ steps at least (\d+) times/.exec(output)?.[1])).toBeGreaterThan(0);
-    expect(performance.now() - began).toBeLessThan(TWO_MINUTES);
+    // Two minutes on two cores; how long it takes depends on what else runs there.
+    const seconds = Number(/([\d.]+) s of processor time/.exec(output)?.[1]);
+    expect(seconds).toBeLessThan(2 * 120);
   });
 
   test('a seed tells the same story again, here and in another process', async () => {
