@@ -20,11 +20,10 @@ const PUSH_FIRST_PAUSE = 1_000;
 /** @throws Refused `not-primary` unless this node's database is the one that counts, or `rescue` fenced it; `busy` */
 export const refuseBackup = (node: Node, { rescue }: Pick<BackupCommand, 'rescue'>): void => {
   const { mode, yielding } = node.state.current;
-  const isFenced = mode === 'yielding' && yielding?.operation === rescue;
-  const isOurs = mode === 'primary' && rescue === undefined;
-  if (isOurs) refuseInstead(node);
   // A rescue that comes late would freeze a primary that serves again.
-  if (isOurs || (rescue !== undefined && isFenced)) return;
+  const isAllowed = rescue === undefined ? mode === 'primary' : yielding?.operation === rescue;
+  if (isAllowed && rescue === undefined) refuseInstead(node);
+  if (isAllowed) return;
   throw new Refused(
     'not-primary',
     `${node.settings.nodeName} is ${mode}: only the primary's database is backed up`,

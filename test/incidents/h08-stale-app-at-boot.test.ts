@@ -32,8 +32,8 @@ describePostgres('H08: VCL2 reboots, and a restart policy starts its stale app',
     await eventually('the stale app is stopped', async () => (await vcl2.entries()) === undefined);
     await standsBy(vcl2);
     // It asked its peer before anything else, and that was all it did as a primary.
-    const boot = await vcl2.lastOperation('boot');
-    expect(boot?.steps.map(({ name }) => name)).toEqual(['ask-peer']);
+    const asked = await vcl2.lastOperation('boot');
+    expect(asked?.steps.map(({ name }) => name)).toEqual(['ask-peer']);
     expect(await seenByUsers()).toContain('during the outage');
 
     // Somebody starts it again, on a standby whose agent is at work.

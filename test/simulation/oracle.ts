@@ -414,7 +414,9 @@ export class Oracle {
     const [newest] = this.intactBackups(machine).filter(
       (manifest) => (this.#committedAt.get(`${machine.name} ${manifest.id}`) ?? 0) < before,
     );
-    if (newest !== undefined && newest.id !== id)
+    // It may have been restored before its file went rotten.
+    const chosen = this.#manifestsOf(machine).find((manifest) => manifest.id === id);
+    if (newest !== undefined && chosen !== undefined && newestFirst(newest, chosen) < 0)
       this.violate(3, `${machine.name} promoted from ${id} though it has ${newest.id}`);
   }
 
