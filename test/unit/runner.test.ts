@@ -281,9 +281,12 @@ describe('ending one early', () => {
     const { step: waiting, release, begun } = endless('start-app');
     const { id } = await runner.start(plan([step('commit', { commits: true }), waiting]), asked);
     await begun;
-    const cancelled = runner.cancel(id, 'too late');
+    expect(await runner.cancel(id, 'too late')).toMatchObject({
+      committed: true,
+      state: 'running',
+    });
     release();
-    expect(await cancelled).toMatchObject({ state: 'done', committed: true });
+    expect(await runner.wait(id, 1)).toMatchObject({ state: 'done', committed: true });
   });
 
   test('an agent that stops leaves its operation as a crash would, to be taken up again', async () => {
