@@ -19,6 +19,8 @@ interface Work<T> {
 interface Pending {
   timer: Timer;
   work: Work<unknown>;
+  /** Node keeps a signal for ever that somebody listens to. */
+  forget: () => void;
 }
 
 /** How long a command may still take effect after its sender has died. Milliseconds. */
@@ -48,18 +50,22 @@ export class Life {
       if (signal?.aborted) return reject(signal.reason);
       const abort = () => {
         this.#drop(pending);
+        forget();
         reject(signal?.reason);
       };
-      const timer = this.#timeline.after(ms, () => {
+      const forget = () => {
         this.#pending.delete(pending);
         signal?.removeEventListener('abort', abort);
+      };
+      const timer = this.#timeline.after(ms, () => {
+        forget();
         try {
           resolve(effect());
         } catch (error) {
           reject(error);
         }
       });
-      const pending: Pending = { timer, work };
+      const pending: Pending = { timer, work, forget };
       this.#pending.add(pending);
       signal?.addEventListener('abort', abort);
     });
@@ -82,8 +88,8 @@ export class Life {
     for (const pending of this.#pending) {
       if (losesPower) pending.timer.isCancelled = true;
       else this.#drop(pending);
+      pending.forget();
     }
-    this.#pending.clear();
     for (const callback of this.#onEnd) callback();
     this.#onEnd.clear();
   }

@@ -57,6 +57,7 @@ export const runSchedule = async (
     const unserved = await play(world, seed);
     return { ...report(world, seed), unserved, digest: hash?.digest('hex') };
   } finally {
+    for (const machine of world.machines) machine.losePower();
     process.off('unhandledRejection', stray);
   }
 };

@@ -82,9 +82,10 @@ export class Machine {
 
   /** SIGKILL to the app, and nothing else. */
   killApp(): void {
-    if (!existsSync(this.#pidFile)) return;
+    const pid = this.#appPid();
+    if (pid === undefined) return;
     try {
-      process.kill(Number(readFileSync(this.#pidFile, 'utf8')), 'SIGKILL');
+      process.kill(pid, 'SIGKILL');
     } catch {
       // It was gone already.
     }
@@ -147,7 +148,13 @@ export class Machine {
   }
 
   #pids(): number[] {
-    return [this.agent.pid ?? 0, Number(readFileSync(this.#pidFile, 'utf8'))];
+    return [this.agent.pid, this.#appPid()].filter((pid) => pid !== undefined);
+  }
+
+  /** None while the pid file is being written: 0 would be the process group of the tests. */
+  #appPid(): number | undefined {
+    if (!existsSync(this.#pidFile)) return undefined;
+    return Number(readFileSync(this.#pidFile, 'utf8')) || undefined;
   }
 
   /** The next time an agent of this machine comes to these steps, it breaks there. */
