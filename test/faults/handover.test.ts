@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import { cases, revive, saying, strikes, watchedPair } from '../support/watched-pair.js';
+import { ask, cases, revive, saying, strikes, watchedPair } from '../support/watched-pair.js';
 
 describePostgres('every step of a handover may be cut on the node that gives', () => {
   const pair = watchedPair();
@@ -13,7 +13,7 @@ describePostgres('every step of a handover may be cut on the node that gives', (
       await pair.write(vcl2, saying(cut));
       await vcl2.inject([cut]);
 
-      await vcl2.agent.post('/demote').catch(() => {});
+      await ask(vcl2, '/demote');
       await strikes(vcl2, cut);
       await revive(vcl2);
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import { cases, revive, saying, strikes, watchedPair } from '../support/watched-pair.js';
+import { ask, cases, revive, saying, strikes, watchedPair } from '../support/watched-pair.js';
 
 describePostgres('every step of a takeover may be cut', () => {
   const pair = watchedPair();
@@ -14,7 +14,7 @@ describePostgres('every step of a takeover may be cut', () => {
       await vcl2.breakApp();
       await vcl3.inject([cut]);
 
-      await vcl3.agent.post('/promote', { reason: 'the app of VCL2 crashed' });
+      await ask(vcl3, '/promote', { reason: 'the app of VCL2 crashed' });
       await strikes(vcl3, cut);
       await revive(vcl3);
       await vcl2.mendApp();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import { cases, revive, saying, strikes, watchedPair } from '../support/watched-pair.js';
+import { ask, cases, revive, saying, strikes, watchedPair } from '../support/watched-pair.js';
 
 describePostgres('every step of a handover may be cut on the node that takes', () => {
   const pair = watchedPair();
@@ -13,7 +13,7 @@ describePostgres('every step of a handover may be cut on the node that takes', (
       await pair.write(vcl2, saying(cut));
       await vcl3.inject([cut]);
 
-      await vcl2.agent.post('/demote');
+      await ask(vcl2, '/demote');
       await strikes(vcl3, cut);
       await revive(vcl3);
 

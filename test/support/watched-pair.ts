@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, expect } from 'vitest';
+import type { OperationRecord } from '../../src/pure/operation.js';
 import { eventually, type FaultRule, type Machine, type Pair, startPair } from './pair.js';
 
 /** Fails before the effect, fails after it, and is killed on either side of it. */
@@ -62,7 +63,7 @@ export const watchedPair = () => {
         const { mode, operation } = await present().vcl2.agent.status();
         return mode === 'standby' && operation === null;
       });
-      expect((await server.run('/demote')).body).toMatchObject({ state: 'done' });
+      await succeed(server, '/demote');
     },
     /** The one machine that serves in the end, with everything that was ever acknowledged. */
     settled: async (): Promise<Machine> => {
@@ -109,6 +110,24 @@ const watchBoth = ({ vcl2, vcl3 }: Pair): Watch => {
   };
   return { bothServed, stop };
 };
+
+/** Asks until it is taken up: an agent that is busy with a start of its own says so, and wants to be asked again. */
+export const ask = (machine: Machine, path: string, body?: object): Promise<unknown> =>
+  eventually(`${machine.agent.name} takes up ${path}`, async () => {
+    try {
+      return (await machine.agent.post(path, body)).status === 202;
+    } catch {
+      // The fault may have killed it before it could answer.
+      return !machine.agent.isRunning;
+    }
+  });
+
+/** Asks until it is done. */
+export const succeed = (machine: Machine, path: string): Promise<OperationRecord> =>
+  eventually(`${path} on ${machine.agent.name} is done`, async () => {
+    const { body } = await machine.run(path);
+    return body.state === 'done' ? body : undefined;
+  });
 
 /** Starts a killed agent again, as its service manager would. */
 export const revive = async (machine: Machine): Promise<void> => {
