@@ -35,7 +35,7 @@ export const refuseBackup = (node: Node, { rescue }: Pick<BackupCommand, 'rescue
 /** Only a last dump is so urgent that another operation ends for it: serving again comes before an ordinary backup. */
 const refuseInstead = ({ runner }: Node): void => {
   const running = runner.current;
-  if (running === undefined || running.kind === 'backup') return;
+  if (running === undefined || running.kind === 'backup' || running.kind === 'push') return;
   throw new Refused(
     'busy',
     `no backup while ${running.kind} ${running.id} runs (${running.reason})`,
@@ -65,11 +65,11 @@ export const planBackup = (node: Node, command: BackupCommand): Plan => {
   };
 };
 
-/** Sends the newest backup again that the peer did not get. */
+/** Sends the newest backup again that the peer did not get. Who asks for a backup wants a new one, and ends this. */
 export const planPush = (node: Node, manifest: Manifest): Plan => {
   const taken: Taken = { manifest };
   return {
-    kind: 'backup',
+    kind: 'push',
     reason: `${manifest.id} did not reach the other node yet`,
     command: { type: 'push', backup: manifest.id },
     steps: [pushStep(node, taken), pruneStep(node)],

@@ -1,5 +1,6 @@
 import { isHealthy, type ProbeResult, sayProbe } from '../ports/probe.js';
 import { toColdspareError } from '../pure/errors.js';
+import type { OperationKind } from '../pure/operation.js';
 import type { NodeStatus } from '../pure/status.js';
 import { type AgentView, type AppView, isAlive, type WitnessView } from '../pure/verdict.js';
 import type { Node } from './node.js';
@@ -38,12 +39,14 @@ export const lookAtWitness = async (
   return { view: witnessView(seen), summary: `the witness ${sayProbe(seen)}` };
 };
 
+/** Backups give way to a fence, and a fence is what we are about to ask for. */
+const HARMLESS: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'fence']);
+
 const agentView = (agent: Look['agent']): AgentView => {
   if ('error' in agent) return 'unreachable';
   if (agent.serving) return 'serving';
   const kind = agent.operation?.kind;
-  // A backup gives way to a fence, and a fence is what we are about to ask for.
-  return kind === undefined || kind === 'backup' || kind === 'fence' ? 'idle' : 'busy';
+  return kind === undefined || HARMLESS.has(kind) ? 'idle' : 'busy';
 };
 
 const appView = (app: ProbeResult | undefined): AppView => {

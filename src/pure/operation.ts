@@ -2,6 +2,7 @@ export type OperationKind =
   | 'promote'
   | 'handover'
   | 'backup'
+  | 'push'
   | 'fence'
   | 'boot'
   | 'stand-down'

@@ -85,7 +85,7 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
     const serves = isServing(node) && isOpened;
     const operation = node.runner.current?.kind;
     // A backup does nothing about the app; every other operation ends with it served, or says why not.
-    const isChanging = operation !== undefined && operation !== 'backup';
+    const isChanging = operation !== undefined && operation !== 'backup' && operation !== 'push';
     if (serves) restarts = 0;
     if (serves || isChanging || activePause(node) !== null) servedAt = node.clock.elapsed();
     const patience = backoff(restarts, node.settings.appRestartAfter, RESTART_MOST);

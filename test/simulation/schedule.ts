@@ -111,7 +111,7 @@ const standsBy = (machine: Machine): boolean => {
 /** Backups go on for ever. */
 const isIdle = ({ node }: Machine): boolean => {
   const kind = node?.runner.current?.kind;
-  return kind === undefined || kind === 'backup';
+  return kind === undefined || kind === 'backup' || kind === 'push';
 };
 
 /** A primary whose volume somebody has thrown away cannot serve, and the other node may not be able to, or not allowed. */
