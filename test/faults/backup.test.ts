@@ -1,15 +1,7 @@
 import { expect, test } from 'vitest';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import {
-  ask,
-  cases,
-  revive,
-  saying,
-  strikes,
-  succeed,
-  watchedPair,
-} from '../support/watched-pair.js';
+import { cases, provoke, revive, saying, succeed, watchedPair } from '../support/watched-pair.js';
 
 describePostgres('every step of a backup may be cut', () => {
   const pair = watchedPair();
@@ -27,8 +19,7 @@ describePostgres('every step of a backup may be cut', () => {
       await pair.write(vcl2, saying(cut));
       await vcl2.inject([cut]);
 
-      await ask(vcl2, '/backups');
-      await strikes(vcl2, cut);
+      await provoke(vcl2, '/backups', vcl2, cut);
       await revive(vcl2);
       expect(await pair.settled()).toBe(vcl2);
       await backUpAgain();
@@ -42,9 +33,7 @@ describePostgres('every step of a backup may be cut', () => {
       await pair.write(vcl2, saying(cut));
       await vcl3.inject([cut]);
 
-      await ask(vcl2, '/backups');
-      // The push is tried again by itself, and finds the receiver as its crash left it.
-      await strikes(vcl3, cut);
+      await provoke(vcl2, '/backups', vcl3, cut);
       await revive(vcl3);
       expect(await pair.settled()).toBe(vcl2);
       await backUpAgain();

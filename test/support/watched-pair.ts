@@ -122,6 +122,21 @@ export const ask = (machine: Machine, path: string, body?: object): Promise<unkn
     }
   });
 
+/** Asks again and again until the fault has struck `victim`: the guard may end a backup for something more urgent. */
+export const provoke = async (
+  machine: Machine,
+  path: string,
+  victim: Machine,
+  cut: FaultRule,
+): Promise<void> => {
+  await eventually(`${path} meets the fault`, async () => {
+    if ((await victim.hits()).length > 0) return true;
+    await machine.run(path).catch(() => {});
+    return (await victim.hits()).length > 0;
+  });
+  await strikes(victim, cut);
+};
+
 /** Asks until it is done. */
 export const succeed = (machine: Machine, path: string): Promise<OperationRecord> =>
   eventually(`${path} on ${machine.agent.name} is done`, async () => {
