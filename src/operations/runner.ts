@@ -14,6 +14,7 @@ import {
 } from '../pure/operation.js';
 import type { Journal } from '../state/journal.js';
 import type { Plan, Step } from './plan.js';
+import { newRunning, type Running } from './running.js';
 
 /** How long a graceful stop waits for a step that does not listen. Milliseconds. It is taken up at the next start. */
 const STOP_PATIENCE = 10_000;
@@ -23,20 +24,6 @@ interface Asked {
   idempotencyKey?: string;
   /** The id that the peer gave it, for an operation that spans both nodes. */
   id?: string;
-}
-
-interface Running {
-  record: OperationRecord;
-  plan: Plan;
-  /** Aborted to end the operation as long as it is not committed. */
-  cancel: AbortController;
-  /** Aborted to end the operation, committed or not. */
-  preempt: AbortController;
-  /** Aborted when the agent stops; ends whatever the operation is waiting for. */
-  interrupt: AbortController;
-  /** What ends a step before the commit, and after it. */
-  signals: { open: AbortSignal; committed: AbortSignal };
-  ended: Promise<OperationRecord>;
 }
 
 /** What the runner needs from its surroundings. */
@@ -61,9 +48,10 @@ export class Runner {
     this.#ports = ports;
   }
 
-  /** The running operation. */
+  /** The running operation; one that has ended but is still being written down is none. */
   get current(): OperationRecord | undefined {
-    return this.#running?.record;
+    const record = this.#running?.record;
+    return record === undefined || hasEnded(record) ? undefined : record;
   }
 
   get(id: string): OperationRecord | undefined {
@@ -95,6 +83,7 @@ export class Runner {
    * @throws Refused `busy` when another operation runs
    */
   async start(plan: Plan, asked: Asked): Promise<OperationRecord> {
+    await this.#whenWrittenDown();
     if (this.#running?.plan.isPreemptible?.() && this.#running.plan.kind !== plan.kind) {
       await this.#end(this.#running, 'preempted', `${plan.kind} is more urgent`);
     }
@@ -105,6 +94,7 @@ export class Runner {
 
   /** Starts an operation again that a crash had cut, under its own id. */
   async resume(plan: Plan, record: OperationRecord): Promise<OperationRecord> {
+    await this.#whenWrittenDown();
     if (this.#running !== undefined) throw this.#busy(plan.kind);
     // The crash may have come between the commit and the record of it.
     const committed = plan.isCommitted(record.id);
@@ -172,6 +162,11 @@ export class Runner {
     await Promise.race([running.ended, patience]);
   }
 
+  /** Whoever saw that an operation has ended may start the next one: it waits for the last write to the journal. */
+  async #whenWrittenDown(): Promise<void> {
+    if (this.#running !== undefined && this.current === undefined) await this.#running.ended;
+  }
+
   async #end(
     running: Running,
     code: 'cancelled' | 'preempted',
@@ -194,21 +189,7 @@ export class Runner {
 
   #begin(plan: Plan, first: OperationRecord): Running {
     const record = structuredClone(first);
-    const cancel = new AbortController();
-    const preempt = new AbortController();
-    const interrupt = new AbortController();
-    const running: Running = {
-      record,
-      plan,
-      cancel,
-      preempt,
-      interrupt,
-      signals: {
-        open: AbortSignal.any([cancel.signal, preempt.signal, interrupt.signal]),
-        committed: AbortSignal.any([preempt.signal, interrupt.signal]),
-      },
-      ended: Promise.resolve(record),
-    };
+    const running = newRunning(record, plan);
     this.#running = running;
     running.ended = this.#execute(running);
     return running;

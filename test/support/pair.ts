@@ -250,30 +250,27 @@ export const startPair = async (options: PairOptions = {}): Promise<Pair> => {
   const directory = await mkdtemp(join(tmpdir(), 'coldspare-pair-'));
   const [agent2 = 0, agent3 = 0, app2 = 0, app3 = 0] = await freePorts(4);
   const link = await Link.between({ agent: agent2, app: app2 }, { agent: agent3, app: app3 });
-  const vcl2 = await createMachine(
-    'vcl2',
-    directory,
-    { agent: agent2, app: app2, peer: link.toVcl3 },
-    { ...options.env, ...options.vcl2 },
-  );
-  const vcl3 = await createMachine(
-    'vcl3',
-    directory,
-    { agent: agent3, app: app3, peer: link.toVcl2 },
-    { ...options.env, ...options.vcl3 },
-  );
+  const [vcl2, vcl3] = await Promise.all([
+    createMachine(
+      'vcl2',
+      directory,
+      { agent: agent2, app: app2, peer: link.toVcl3 },
+      { ...options.env, ...options.vcl2 },
+    ),
+    createMachine(
+      'vcl3',
+      directory,
+      { agent: agent3, app: app3, peer: link.toVcl2 },
+      { ...options.env, ...options.vcl3 },
+    ),
+  ]);
   await vcl2.database.psql('CREATE DATABASE ledger');
   const pair = {
     vcl2,
     vcl3,
     link,
     remove: async () => {
-      for (const machine of [vcl2, vcl3]) {
-        await machine.agent.kill();
-        machine.killWatchdogs();
-        machine.killApp();
-        await machine.database.remove();
-      }
+      await Promise.all([remove(vcl2), remove(vcl3)]);
       await link.close();
       await rm(directory, { recursive: true, force: true });
     },
@@ -287,6 +284,13 @@ export const startPair = async (options: PairOptions = {}): Promise<Pair> => {
     throw error;
   }
   return pair;
+};
+
+const remove = async (machine: Machine): Promise<void> => {
+  await machine.agent.kill();
+  machine.killWatchdogs();
+  machine.killApp();
+  await machine.database.remove();
 };
 
 /** Waits until the machine serves and its agent has nothing left to do. */

@@ -1,23 +1,19 @@
-import { execFileSync } from 'node:child_process';
-import { appendFile, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { describe } from 'vitest';
+import { describe, inject } from 'vitest';
 import { runCommand, splitCommand } from '../../src/drivers/command.js';
-
-const bindir = (): string | undefined => {
-  try {
-    return execFileSync('pg_config', ['--bindir'], { encoding: 'utf8' }).trim();
-  } catch {
-    return undefined;
-  }
-};
-const BIN = bindir();
+import {
+  AS_POSTGRES,
+  initializeCluster,
+  makeClusterDirectory,
+  PROGRAMS,
+  runAsPostgres,
+} from './postgres-tools.js';
 
 /** `describe` for tests that need an installed PostgreSQL; skipped with the reason in its name, but never in CI. */
 export const describePostgres = (name: string, tests: () => void): void => {
-  if (BIN !== undefined) {
+  if (PROGRAMS !== undefined) {
     describe(name, tests);
   } else if (process.env.CI === 'true') {
     throw new Error(`${name}: PostgreSQL is not installed (pg_config is not in PATH)`);
@@ -48,24 +44,17 @@ export interface Cluster {
 /** A fresh PostgreSQL on a free port, started. With `password`, every TCP connection needs it. */
 export const createCluster = async (options: { password?: string } = {}): Promise<Cluster> => {
   const port = await freePort();
-  const directory = await mkdtemp(join(tmpdir(), 'coldspare-pg-'));
+  const directory = await makeClusterDirectory();
   const data = join(directory, 'data');
-  // PostgreSQL does not run as root.
-  const as = userInfo().uid === 0 ? 'runuser -u postgres -- ' : '';
-  if (as !== '') {
-    const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres']));
-    await chown(directory, id('-u'), id('-g'));
-  }
-  const run = (line: string) => runCommand(splitCommand(line), { timeout: 60_000 });
   const env = { PGPASSWORD: options.password ?? '' };
 
-  let access = '-A trust';
-  if (options.password !== undefined) {
+  if (options.password === undefined) {
+    await runAsPostgres(`cp -a ${inject('clusterTemplate')} ${data}`);
+  } else {
     const file = join(directory, 'password');
     await writeFile(file, options.password);
-    access = `-A scram-sha-256 --pwfile=${file}`;
+    await initializeCluster(data, `-A scram-sha-256 --pwfile=${file}`);
   }
-  await run(`${as}${BIN}/initdb -D ${data} -U postgres -E UTF8 --locale=C.UTF-8 -N ${access}`);
   await appendFile(
     join(data, 'postgresql.conf'),
     `
@@ -76,17 +65,17 @@ fsync = off
 `,
   );
   // No -l: the server keeps the stdio of whoever starts it, as a careless start command does.
-  const startCommand = `${as}${BIN}/pg_ctl -D ${data} -w start`;
-  const stopCommand = `${as}${BIN}/pg_ctl -D ${data} -m fast -w stop`;
+  const startCommand = `${AS_POSTGRES}${PROGRAMS}/pg_ctl -D ${data} -w start`;
+  const stopCommand = `${AS_POSTGRES}${PROGRAMS}/pg_ctl -D ${data} -m fast -w stop`;
   const stop = async (mode: string) => {
-    await run(`${as}${BIN}/pg_ctl -D ${data} -m ${mode} -w stop`).catch(() => {});
+    await runAsPostgres(`${PROGRAMS}/pg_ctl -D ${data} -m ${mode} -w stop`).catch(() => {});
   };
   const signal = async (name: NodeJS.Signals) => {
     const [pid] = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n');
     process.kill(Number(pid), name);
   };
   const isRunning = () =>
-    run(`${as}${BIN}/pg_ctl -D ${data} status`).then(
+    runAsPostgres(`${PROGRAMS}/pg_ctl -D ${data} status`).then(
       () => true,
       () => false,
     );

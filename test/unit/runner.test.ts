@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Plan, Step } from '../../src/operations/plan.js';
 import { Runner } from '../../src/operations/runner.js';
 import type { Faults } from '../../src/ports/faults.js';
@@ -274,6 +274,27 @@ describe('ending one early', () => {
     const record = await runner.cancel(id, 'not wanted any more');
     expect(record).toMatchObject({ state: 'rolled-back', error: { code: 'cancelled' } });
     expect(happened).toEqual(['a', 'undo endless', 'undo a']);
+  });
+
+  test('whoever hears that it has ended can start the next one while the end is still written down', async () => {
+    const runner = await newRunner();
+    const write = disk.write.bind(disk);
+    let release = () => {};
+    const written = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    disk.write = async (path, text) => {
+      if (text.includes('"state": "done",\n  "committed"')) await written;
+      await write(path, text);
+    };
+    const { id } = await runner.start(plan([step('a')]), asked);
+    await vi.waitFor(() => expect(runner.get(id)?.state).toBe('done'));
+    expect(runner.current).toBeUndefined();
+
+    const next = runner.start(plan([step('b')]), asked);
+    release();
+    expect((await next).id).not.toBe(id);
+    expect(await runner.wait((await next).id, 1)).toMatchObject({ state: 'done' });
   });
 
   test('once committed it cannot be cancelled, it is finished', async () => {
