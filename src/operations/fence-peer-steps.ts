@@ -1,10 +1,11 @@
+import type { FenceAnswer } from '../ports/peer.js';
 import type { PromoteCommand } from '../pure/commands.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError, isError, toColdspareError } from '../pure/errors.js';
 import { hasEnded, type OperationRecord } from '../pure/operation.js';
-import { until } from './asking.js';
+import { retrying, until } from './asking.js';
 import { fenceOverSsh, rescueOverSsh } from './fence-over-ssh.js';
-import { type Fencing, sayUnfenced } from './fencing.js';
+import { type Fencing, newFencing, sayUnfenced } from './fencing.js';
 import type { Node } from './node.js';
 import type { Step, StepContext } from './plan.js';
 import type { Restoration } from './restore-steps.js';
@@ -25,10 +26,12 @@ export const fencePeerSteps = (
   {
     name: 'fence',
     run: async (context) => {
+      // It may run a second time, with another outcome (fence-again).
+      Object.assign(fencing, newFencing());
       try {
         // Stopping an app may take long, so a fence is waited for; a machine that hangs is known sooner (H20).
         await node.peer.status();
-        const answer = await node.peer.fence(context.operation, restoration.epoch);
+        const answer = await fence(node, restoration.epoch, context);
         fencing.outcome = answer.mode === 'yielding' ? 'fenced' : 'nothing-to-fence';
         return answer.detail;
       } catch (error) {
@@ -59,6 +62,18 @@ export const fencePeerSteps = (
     },
   },
 ];
+
+/** An agent that has just answered is there: one lost message does not make it unreachable. */
+const fence = (
+  { peer, clock }: Node,
+  epoch: number,
+  { operation, signal }: StepContext,
+): Promise<FenceAnswer> =>
+  retrying(
+    { clock, signal },
+    { tries: 2, firstPause: 1_000, isFinal: (error) => !isError(error, 'peer-unreachable') },
+    () => peer.fence(operation, epoch),
+  );
 
 const whyNotAsked = ({ settings }: Node, { outcome, sshError }: Fencing): string | undefined => {
   if (settings.rescueTimeout === 0) return 'rescue is turned off (RESCUE_TIMEOUT=0)';

@@ -5,6 +5,7 @@ import { nextEpoch } from '../pure/transitions.js';
 import { checkLineageStep } from './boot.js';
 import { chooseStep, takeGivenStep, weighStep } from './choose-steps.js';
 import { confirmStep } from './confirm-step.js';
+import { fenceAgainStep } from './fence-again-step.js';
 import { fencePeerSteps } from './fence-peer-steps.js';
 import { newFencing } from './fencing.js';
 import { isoNow, type Node } from './node.js';
@@ -61,6 +62,7 @@ const planFailover = (node: Node, command: PromoteCommand, source: Source): Plan
       ...fencePeerSteps(node, command, restoration, fencing),
       chooseStep(node, command, restoration),
       ...restoreSteps(node, restoration),
+      fenceAgainStep(node, fencing),
       commitStep(node, restoration, 'unplanned'),
       ...serveSteps(node),
       tidyStep(node),

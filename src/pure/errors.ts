@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'peer-unreachable'
   | 'peer-refused'
   | 'peer-not-ready'
+  | 'peer-is-back'
   | 'handover-in-doubt'
   | 'handover-lost'
   | 'database-unreachable'

@@ -79,7 +79,8 @@ export class Oracle {
   readonly #startedAt = new Map<Machine, number | undefined>();
   /** The last epoch in which it took writes as the primary. */
   readonly #servedAt = new Map<Machine, number>();
-  readonly #begunAt = new Map<string, number>();
+  /** When an operation was last to find out whether the peer can be reached: it began, or comes to fence-again. */
+  readonly #askedAt = new Map<string, number>();
   readonly #choseAt = new Map<Machine, number>();
   readonly #announced: { machine: Machine; at: number; announcement: Announcement }[] = [];
   readonly #onceLost = new Set<number>();
@@ -187,7 +188,8 @@ export class Oracle {
   /** An agent is about to take a step. */
   reached(machine: Machine, operation: string, label: string): void {
     const { now } = this.#timeline;
-    if (!this.#begunAt.has(operation)) this.#begunAt.set(operation, now);
+    if (!this.#askedAt.has(operation) || label === 'promote.fence-again')
+      this.#askedAt.set(operation, now);
     if (label === 'promote.choose-backup') this.#choseAt.set(machine, now);
   }
 
@@ -314,14 +316,14 @@ export class Oracle {
     const promotion = this.#promotions.get(winner);
     if (promotion === undefined) return `!${loser.name} takes writes beside ${winner.name}`;
     const { record } = promotion;
-    const began = this.#begunAt.get(record?.id ?? '') ?? promotion.at;
+    const asked = this.#askedAt.get(record?.id ?? '') ?? promotion.at;
     const couldTalk =
       this.#contactSince !== undefined &&
-      this.#contactSince < began &&
-      this.#network.lastFailure < began;
+      this.#contactSince < asked &&
+      this.#network.lastFailure < asked;
     const fence = record?.steps.findLast(({ name }) => name === 'fence');
     const how = `${winner.name} at epoch ${promotion.epoch} by ${record?.id}, ${loser.name} at ${this.#epochOf(loser)}, fence: ${fence?.detail}`;
-    if (couldTalk) return `!both take writes though they could talk all the time: ${how}`;
+    if (couldTalk) return `!both take writes though they could talk in time: ${how}`;
     if ((this.#startedAt.get(loser) ?? 0) > promotion.at)
       return `!${loser.name} has started its app though its peer could have told it not to: ${how}`;
     if (record?.command.type === 'take-over')

@@ -1,0 +1,44 @@
+import { ColdspareError, isError } from '../pure/errors.js';
+import type { Fencing } from './fencing.js';
+import type { Node } from './node.js';
+import type { Step } from './plan.js';
+
+/**
+ * Between a fence that could not be delivered and the commit lie the minutes or hours of the restore, and the link may
+ * have healed meanwhile. An old primary that answers by now is asked everything again, from the first step on: it
+ * may be serving after all, or can be fenced, and its last writes rescued. Only once, so that the operation ends.
+ */
+export const fenceAgainStep = (node: Node, fencing: Fencing): Step => {
+  let wasTried = false;
+  return {
+    name: 'fence-again',
+    run: async ({ signal }) => {
+      if (fencing.outcome !== 'unreachable') return undefined;
+      if (!(await answersAgain(node, signal))) return 'it still cannot be reached';
+      throw new ColdspareError(
+        'peer-is-back',
+        'the old primary could not be fenced before, and can be reached by now: nothing was committed',
+        'look at GET /status of both nodes; where the primary does not serve, POST /promote again',
+      );
+    },
+    otherwise: (error) => {
+      if (wasTried || !isError(error, 'peer-is-back')) return undefined;
+      wasTried = true;
+      return 'confirm';
+    },
+  };
+};
+
+/** Whether its agent answers, be it with a refusal, or its machine lets us in. Changes nothing there. */
+const answersAgain = async ({ peer, machine }: Node, signal: AbortSignal): Promise<boolean> => {
+  const agent = peer.status().catch((error: unknown) => {
+    if (isError(error, 'peer-unreachable')) throw error;
+  });
+  const ways = [agent, ...(machine === undefined ? [] : [machine.reach(signal, async () => {})])];
+  const answers = await Promise.any(ways).then(
+    () => true,
+    () => false,
+  );
+  signal.throwIfAborted();
+  return answers;
+};

@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Node } from '../../src/operations/node.js';
+import { requestPromote } from '../../src/operations/requests.js';
+import { nodeStatus } from '../../src/operations/status.js';
+import type { OperationRecord } from '../../src/pure/operation.js';
+import type { NodeStatus } from '../../src/pure/status.js';
+import { createFakeNode, type FakeNode, LINEAGE } from '../support/fake-node.js';
+
+/** A backup of VCL2 with this many rows, on VCL3's disk. */
+const receive = async ({ backups }: Node, sequence: number, rows: number): Promise<string> => {
+  const id = `ledger_20261122_19300${sequence}`;
+  const counts = { 'public.entries': rows };
+  const received = await backups.receive(id, Readable.from([JSON.stringify(counts)]), undefined);
+  await backups.commit({
+    ...{ id, database: 'ledger', node: 'vcl2', lineage: LINEAGE, epoch: 1, sequence },
+    ...{ format: 'custom', serverVersion: '15.8', takenAt: new Date().toISOString() },
+    inventory: { rows: counts, sequences: {}, largeObjects: 0 },
+    ...received,
+  });
+  return id;
+};
+
+describe('the old primary cannot be reached, and answers again while its backup is restored', () => {
+  let fake: FakeNode;
+  let asked: string[];
+  beforeEach(async () => {
+    fake = await createFakeNode('standby');
+    asked = [];
+    await receive(fake.node, 1, 3);
+  });
+  afterEach(() => fake.remove());
+
+  /** From the restore on VCL2 answers, and this is what it says. */
+  const comesBack = (says: Partial<NodeStatus>) => {
+    const { node, database } = fake;
+    const restore = database.restore.bind(database);
+    database.restore = async (content, manifest) => {
+      await restore(content, manifest);
+      const idle = { ...nodeStatus(node), operation: null };
+      node.peer.status = async () => ({ ...idle, node: 'vcl2', ...says });
+    };
+  };
+  const promote = async (force = false): Promise<OperationRecord | undefined> => {
+    const command = { force, planned: false, dryRun: false, reason: '' };
+    const { id } = await requestPromote(fake.node, command, { source: 'operator' });
+    return fake.node.runner.wait(id, 10_000);
+  };
+  const stepsOf = (record: OperationRecord | undefined) => record?.steps.map(({ name }) => name);
+
+  test('it serves: nothing is taken over, and it goes on', async () => {
+    comesBack({ mode: 'primary', serving: true });
+    const record = await promote();
+    expect(record).toMatchObject({ state: 'refused', error: { code: 'primary-healthy' } });
+    expect(stepsOf(record)?.slice(-2)).toEqual(['fence-again', 'confirm']);
+    expect(fake.node.state.current).toMatchObject({ mode: 'standby', epoch: 0 });
+  });
+
+  test('its app is down: it is fenced after all, and its last writes are here', async () => {
+    const { node, database } = fake;
+    comesBack({ mode: 'primary', serving: false });
+    node.peer.fence = async () => {
+      asked.push('fence');
+      return { mode: 'yielding', detail: 'stopped' };
+    };
+    node.peer.rescue = async (operation) => {
+      asked.push(`rescue for ${operation}`);
+      const backup = await receive(node, 2, 4);
+      const ended = { ...(node.runner.current as OperationRecord), state: 'done' as const };
+      node.peer.operation = async () => ({ ...ended, result: { backup } });
+      return ended;
+    };
+    const record = await promote();
+    expect(record).toMatchObject({
+      state: 'done',
+      result: { fenced: 'fenced', loss: expect.stringContaining('nothing is lost') },
+    });
+    expect(asked).toEqual(['fence', `rescue for ${record?.id}`]);
+    expect((await database.inventory()).rows).toEqual({ 'public.entries': 4 });
+  });
+
+  test('it answers, but cannot be fenced again and again: the takeover ends, without a commit', async () => {
+    comesBack({ mode: 'primary', serving: false });
+    const record = await promote(true);
+    expect(record).toMatchObject({ state: 'rolled-back', error: { code: 'peer-is-back' } });
+    expect(stepsOf(record)?.filter((name) => name === 'fence-again')).toHaveLength(2);
+    expect(fake.node.state.current).toMatchObject({ mode: 'standby', epoch: 0 });
+  });
+
+  test('it stays away: the takeover goes on', async () => {
+    const record = await promote();
+    expect(record).toMatchObject({ state: 'done', result: { fenced: 'unreachable' } });
+    expect(record?.steps.find(({ name }) => name === 'fence-again')?.detail).toBe(
+      'it still cannot be reached',
+    );
+  });
+});
