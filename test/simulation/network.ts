@@ -35,10 +35,14 @@ export class Network {
   /** Messages that were lost on open links, for the report. */
   lost = 0;
   repeated = 0;
+  /** Messages that came before one that had been sent earlier the same way. */
+  overtaken = 0;
   readonly #timeline: Timeline;
   readonly #random: Random;
   readonly #isUp: (site: Site) => boolean;
   readonly #cuts = new Set<string>();
+  /** When the last message of each direction arrives. */
+  readonly #arrivals = new Map<string, number>();
   /** When a message between the two last got lost or found the way cut. */
   lastFailure = Number.NEGATIVE_INFINITY;
 
@@ -121,10 +125,18 @@ export class Network {
 
   #deliver(from: Site, to: Site, arrive: () => void): void {
     if (!this.passes(from, to)) return;
-    this.#timeline.after(this.latency(), () => {
+    const latency = this.latency();
+    this.#countOvertaking(`${from}>${to}`, this.#timeline.now + latency);
+    this.#timeline.after(latency, () => {
       if (this.isOpen(from, to)) arrive();
       else this.lastFailure = this.#timeline.now;
     });
+  }
+
+  #countOvertaking(way: string, arrival: number): void {
+    const last = this.#arrivals.get(way) ?? 0;
+    if (arrival < last) this.overtaken += 1;
+    this.#arrivals.set(way, Math.max(arrival, last));
   }
 
   #serve<C extends Callee, T>(

@@ -85,6 +85,8 @@ export class Oracle {
   readonly #announced: { machine: Machine; at: number; announcement: Announcement }[] = [];
   readonly #onceLost = new Set<number>();
   readonly #seededSince = new Map<Machine, number>();
+  /** A person has said that a new volume with its seeds is the production data from now on. */
+  #seedsAreData = false;
   readonly #thrownAway = new Set<number>();
   readonly #wiped = new Set<Machine>();
   readonly #restored = new Map<Machine, Set<number>>();
@@ -250,6 +252,7 @@ export class Oracle {
       this.#seededSince.delete(machine);
       return;
     }
+    if (this.#seedsAreData) return;
     if (!this.#wiped.has(machine)) this.violate(1, `${machine.name} serves seeds as a primary`);
     // Somebody has made its volume anew and started its app: that is for the agent to notice.
     const { now } = this.#timeline;
@@ -367,6 +370,8 @@ export class Oracle {
     this.#states.set(machine, data);
     if (before !== undefined && data.epoch < before.epoch)
       this.violate(7, `${machine.name} went back from epoch ${before.epoch} to ${data.epoch}`);
+    if (data.mode === 'primary' && before?.lineage != null && data.lineage !== before.lineage)
+      this.#adopted(machine);
     if (data.mode !== 'primary' || data.epoch <= (before?.epoch ?? 0)) return;
     const other = this.#claimed.get(data.epoch);
     if (other !== undefined)
@@ -381,6 +386,12 @@ export class Oracle {
       record: record && structuredClone(record),
     });
     if (data.epoch >= Math.max(...this.#claimed.keys())) this.#promoted(machine, data, record);
+  }
+
+  #adopted(machine: Machine): void {
+    this.#seedsAreData = true;
+    if (machine !== this.authority) return;
+    this.#rows = new Set([...(machine.server.live?.rows ?? [])].filter((row) => row > 0));
   }
 
   /** Rule 3: what the new primary holds, against what the one before held. */
@@ -450,7 +461,7 @@ export class Oracle {
       return;
     }
     const content = file.content.toString();
-    if (content.includes(`\n${SEEDS[0]}\n`))
+    if (!this.#seedsAreData && content.includes(`\n${SEEDS[0]}\n`))
       this.violate(5, `${machine.name} committed ${manifest.id}, a dump of seeds`);
     const known = this.#backups.get(manifest.id);
     if (known === undefined)

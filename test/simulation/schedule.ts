@@ -152,6 +152,7 @@ const report = (world: World, seed: number): Omit<Outcome, 'unserved' | 'digest'
   }
   if (network.lost > 0) faults.set('message lost', network.lost);
   if (network.repeated > 0) faults.set('message repeated', network.repeated);
+  if (network.overtaken > 0) faults.set('message overtaken by a later one', network.overtaken);
   return {
     seed,
     events: timeline.events,

@@ -1,10 +1,12 @@
-import { planBackup } from '../../src/operations/backup.js';
+import { planAdopt } from '../../src/operations/adopt-lineage.js';
+import { planBackup, planPush } from '../../src/operations/backup.js';
 import { planBoot, planResume, planStandDown } from '../../src/operations/boot.js';
 import { planFence } from '../../src/operations/fence.js';
 import { planHandover } from '../../src/operations/handover.js';
 import type { Node } from '../../src/operations/node.js';
 import type { Plan } from '../../src/operations/plan.js';
 import { planPromote, planTakeOver } from '../../src/operations/promote.js';
+import type { Manifest } from '../../src/pure/manifest.js';
 import type { Mode } from '../../src/pure/transitions.js';
 
 /** Enough of a node for a plan to be drawn up; none of its steps is run. */
@@ -20,6 +22,7 @@ const primary = unstarted('primary');
 const yielding = unstarted('yielding');
 const command = { force: false, planned: false, dryRun: false, reason: '' };
 const operation = 'operation';
+const adoption = { reason: 'a person', force: false, lineage: 'l' };
 
 const PLANS: Plan[] = [
   planPromote(standby, command, 'operator'),
@@ -28,6 +31,9 @@ const PLANS: Plan[] = [
   planHandover(primary, { reason: '', dryRun: false }),
   planBackup(primary, { reason: '' }),
   planBackup(primary, { reason: '', rescue: operation }),
+  planPush(primary, { id: 'b' } as Manifest),
+  planAdopt(primary, adoption),
+  planAdopt(standby, adoption),
   planFence(primary, { operation, epoch: 2 }),
   planBoot(primary, ''),
   planBoot(yielding, ''),

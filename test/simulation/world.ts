@@ -15,17 +15,11 @@ import { type Options, WITNESS } from './options.js';
 import { Oracle } from './oracle.js';
 import { createPeer } from './peer.js';
 import type { Random } from './random.js';
+import { type StepFault, strike } from './step-faults.js';
 import { Timeline } from './timeline.js';
 
 /** When the world began, in milliseconds since 1970: what a clock that is right says then. */
 const BEGINNING = Date.UTC(2026, 10, 22, 22, 0, 0);
-
-/** An agent is to be cut, or to fail, when it comes to a step. */
-export interface StepFault {
-  label: string;
-  moment: 'before' | 'during' | 'after';
-  action: 'crash' | 'power' | 'fail';
-}
 
 /** Two servers, the links between them and to the outside, and everything that is known about them. */
 export class World {
@@ -42,7 +36,6 @@ export class World {
   readonly cuts = new Map<string, number>();
   readonly faults = new Map<string, number>();
   readonly #trace: ((line: string) => void) | undefined;
-  #onCut: (machine: Machine) => void = () => {};
 
   constructor(random: Random, options: Options, trace?: (line: string) => void) {
     this.random = random;
@@ -80,11 +73,6 @@ export class World {
   fault(kind: string, who = 'world', detail = ''): void {
     this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1);
     this.tell(who, () => `FAULT ${kind} ${detail}`);
-  }
-
-  /** Whoever brings a cut agent back. */
-  onCut(callback: (machine: Machine) => void): void {
-    this.#onCut = callback;
   }
 
   /** Starts the agent as src/service.ts does. */
@@ -208,11 +196,9 @@ export class World {
     const [fault] = index < 0 ? [] : this.stepFaults.splice(index, 1);
     if (fault === undefined) return;
     this.fault(`${fault.action} at a step`, machine.name, `${moment} ${label}`);
-    if (fault.action === 'fail') throw new Error(`injected: ${label} fails ${moment} it`);
+    strike(this, machine, fault);
+    if (!life.hasEnded) return;
     this.cuts.set(label, (this.cuts.get(label) ?? 0) + 1);
-    if (fault.action === 'power') machine.losePower();
-    else machine.killAgent();
-    this.#onCut(machine);
     return life.pause(0);
   }
 

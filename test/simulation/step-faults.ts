@@ -1,0 +1,56 @@
+import type { Machine } from './machine.js';
+import { STEP_LABELS } from './step-labels.js';
+import { comeBack } from './trouble.js';
+import { fillDiskOf } from './troubles.js';
+import type { World } from './world.js';
+
+/** What happens to a machine, or to the links, when its agent comes to a step. */
+const ACTIONS = {
+  'agent killed': (world, machine) => {
+    machine.killAgent();
+    comeBack(world, machine, world.random.between(1_000, 20_000));
+  },
+  'power lost': (world, machine) => {
+    machine.losePower();
+    comeBack(world, machine, world.random.between(1_000, 20_000));
+  },
+  failure: () => {
+    throw new Error('injected');
+  },
+  'disk full': fillDiskOf,
+  'database killed': (_world, machine) => machine.killDatabase(),
+  'links mended': ({ network }) => {
+    network.mend('vcl2', 'vcl3');
+    network.mend('vcl3', 'vcl2');
+  },
+} satisfies Record<string, (world: World, machine: Machine) => void>;
+
+export interface StepFault {
+  label: string;
+  moment: 'before' | 'during' | 'after';
+  action: keyof typeof ACTIONS;
+}
+
+/** @throws Error when that is what is to happen */
+export const strike = (world: World, machine: Machine, { action }: StepFault): void =>
+  ACTIONS[action](world, machine);
+
+/** Every schedule cuts agents at one or two steps of its own, so that all of them come up. */
+export const armSteps = (world: World, seed: number): void => {
+  const { random } = world;
+  for (let count = random.integer(0, 4); count >= 0; count -= 1) {
+    const label = STEP_LABELS[(seed * 5 + count) % STEP_LABELS.length] as string;
+    const moment = random.pick(['before', 'after'] as const);
+    const action = random.pick([
+      'agent killed',
+      'agent killed',
+      'agent killed',
+      'power lost',
+      'power lost',
+      'failure',
+      'disk full',
+      'database killed',
+    ] as const);
+    world.stepFaults.push({ label, moment, action });
+  }
+};
