@@ -7,21 +7,21 @@ describePostgres('every step of a backup may be cut', () => {
   const pair = watchedPair();
 
   const backUpAgain = async () => {
-    const { vcl2, vcl3 } = pair;
-    const { result } = await succeed(vcl2, '/backups');
-    expect((await vcl3.agent.status()).latestBackup?.id).toBe(result?.backup);
+    const { primary, standby } = pair;
+    const { result } = await succeed(primary, '/backups');
+    expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
   };
 
   test.each(cases(STEPS.backup))(
     'on the primary, $action $moment $label: the next one is complete on both nodes',
     async (cut) => {
-      const { vcl2 } = pair;
-      await pair.write(vcl2, saying(cut));
-      await vcl2.inject([cut]);
+      const { primary } = pair;
+      await pair.write(saying(cut));
+      await primary.inject([cut]);
 
-      await provoke(vcl2, '/backups', vcl2, cut);
-      await revive(vcl2);
-      expect(await pair.settled()).toBe(vcl2);
+      await provoke(primary, '/backups', primary, cut);
+      await revive(primary);
+      expect(await pair.settled()).toBe(primary);
       await backUpAgain();
     },
   );
@@ -29,13 +29,13 @@ describePostgres('every step of a backup may be cut', () => {
   test.each(cases(STEPS.receive))(
     'on the standby, $action $moment $label: what is listed is whole',
     async (cut) => {
-      const { vcl2, vcl3 } = pair;
-      await pair.write(vcl2, saying(cut));
-      await vcl3.inject([cut]);
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await standby.inject([cut]);
 
-      await provoke(vcl2, '/backups', vcl3, cut);
-      await revive(vcl3);
-      expect(await pair.settled()).toBe(vcl2);
+      await provoke(primary, '/backups', standby, cut);
+      await revive(standby);
+      expect(await pair.settled()).toBe(primary);
       await backUpAgain();
     },
   );

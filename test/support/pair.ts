@@ -8,6 +8,7 @@ import { runCommand, splitCommand } from '../../src/drivers/command.js';
 import type { OperationRecord } from '../../src/pure/operation.js';
 import { Link, type Way } from './link.js';
 import { type Cluster, createCluster } from './postgres.js';
+import { PROGRAMS } from './postgres-tools.js';
 
 export { eventually };
 
@@ -227,6 +228,8 @@ const QUIET = {
   HOST: '127.0.0.1',
   STACK: 'host',
   DB_NAME: 'ledger',
+  // Without Debian's wrapper around each program, which takes longer than most questions to the database.
+  ...(PROGRAMS !== undefined && { PG_BIN: PROGRAMS }),
   BACKUP_CRON: '0 0 1 1 *',
   MONITOR: 'off',
   CHECK_INTERVAL: '200ms',

@@ -93,12 +93,16 @@ fsync = off
     stopCommand,
     psql: (sql, database = 'postgres') =>
       runCommand(
-        ['psql', '-XAtqw', '-v', 'ON_ERROR_STOP=1', '-h', '127.0.0.1', '-p', `${port}`].concat([
-          '-U',
-          'postgres',
-          '-d',
-          database,
-        ]),
+        [
+          `${PROGRAMS}/psql`,
+          '-XAtqw',
+          '-v',
+          'ON_ERROR_STOP=1',
+          '-h',
+          '127.0.0.1',
+          '-p',
+          `${port}`,
+        ].concat(['-U', 'postgres', '-d', database]),
         { timeout: 60_000, env, input: sql },
       ),
     start,

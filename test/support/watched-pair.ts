@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect } from 'vitest';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
 import { eventually, type FaultRule, type Machine, type Pair, startPair } from './pair.js';
 
 /** Fails before the effect, fails after it, and is killed on either side of it. */
@@ -15,11 +15,13 @@ export const cases = (labels: string[]) =>
   labels.flatMap((label) => CUTS.map((cut) => ({ label, ...cut })));
 
 /**
- * A pair that is used for every case of a list, and watched all the time: never may both apps answer. After a
- * case that failed the next one gets a new pair.
+ * A pair that is used for every case of a list, and watched all the time: never may both apps answer. The role
+ * changes hands as the cases have it, so each begins with the node that serves then. After a case that failed the
+ * next one gets a new pair.
  */
 export const watchedPair = () => {
   let pair: Pair | undefined;
+  let primary: Machine | undefined;
   let watch: Watch | undefined;
   let acknowledged: string[] = [];
 
@@ -32,51 +34,56 @@ export const watchedPair = () => {
     onTestFailed(end);
     if (pair !== undefined) return;
     pair = await startPair({ env: { APP_RESTART_AFTER: '500ms' } });
+    primary = pair.vcl2;
     // The seeds of the first start are not production data: seen again, they were seeded again.
-    await pair.vcl2.database.psql('DELETE FROM entries', 'ledger');
+    await primary.database.psql('DELETE FROM entries', 'ledger');
     acknowledged = [];
     await idle(pair);
     watch = watchBoth(pair);
   });
   afterAll(end);
 
-  const present = (): Pair => {
-    if (pair === undefined) throw new Error('the pair was not started');
-    return pair;
+  const present = (): { primary: Machine; standby: Machine } => {
+    if (pair === undefined || primary === undefined) throw new Error('the pair was not started');
+    return { primary, standby: primary === pair.vcl2 ? pair.vcl3 : pair.vcl2 };
   };
   return {
-    get vcl2() {
-      return present().vcl2;
+    /** The machine that serves when the case begins. */
+    get primary() {
+      return present().primary;
     },
-    get vcl3() {
-      return present().vcl3;
+    get standby() {
+      return present().standby;
     },
-    /** Writes through the machine that serves. */
-    write: async (machine: Machine, text: string) => {
-      if (await machine.write(text)) acknowledged.push(text);
+    /** Writes through the primary. */
+    write: async (text: string): Promise<void> => {
+      if (await present().primary.write(text)) acknowledged.push(text);
       else throw new Error(`${text} was not acknowledged`);
     },
-    /** Gives the role back to VCL2 when VCL3 has it, once VCL2 is ready for it. */
-    handBack: async (server: Machine): Promise<void> => {
-      if (server === present().vcl2) return;
-      await eventually('VCL2 is a standby with nothing to do', async () => {
-        const { mode, operation } = await present().vcl2.agent.status();
-        return mode === 'standby' && operation === null;
-      });
-      await succeed(server, '/demote');
-    },
-    /** The one machine that serves in the end, with everything that was ever acknowledged. */
+    /**
+     * What every cut ends in, without a person: one machine serves everything that was ever acknowledged, and the
+     * other one is a cold standby of the same epoch that knows who its primary is. Resolves to the one that serves.
+     */
     settled: async (): Promise<Machine> => {
+      const { primary: first, standby: second } = present();
       const machine = await eventually('one node serves', async () => {
-        for (const candidate of [present().vcl2, present().vcl3]) {
+        for (const candidate of [first, second]) {
           const { status } = await candidate.agent.get('/primary');
           if (status === 200 && (await candidate.agent.status()).operation === null)
             return candidate;
         }
         return undefined;
       });
+      const other = machine === first ? second : first;
+      const { epoch } = await machine.agent.status();
+      await eventually(`${other.agent.name} is a standby with nothing to do`, async () => {
+        const { mode, operation, epoch: theirs } = await other.agent.status();
+        return mode === 'standby' && operation === null && theirs === epoch;
+      });
       expect(await machine.entries()).toEqual(acknowledged);
+      expect(await other.entries()).toBeUndefined();
       expect(watch?.bothServed).toEqual([]);
+      primary = machine;
       return machine;
     },
   };
@@ -111,28 +118,25 @@ const watchBoth = ({ vcl2, vcl3 }: Pair): Watch => {
   return { bothServed, stop };
 };
 
-/** Asks until it is taken up: an agent that is busy with a start of its own says so, and wants to be asked again. */
-export const ask = (machine: Machine, path: string, body?: object): Promise<unknown> =>
-  eventually(`${machine.agent.name} takes up ${path}`, async () => {
-    try {
-      return (await machine.agent.post(path, body)).status === 202;
-    } catch {
-      // The fault may have killed it before it could answer.
-      return !machine.agent.isRunning;
-    }
-  });
-
-/** Asks again and again until the fault has struck `victim`: the guard may end a backup for something more urgent. */
+/**
+ * Asks `machine` until the fault has struck `victim`. Again when the operation was not taken up, or ended without
+ * coming to the fault: an agent may still be busy with something more urgent, and says so.
+ */
 export const provoke = async (
   machine: Machine,
   path: string,
   victim: Machine,
   cut: FaultRule,
+  body?: object,
 ): Promise<void> => {
-  await eventually(`${path} meets the fault`, async () => {
+  let id: string | undefined;
+  await eventually(`${path} on ${machine.agent.name} meets the fault`, async () => {
+    const asked = id && (await machine.agent.operation(id).catch(() => undefined));
+    // In this order: the fault is written down before the operation ends.
     if ((await victim.hits()).length > 0) return true;
-    await machine.run(path).catch(() => {});
-    return (await victim.hits()).length > 0;
+    if (asked && !hasEnded(asked)) return false;
+    id = (await machine.agent.post<OperationRecord>(path, body)).body.id;
+    return false;
   });
   await strikes(victim, cut);
 };

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { describePostgres } from '../support/postgres.js';
+import { STEPS } from '../support/step-names.js';
+import {
+  cases,
+  provoke,
+  revive,
+  saying,
+  strikes,
+  succeed,
+  watchedPair,
+} from '../support/watched-pair.js';
+
+describePostgres('every step of a fence may be cut on the old primary', () => {
+  const pair = watchedPair();
+
+  test.each(cases(STEPS.fence))(
+    '$action $moment $label: nothing is lost, nobody serves twice',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      // Whatever comes of the fence, the standby has a backup with everything.
+      await succeed(primary, '/backups');
+      await primary.breakApp();
+      await primary.inject([cut]);
+
+      await provoke(standby, '/promote', primary, cut, { reason: 'the app crashed' });
+      await primary.mendApp();
+      await revive(primary);
+      await pair.settled();
+    },
+  );
+
+  test.each(cases(STEPS.resume))(
+    'and of taking the role back: $action $moment $label: it serves again',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await primary.breakApp();
+      await standby.inject([{ label: 'promote.restore', moment: 'before', action: 'fail' }]);
+      await primary.inject([cut]);
+
+      await expect
+        .poll(async () => (await standby.run('/promote')).body, { timeout: 30_000 })
+        .toMatchObject({ code: 'internal' });
+      await primary.mendApp();
+      await strikes(primary, cut);
+      await revive(primary);
+      expect(await pair.settled()).toBe(primary);
+    },
+  );
+});
