@@ -169,6 +169,6 @@ export const eventually = async <T>(
     const answer = await ask().catch(() => undefined);
     if (answer !== undefined && answer !== false) return answer;
     if (performance.now() > deadline) throw new Error(`${what}: not within ${timeout} ms`);
-    await pause(100);
+    await pause(50);
   }
 };

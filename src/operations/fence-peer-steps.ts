@@ -10,7 +10,7 @@ import type { Node } from './node.js';
 import type { Step, StepContext } from './plan.js';
 import type { Restoration } from './restore-steps.js';
 
-const POLL_PAUSE = 500;
+const POLL_PAUSE = 100;
 
 /**
  * Stops the old primary from serving, and takes a last dump from it: through its agent, or through its machine when

@@ -9,7 +9,7 @@ import type { Node } from './node.js';
 import { type Plan, type Step, type StepContext, silently } from './plan.js';
 import { serveSteps, stopApp } from './serve-steps.js';
 
-const POLL_PAUSE = 500;
+const POLL_PAUSE = 100;
 
 /** @throws Refused `not-primary`, `yielding` */
 export const refuseDemote = (node: Node): void => {

@@ -6,7 +6,7 @@ import type { Node } from './node.js';
 import { obeyFence } from './obey-fence.js';
 import type { Step } from './plan.js';
 
-const POLL_PAUSE = 250;
+const POLL_PAUSE = 100;
 
 /** From a database that is proven to an app that answers. Only a primary that has promised nothing gets here. */
 export const serveSteps = (node: Node): Step[] => [
