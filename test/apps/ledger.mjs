@@ -24,12 +24,15 @@ const read = async (request) => {
   return JSON.parse(text);
 };
 
+/** Who answers is in the header: behind a load balancer, nothing else would tell. */
 const answer = (response, status, body) =>
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  response
+    .writeHead(status, { 'content-type': 'application/json', 'ledger-port': process.env.PORT })
+    .end(JSON.stringify(body));
 
 const server = createServer(async (request, response) => {
   try {
-    if (request.method === 'POST') {
+    if (request.method === 'POST' || request.method === 'PUT') {
       const { text } = await read(request);
       const { rows } = await pool.query(
         'INSERT INTO entries (text) VALUES ($1) RETURNING id, text',
@@ -43,6 +46,13 @@ const server = createServer(async (request, response) => {
   } catch (error) {
     answer(response, 503, { error: String(error) });
   }
+});
+
+// A connection that stays, as a WebSocket does.
+server.on('upgrade', (request, socket) => {
+  socket.on('error', () => {});
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${request.headers.upgrade}\r\n`);
+  socket.write(`Connection: Upgrade\r\nLedger-Port: ${process.env.PORT}\r\n\r\n`);
 });
 
 await migrate();
