@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Config } from './config.js';
 import { hear } from './operations/hear.js';
 import type { Node, Settings } from './operations/node.js';
+import { Restoring } from './operations/restoring.js';
 import { Runner } from './operations/runner.js';
 import type { Clock } from './ports/clock.js';
 import type { Disk } from './ports/disk.js';
@@ -45,6 +46,7 @@ export const createNode = async (config: Config, drivers: Drivers): Promise<Node
     settings: settingsOf(config),
     state,
     backups,
+    restoring: new Restoring(drivers.stack.database, config.DB_NAME),
     runner: new Runner({ journal, clock, ids, faults, log, epoch }),
     peer: drivers.connectPeer({ epoch, onEpoch: (heard) => hear(node, heard) }),
     observed: { epoch: 0, app: undefined, peer: undefined, database: undefined, alone: undefined },
@@ -71,6 +73,7 @@ const settingsOf = (config: Config): Settings => ({
   confirmChecks: config.CONFIRM_CHECKS,
   confirmInterval: config.CONFIRM_INTERVAL,
   failback: config.FAILBACK,
+  prepare: config.PREPARE,
   failbackStable: config.FAILBACK_STABLE,
   rescueTimeout: config.RESCUE_TIMEOUT,
   alone: config.ALONE,

@@ -1,6 +1,6 @@
 import type { DemoteCommand } from '../pure/commands.js';
 import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
-import { hasEnded, type OperationRecord } from '../pure/operation.js';
+import { hasEnded, isInTheWay, type OperationRecord } from '../pure/operation.js';
 import { nextEpoch } from '../pure/transitions.js';
 import { dumpStep, pushStep, type Taken } from './backup.js';
 import { takeRoleBack } from './boot.js';
@@ -97,7 +97,7 @@ const checkPeerStep = (node: Node, handover: Handover): Step => ({
     if ('error' in agent) throw notReady(`its agent does not answer: ${agent.error}`);
     const { epoch, lineage, parity } = node.state.current;
     if (agent.mode !== 'standby') throw notReady(`it is ${agent.mode} at epoch ${agent.epoch}`);
-    if (agent.operation !== null)
+    if (agent.operation !== null && isInTheWay(agent.operation))
       throw notReady(`it runs ${agent.operation.kind} ${agent.operation.id}`);
     if (agent.lineage !== null && agent.lineage !== lineage)
       throw notReady(`it keeps another database (lineage ${agent.lineage}, ours is ${lineage})`);

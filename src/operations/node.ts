@@ -12,6 +12,7 @@ import type { Marker } from '../pure/marker.js';
 import type { NodeStatus } from '../pure/status.js';
 import type { BackupStore } from '../state/backup-store.js';
 import type { NodeState } from '../state/node-state.js';
+import type { Restoring } from './restoring.js';
 import type { Runner } from './runner.js';
 
 /** The part of the configuration that operations and schedules go by. Lengths of time are milliseconds. */
@@ -31,6 +32,7 @@ export interface Settings {
   confirmChecks: number;
   confirmInterval: number;
   failback: 'auto' | 'manual';
+  prepare: 'on-receive' | 'on-promote';
   failbackStable: number;
   rescueTimeout: number;
   alone: 'serve' | 'wait';
@@ -65,6 +67,7 @@ export interface Node {
   settings: Settings;
   state: NodeState;
   backups: BackupStore;
+  restoring: Restoring;
   runner: Runner;
   stack: Stack;
   peer: Peer;

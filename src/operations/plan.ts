@@ -21,8 +21,8 @@ export interface Step {
   name: string;
   /** Does it, and says in one line what was done. */
   run(context: StepContext): Promise<string | undefined>;
-  /** Takes it back, also when `run` failed half-way. Safe to repeat. */
-  undo?(): Promise<void>;
+  /** Takes it back because of `error`, also when `run` failed half-way. Safe to repeat. */
+  undo?(error: ColdspareError): Promise<void>;
   /** The step that ends all going back. */
   commits?: true;
   /** The step to go on with after this failure, when there is another way. */

@@ -62,7 +62,7 @@ const planFailover = (node: Node, command: PromoteCommand, source: Source): Plan
       ...fencePeerSteps(node, command, restoration, fencing),
       chooseStep(node, command, restoration),
       ...restoreSteps(node, restoration),
-      fenceAgainStep(node, fencing),
+      fenceAgainStep(node, restoration, fencing),
       commitStep(node, restoration, 'unplanned'),
       ...serveSteps(node),
       tidyStep(node),
@@ -158,6 +158,7 @@ const commitStep = (
       failbackDue: cause === 'unplanned' && parity === 'even',
       failovers: cause === 'unplanned' ? [...failovers, at].slice(-10) : failovers,
       standDown: null,
+      prepared: null,
     });
     node.notifier.announce({
       event: 'promoted',

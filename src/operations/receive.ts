@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Refused } from '../pure/errors.js';
 import type { Manifest } from '../pure/manifest.js';
+import { isInTheWay } from '../pure/operation.js';
 import type { Received } from '../state/backup-store.js';
 import { isoNow, type Node } from './node.js';
 
@@ -27,7 +28,7 @@ export const commitBackup = async (node: Node, manifest: Manifest): Promise<void
   if (manifest.epoch > node.state.current.epoch) await node.state.apply('heard', manifest.epoch);
   if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
   // A takeover under way may be reading any of them; the next backup prunes as well.
-  if (node.runner.current === undefined) {
+  if (!isInTheWay(node.runner.current)) {
     await node.backups.prune(manifest.lineage, node.settings.backupKeep);
   }
 };

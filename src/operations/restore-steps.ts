@@ -4,6 +4,7 @@ import { inventoryDifferences, type Manifest } from '../pure/manifest.js';
 import { setAsideStep } from './boot.js';
 import type { Node } from './node.js';
 import type { Step } from './plan.js';
+import { unlessAborted } from './restoring.js';
 
 /** What a takeover is about and how far it came; filled in by the steps. */
 export interface Restoration {
@@ -56,7 +57,9 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
         await database.start(signal);
         return undefined;
       },
-      undo: async () => {
+      undo: async (error) => {
+        // What is more urgent goes on with the database and with the restore.
+        if (isError(error, 'preempted')) return;
         // A standby is cold. A yielding node keeps its database, which is the data.
         if (node.state.current.mode === 'standby') await database.stop(AbortSignal.timeout(60_000));
       },
@@ -69,24 +72,31 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
         const { marker } = await database.live();
         restoration.isPrepared =
           marker?.backup === backup.id && marker.lineage === backup.lineage && !marker.served;
-        if (restoration.isPrepared) return `${backup.id} is restored already`;
-        const content = await node.backups.verifiedContent(backup.id, (done) =>
-          progress(done, backup.bytes),
-        );
-        await database.restore(content, backup, signal);
+        if (restoration.isPrepared) {
+          await node.restoring.abandon();
+          return `${backup.id} is restored already`;
+        }
+        await node.restoring.restore({
+          backup,
+          open: (onBytes) => node.backups.verifiedContent(backup.id, onBytes),
+          onBytes: (done) => progress(done, backup.bytes),
+          signal,
+        });
         return `${backup.id}, ${backup.bytes} bytes`;
       },
-      undo: async () => {
+      undo: async (error) => {
+        if (isError(error, 'preempted')) return;
+        await node.restoring.abandon();
         if (await database.answers()) await database.discard();
       },
       otherwise,
     },
     {
       name: 'verify',
-      run: async () => {
+      run: async ({ signal }) => {
         const backup = chosenOf(restoration);
         if (restoration.isPrepared) return 'was verified when it was restored';
-        const actual = await database.incoming();
+        const actual = await unlessAborted(database.incoming(), signal);
         if (backup.inventory === undefined)
           return describe(actual.rows, 'an adopted dump: nothing to compare with');
         const differences = inventoryDifferences(backup.inventory, actual);
@@ -118,6 +128,7 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
         const { databaseName } = node.settings;
         const keepAs = replacedName(databaseName, node.clock.now());
         const { kept } = await database.swap(marker, keepAs);
+        await node.restoring.abandon();
         if (!kept) return undefined;
         restoration.keptAs = keepAs;
         return `the database before is kept as ${keepAs}`;

@@ -295,7 +295,7 @@ export class Runner {
     try {
       for (const step of ran.reverse()) {
         if (step.undo === undefined) continue;
-        await step.undo();
+        await step.undo(error);
         for (const entry of record.steps)
           if (entry.name === step.name && entry.state === 'done') entry.state = 'undone';
       }

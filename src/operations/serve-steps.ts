@@ -19,7 +19,8 @@ export const serveSteps = (node: Node): Step[] => [
       const { marker } = await database.live();
       // The guard goes by it: what it saw before an adoption or a swap is not what is served now.
       observeDatabase(node, { answers: true, marker });
-      if (marker === undefined) throw lostMarker(node);
+      if (marker === undefined || marker.lineage !== node.state.current.lineage)
+        throw notOurData(node, marker?.lineage);
       // Whoever started it: nobody may read here what the other node writes past.
       if (marker.fenced !== undefined) await stopApp(node, signal);
       // Before the thaw, which would end the dump that the other node may be taking over SSH.
@@ -118,9 +119,10 @@ export const refuseUnlessPrimary = (node: Node): void => {
   );
 };
 
-const lostMarker = (node: Node): ColdspareError =>
+const notOurData = ({ settings, state }: Node, found: string | undefined): ColdspareError =>
   new ColdspareError(
     'foreign-lineage',
-    `${node.settings.databaseName} carries no lineage: it was recreated, or is not there`,
+    `${settings.databaseName} carries ${found === undefined ? 'no lineage' : `the lineage ${found}`}, expected ${state.current.lineage}: it was recreated, or was never adopted`,
     'promote the other node, which restores the newest backup; this one gets everything back by failback',
+    { value: found ?? null },
   );

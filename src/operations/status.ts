@@ -25,7 +25,8 @@ export const freshStatus = async (node: Node): Promise<NodeStatus> => {
 /** Everything about a node that a person or the peer may know, from what it saw last. */
 export const nodeStatus = (node: Node): NodeStatus => {
   const { settings, state, observed, stack } = node;
-  const { mode, epoch, lineage, since, push, promotion, yielding, failbackDue } = state.current;
+  const { mode, epoch, lineage, since, push, promotion, yielding, failbackDue, prepared } =
+    state.current;
   const newest = usableBackups(node)[0];
   return {
     node: settings.nodeName,
@@ -46,6 +47,7 @@ export const nodeStatus = (node: Node): NodeStatus => {
       marker: observed.database?.value.marker ?? null,
     },
     latestBackup: newest === undefined ? null : summary(node, newest),
+    prepared,
     push,
     peer: peerStatus(node),
     promotion,
@@ -78,6 +80,8 @@ export const problems = (node: Node): string[] => {
     ...(mode === 'primary' && push.failingSince !== null ? ['push-failing'] : []),
     ...(standDown === null ? [] : ['standing-down']),
     ...(isBackupStale(node) ? ['backup-stale'] : []),
+    ...(isNewestUnusable(node) ? ['backup-unusable'] : []),
+    ...(peerCannotRestore(node) ? ['peer-cannot-restore'] : []),
   ];
 };
 
@@ -96,6 +100,18 @@ export const isBackupStale = (node: Node): boolean => {
   return age > node.settings.backupMaxAge;
 };
 
+/** It was restored ahead of time, and is not what its manifest says. */
+const isNewestUnusable = (node: Node): boolean => {
+  const newest = usableBackups(node)[0];
+  return newest !== undefined && node.state.current.proofs[newest.id]?.error != null;
+};
+
+const peerCannotRestore = ({ state, observed }: Node): boolean => {
+  const peer = observed.peer?.value;
+  if (state.current.mode !== 'primary' || peer === undefined || 'error' in peer) return false;
+  return peer.problems.includes('backup-unusable');
+};
+
 const summary = (node: Node, backup: Manifest): BackupSummary => ({
   id: backup.id,
   epoch: backup.epoch,
@@ -103,6 +119,7 @@ const summary = (node: Node, backup: Manifest): BackupSummary => ({
   takenAt: backup.takenAt,
   ageSeconds: Math.round(ageOf(node, backup) / 1_000),
   bytes: backup.bytes,
+  proof: node.state.current.proofs[backup.id] ?? null,
 });
 
 const peerStatus = (node: Node): NodeStatus['peer'] => {

@@ -44,8 +44,8 @@ export interface Database {
   /** Removes the incoming database. No error when there is none. */
   discard(): Promise<void>;
   /**
-   * Makes the incoming database the live one, with `marker`, in one transaction; the one before is kept as
-   * `keepAs`. Ends open sessions. Resolves to whether there was one to keep.
+   * Makes the incoming database the live one, with `marker` and frozen, in one transaction; the one before is kept
+   * as `keepAs`. Ends open sessions. Resolves to whether there was one to keep.
    */
   swap(marker: Marker, keepAs: string): Promise<{ kept: boolean }>;
   /** Renames the live database to `keepAs`, so that there is no live one. No error when there is none. */

@@ -3,6 +3,7 @@ export type OperationKind =
   | 'handover'
   | 'backup'
   | 'push'
+  | 'prepare'
   | 'fence'
   | 'boot'
   | 'stand-down'
@@ -59,5 +60,9 @@ export interface OperationRecord {
   attempt: number;
   idempotencyKey?: string;
 }
+
+/** A preparation makes way for everything else at once, so nobody has to wait for one. */
+export const isInTheWay = (operation: Pick<OperationRecord, 'kind'> | null | undefined): boolean =>
+  operation != null && operation.kind !== 'prepare';
 
 export const hasEnded = (record: OperationRecord): boolean => record.state !== 'running';

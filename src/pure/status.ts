@@ -9,6 +9,8 @@ export interface BackupSummary {
   takenAt: string;
   ageSeconds: number;
   bytes: number;
+  /** When it was restored ahead of time and found whole, or why it could not be; null before it was tried. */
+  proof: { at: string; took: number; error: string | null } | null;
 }
 
 /** `GET /status`: everything a person or the peer needs to know about a node. No secrets. */
@@ -25,6 +27,8 @@ export interface NodeStatus {
   app: { answers: boolean; detail: string; checkedAt: string | null };
   database: { answers: boolean; marker: Marker | null };
   latestBackup: BackupSummary | null;
+  /** The backup that lies restored and cold on a standby: a promote has only to open it. */
+  prepared: string | null;
   push: { lastSuccessAt: string | null; failingSince: string | null; error: string | null };
   peer: {
     url: string;

@@ -4,6 +4,7 @@ import { requestDemote } from '../operations/requests.js';
 import { activePause, isServing } from '../operations/status.js';
 import { sayDuration } from '../pure/duration.js';
 import { Refused } from '../pure/errors.js';
+import { isInTheWay } from '../pure/operation.js';
 
 const DAY = 86_400_000;
 const LONGEST_WAIT = 3_600_000;
@@ -61,6 +62,8 @@ const peerIsReady = (node: Node): boolean => {
   const peer = node.observed.peer?.value;
   if (peer === undefined || 'error' in peer) return false;
   return (
-    peer.mode === 'standby' && peer.operation === null && peer.epoch === node.state.current.epoch
+    peer.mode === 'standby' &&
+    !isInTheWay(peer.operation) &&
+    peer.epoch === node.state.current.epoch
   );
 };

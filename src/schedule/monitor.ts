@@ -4,6 +4,7 @@ import type { Node } from '../operations/node.js';
 import { requestPromote } from '../operations/requests.js';
 import { activePause } from '../operations/status.js';
 import { Refused } from '../pure/errors.js';
+import { isInTheWay } from '../pure/operation.js';
 
 const RETRY_FIRST = 15_000;
 const RETRY_MOST = 300_000;
@@ -38,7 +39,7 @@ export const createMonitor = (node: Node): (() => Promise<void>) => {
     if (
       monitor === 'off' ||
       !isDue ||
-      node.runner.current !== undefined ||
+      isInTheWay(node.runner.current) ||
       activePause(node) !== null
     )
       return;

@@ -6,6 +6,7 @@ import { createFailback } from './failback.js';
 import { createDatabaseWatch, createGuard } from './guard.js';
 import { createMachineWatch } from './machine-watch.js';
 import { createMonitor } from './monitor.js';
+import { createPreparation } from './prepare.js';
 
 const DATABASE_WATCH = 30_000;
 const MACHINE_WATCH = 300_000;
@@ -43,6 +44,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     run(checkInterval, 'guard', createGuard(node)),
     run(checkInterval, 'push retry', createPushRetry(node)),
     run(checkInterval, 'backup watch', createBackupWatch(node)),
+    run(checkInterval, 'preparation', createPreparation(node)),
     run(MACHINE_WATCH, 'machine watch', createMachineWatch(node, stop.signal)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
   ];

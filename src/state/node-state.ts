@@ -6,6 +6,14 @@ import { type Parity, type RoleEvent, transition } from '../pure/transitions.js'
 
 const moment = z.iso.datetime();
 
+const proofSchema = z.object({
+  at: moment,
+  /** How long the restore took, in milliseconds. */
+  took: z.int().nonnegative(),
+  /** Why it cannot be restored; null when it was, and is what its manifest says. */
+  error: z.string().nullable(),
+});
+
 const stateSchema = z.object({
   version: z.literal(1),
   mode: z.enum(['standby', 'primary', 'yielding']),
@@ -41,6 +49,10 @@ const stateSchema = z.object({
   failbackDue: z.boolean(),
   /** Unplanned promotes of this node, newest last: repeated ones make failback wait longer. */
   failovers: z.array(moment),
+  /** What became of restoring each backup ahead of time; without those that are not kept any more. */
+  proofs: z.record(z.string(), proofSchema).default({}),
+  /** The backup that lies restored and cold, so that a promote has only to open it; null when none does. */
+  prepared: z.string().nullable().default(null),
   pause: z.object({ until: moment, reason: z.string() }).nullable(),
   push: z.object({
     lastSuccessAt: moment.nullable(),
@@ -139,6 +151,8 @@ const firstState = (initialRole: 'primary' | 'standby', now: number): StateData 
     standDown: null,
     failbackDue: false,
     failovers: [],
+    proofs: {},
+    prepared: null,
     pause: null,
     push: { lastSuccessAt: null, failingSince: null, error: null },
   };

@@ -211,7 +211,7 @@ export const createDatabase = (
           const before = server.live;
           if (before !== undefined) server.databases.set(keepAs, before);
           server.databases.delete(INCOMING);
-          server.databases.set(DATABASE_NAME, { ...incoming, marker });
+          server.databases.set(DATABASE_NAME, { ...incoming, marker, isFrozen: true });
           return { kept: before !== undefined };
         },
         span(20, 300),

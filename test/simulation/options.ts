@@ -21,6 +21,7 @@ export const drawOptions = (random: Random): Options => {
     FAILBACK: random.chance(0.7) ? 'auto' : 'manual',
     FAILBACK_STABLE: random.pick(['10s', '30s']),
     RESCUE_TIMEOUT: random.chance(0.8) ? '2m' : '0',
+    PREPARE: random.chance(0.7) ? 'on-receive' : 'on-promote',
     BACKUP_KEEP: String(random.integer(1, 5)),
     APP_START_TIMEOUT: random.pick(['20s', '2m']),
     ...(random.chance(0.5) && { WITNESS_URL: WITNESS }),

@@ -77,8 +77,6 @@ export class Oracle {
   readonly #reachSince = new Map<Machine, number>();
   /** When an agent last had its app started; undefined when it could not have asked its peer then. */
   readonly #startedAt = new Map<Machine, number | undefined>();
-  /** The last epoch in which it took writes as the primary. */
-  readonly #servedAt = new Map<Machine, number>();
   /** When an operation was last to find out whether the peer can be reached: it began, or comes to fence-again. */
   readonly #askedAt = new Map<string, number>();
   readonly #choseAt = new Map<Machine, number>();
@@ -167,9 +165,10 @@ export class Oracle {
     const contents = machine.server.databases.get(name);
     if (contents === undefined) return;
     if (name.includes('_diverged_')) this.violate(4, `${machine.name} dropped ${name}`);
-    const promotion = this.#promotions.get(machine);
-    if (promotion === undefined || this.#servedAt.get(machine) !== promotion.epoch)
-      this.violate(4, `${machine.name} dropped ${name} before its successor served`);
+    const { live } = machine.server;
+    // Served, or proven: the swap lets nothing in that is not a whole and verified restore of a backup.
+    if (live?.marker === undefined || (!live.marker.served && live.marker.backup === null))
+      this.violate(4, `${machine.name} dropped ${name} before its successor was proven`);
     this.#checkKept(contents, name, machine);
   }
 
@@ -233,8 +232,6 @@ export class Oracle {
     const [a, b] = this.#machines;
     const isA = a.takesWrites;
     const isB = b.takesWrites;
-    if (isA && this.#isPrimary(a)) this.#servedAt.set(a, this.#epochOf(a));
-    if (isB && this.#isPrimary(b)) this.#servedAt.set(b, this.#epochOf(b));
     this.#checkData(a);
     this.#checkData(b);
     this.#checkContact(a, b);
@@ -247,6 +244,8 @@ export class Oracle {
   /** Rule 1: what a primary serves is the lineage, and never the seeds. */
   #checkData(machine: Machine): void {
     const { live } = machine.server;
+    if (live?.marker?.served === false && machine.server.takesWrites)
+      this.violate(1, `${machine.name} lets anybody write to a restore that was not opened yet`);
     const isSeeded = live?.rows.has(SEEDS[0] as number) === true;
     if (!isSeeded || !machine.takesWrites || !this.#isPrimary(machine)) {
       this.#seededSince.delete(machine);

@@ -108,10 +108,10 @@ const standsBy = (machine: Machine): boolean => {
   );
 };
 
-/** Backups go on for ever. */
+/** Backups, and what comes of them, go on for ever. */
 const isIdle = ({ node }: Machine): boolean => {
   const kind = node?.runner.current?.kind;
-  return kind === undefined || kind === 'backup' || kind === 'push';
+  return kind === undefined || kind === 'backup' || kind === 'push' || kind === 'prepare';
 };
 
 /** A primary whose volume somebody has thrown away cannot serve, and the other node may not be able to, or not allowed. */

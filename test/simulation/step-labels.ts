@@ -5,6 +5,7 @@ import { planFence } from '../../src/operations/fence.js';
 import { planHandover } from '../../src/operations/handover.js';
 import type { Node } from '../../src/operations/node.js';
 import type { Plan } from '../../src/operations/plan.js';
+import { planPrepare } from '../../src/operations/prepare.js';
 import { planPromote, planTakeOver } from '../../src/operations/promote.js';
 import type { Manifest } from '../../src/pure/manifest.js';
 import type { Mode } from '../../src/pure/transitions.js';
@@ -15,6 +16,7 @@ const unstarted = (mode: Mode): Node =>
     state: { current: { mode, epoch: 1, parity: 'even', yielding: null } },
     stack: { database: {}, app: {} },
     settings: {},
+    clock: { elapsed: () => 0 },
   }) as unknown as Node;
 
 const standby = unstarted('standby');
@@ -32,6 +34,7 @@ const PLANS: Plan[] = [
   planBackup(primary, { reason: '' }),
   planBackup(primary, { reason: '', rescue: operation }),
   planPush(primary, { id: 'b' } as Manifest),
+  planPrepare(standby, { id: 'b' } as Manifest),
   planAdopt(primary, adoption),
   planAdopt(standby, adoption),
   planFence(primary, { operation, epoch: 2 }),

@@ -8,6 +8,7 @@ import { createFileDisk } from '../../src/drivers/file-disk.js';
 import { createRandomIds } from '../../src/drivers/random-ids.js';
 import { createSystemClock } from '../../src/drivers/system-clock.js';
 import type { Node, Settings } from '../../src/operations/node.js';
+import { Restoring } from '../../src/operations/restoring.js';
 import { Runner } from '../../src/operations/runner.js';
 import { noFaults } from '../../src/ports/faults.js';
 import type { Announcement } from '../../src/ports/notifier.js';
@@ -208,6 +209,7 @@ const SETTINGS: Settings = {
   confirmChecks: 1,
   confirmInterval: 10,
   failback: 'manual',
+  prepare: 'on-promote',
   failbackStable: 1_000,
   rescueTimeout: 1_000,
   alone: 'serve',
@@ -267,6 +269,7 @@ export const createFakeNode = async (
       noFaults,
       options.maxBytes ?? 1024 ** 3,
     ),
+    restoring: new Restoring(database, NAME),
     runner: new Runner({
       journal,
       clock,

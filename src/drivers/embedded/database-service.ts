@@ -140,7 +140,7 @@ export class DatabaseService {
       await this.#withClosed(this.#incoming, (engine) =>
         this.#writeComment(engine, withMarker(comment, marker)),
       );
-      await this.#change({ ...others, ...kept, [this.#name]: incoming });
+      await this.#change({ ...others, ...kept, [this.#name]: { ...incoming, frozen: true } });
     });
     return { kept: live !== undefined };
   }

@@ -12,6 +12,7 @@ import { identifier, literal } from './sql.js';
 import { FREEZE_SETTING } from './surroundings.js';
 import type { Server } from './tools.js';
 
+const FREEZE = `SET ${FREEZE_SETTING} = on`;
 const ANSWER_WITHIN_MS = 3_000;
 const ASK_AGAIN_MS = 250;
 
@@ -149,7 +150,10 @@ export const createPostgresDatabase = ({
         server,
         maintenance,
         [...(kept ? [{ from: name, to: keepAs }] : []), { from: incoming, to: name }],
-        [`COMMENT ON DATABASE ${identifier(name)} IS ${literal(comment)}`],
+        [
+          `COMMENT ON DATABASE ${identifier(name)} IS ${literal(comment)}`,
+          `ALTER DATABASE ${identifier(name)} ${FREEZE}`,
+        ],
       );
       return { kept };
     },
@@ -174,7 +178,7 @@ export const createPostgresDatabase = ({
       await dropDatabase(server, maintenance, other);
     },
 
-    freeze: () => setFrozen(`SET ${FREEZE_SETTING} = on`),
+    freeze: () => setFrozen(FREEZE),
 
     thaw: async () => {
       // Sessions of a database that was never frozen have no reason to end.

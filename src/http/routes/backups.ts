@@ -23,7 +23,10 @@ export const backupRoutes: Route[] = [
     doors: ['admin', 'peer'],
     handle: (c, node) =>
       c.json({
-        backups: node.backups.list().map((manifest) => forDoor(c, manifest)),
+        backups: node.backups.list().map((manifest) => ({
+          ...forDoor(c, manifest),
+          proof: node.state.current.proofs[manifest.id] ?? null,
+        })),
         quarantined: node.backups.quarantined().map(summaryOf),
       }),
   },

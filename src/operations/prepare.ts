@@ -1,0 +1,87 @@
+import { type ColdspareError, isError } from '../pure/errors.js';
+import type { Manifest } from '../pure/manifest.js';
+import { isoNow, type Node } from './node.js';
+import type { Plan, Step } from './plan.js';
+import { newRestoration, type Restoration, restoreSteps, tidyStep } from './restore-steps.js';
+
+/**
+ * Restores a backup ahead of time and leaves the database cold, so that a promote has only to open it. Everything
+ * else is more urgent.
+ */
+export const planPrepare = (node: Node, backup: Manifest): Plan => {
+  const restoration: Restoration = { ...newRestoration(backup.epoch), chosen: backup };
+  const began = node.clock.elapsed();
+  return {
+    kind: 'prepare',
+    reason: `${backup.id} has come in`,
+    command: { type: 'prepare', backup: backup.id },
+    steps: [
+      ...restoreSteps(node, restoration).map((step) => unusableIsTheEnd(node, backup, step)),
+      tidyStep(node),
+      stopDatabaseStep(node),
+      proveStep(node, backup, began),
+    ],
+    isCommitted: () => false,
+    isPreemptible: () => true,
+    result: () => ({ backup: backup.id, replacedDatabase: restoration.keptAs ?? null }),
+  };
+};
+
+/** A promote would fall back to an older backup; here the one that is restored already stays, and somebody has to know. */
+const unusableIsTheEnd = (node: Node, backup: Manifest, { otherwise: _, ...step }: Step): Step => ({
+  ...step,
+  run: async (context) => {
+    try {
+      return await step.run(context);
+    } catch (error) {
+      if (isError(error, 'backup-unusable')) await noteUnusable(node, backup, error);
+      throw error;
+    }
+  },
+});
+
+const noteUnusable = async (node: Node, backup: Manifest, error: ColdspareError): Promise<void> => {
+  await keepProof(node, backup, { took: 0, error: error.message });
+  node.notifier.announce({
+    event: 'backup-unusable',
+    severity: 'critical',
+    message: `${backup.id} cannot be restored on ${node.settings.nodeName}: ${error.message}; ${sayPrepared(node)}`,
+    remedy: 'POST /backups on the primary takes a new one; then look at the disks of both nodes',
+  });
+};
+
+const sayPrepared = ({ state }: Node): string =>
+  state.current.prepared === null
+    ? 'no backup is restored ahead of time'
+    : `a takeover would go by ${state.current.prepared}`;
+
+const stopDatabaseStep = (node: Node): Step => ({
+  name: 'stop-database',
+  run: async ({ signal }) => {
+    await node.stack.database.stop(signal);
+    return undefined;
+  },
+});
+
+/** Only now: cut before, it is done again, and finds the database restored already. */
+const proveStep = (node: Node, backup: Manifest, began: number): Step => ({
+  name: 'prove',
+  run: async () => {
+    const took = Math.round(node.clock.elapsed() - began);
+    await keepProof(node, backup, { took, error: null });
+    return `${backup.id} is proven by a restore`;
+  },
+});
+
+const keepProof = async (
+  node: Node,
+  backup: Manifest,
+  proof: { took: number; error: string | null },
+): Promise<void> => {
+  const { proofs, prepared } = node.state.current;
+  const kept = Object.entries(proofs).filter(([id]) => node.backups.has(id));
+  await node.state.update({
+    proofs: { ...Object.fromEntries(kept), [backup.id]: { ...proof, at: isoNow(node) } },
+    prepared: proof.error === null ? backup.id : prepared,
+  });
+};
