@@ -2,20 +2,18 @@ import { ColdspareError, isError } from '../pure/errors.js';
 import type { Fencing } from './fencing.js';
 import type { Node } from './node.js';
 import type { Step } from './plan.js';
-import type { Restoration } from './restore-steps.js';
 
 /**
  * Between a fence that could not be delivered and the commit lie the minutes or hours of the restore, and the link may
  * have healed meanwhile. An old primary that answers by now is asked everything again, from the first step on: it
  * may be serving after all, or can be fenced, and its last writes rescued. Only once, so that the operation ends.
  */
-export const fenceAgainStep = (node: Node, restoration: Restoration, fencing: Fencing): Step => {
+export const fenceAgainStep = (node: Node, fencing: Fencing): Step => {
   let wasTried = false;
   return {
     name: 'fence-again',
     run: async ({ signal }) => {
       if (fencing.outcome !== 'unreachable') return undefined;
-      if (restoration.isPrepared) return 'the database was prepared: no time has passed since';
       if (!(await answersAgain(node, signal))) return 'it still cannot be reached';
       throw new ColdspareError(
         'peer-is-back',

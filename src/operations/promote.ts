@@ -62,7 +62,7 @@ const planFailover = (node: Node, command: PromoteCommand, source: Source): Plan
       ...fencePeerSteps(node, command, restoration, fencing),
       chooseStep(node, command, restoration),
       ...restoreSteps(node, restoration),
-      fenceAgainStep(node, restoration, fencing),
+      fenceAgainStep(node, fencing),
       commitStep(node, restoration, 'unplanned'),
       ...serveSteps(node),
       tidyStep(node),
