@@ -36,14 +36,26 @@ export const handBack = async (stage: Stage): Promise<void> => {
   await narrator.during('VCL2 becomes a ready standby', untilReady(vcl2));
   const askedAt = Date.now();
   narrator.say('POST /demote on VCL3');
-  const { body } = await vcl3.agent.post<OperationRecord>('/demote', { reason: 'VCL2 is mended' });
-  await followHandover(stage, vcl3, vcl2, body.id);
+  await followHandover(stage, vcl3, vcl2, await untilAccepted(vcl3));
 
   await untilServing(stage, vcl2);
   await narrator.during('customers order', customers.place(8));
   const lost = await settleAccounts(stage, 'VCL3 handed back (POST /demote)', askedAt);
   narrator.claim('0 orders lost, checked one by one through VCL1', lost.length === 0, lost);
 };
+
+/** Asks again when VCL2 was looking at VCL3 at that moment, which makes it not ready for a second or two. */
+const untilAccepted = (machine: Machine): Promise<string> =>
+  eventually(
+    `${machine.name} may hand over`,
+    async () => {
+      const command = { reason: 'VCL2 is mended' };
+      const wait = { prefer: 'wait=2' };
+      const { body } = await machine.agent.post<OperationRecord>('/demote', command, wait);
+      return body.error?.code === 'peer-not-ready' ? undefined : body.id;
+    },
+    60_000,
+  );
 
 const untilReady = (machine: Machine): Promise<unknown> =>
   eventually(

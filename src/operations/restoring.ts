@@ -77,11 +77,11 @@ export class Restoring {
 
   #begin({ backup, open, onBytes }: Wanted): Job {
     const stop = new AbortController();
+    const job: Job = { backup: backup.id, stop, onBytes, done: Promise.resolve() };
     const content = open((done) => job.onBytes(done));
-    const done = content.then((dump) => this.#database.restore(dump, backup, stop.signal));
+    job.done = content.then((dump) => this.#database.restore(dump, backup, stop.signal));
     // Who waits for it hears of a failure; when nobody does any more, nobody minds.
-    done.catch(() => {});
-    const job: Job = { backup: backup.id, stop, done, onBytes };
+    job.done.catch(() => {});
     return job;
   }
 }
