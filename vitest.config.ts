@@ -13,6 +13,8 @@ export default defineConfig({
     // A process of its own for every file, so that what it leaves behind can be told from the others' things.
     pool: 'forks',
     maxWorkers: 2,
+    // A busy machine is not a failure.
+    expect: { poll: { timeout: 20_000 } },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
