@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { add, count, type Figures, noFigures, sayFigures } from '../test/simulation/figures.js';
+import type { Focus } from '../test/simulation/focus.js';
 import { runSchedule } from '../test/simulation/schedule.js';
 
 const USAGE = `usage: npm run simulate -- [--seeds 10000] [--from 0]
@@ -17,11 +18,15 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     /** Stops at the first violation. */
     'until-violation': { type: 'boolean', default: false },
+    /** What the schedules are about, as JSON. */
+    focus: { type: 'string', default: '{}' },
     help: { type: 'boolean', default: false },
     /** For the children of this script: play every n-th seed. */
     share: { type: 'string' },
   },
 });
+
+const focus: Focus = JSON.parse(values.focus);
 
 const main = async (): Promise<Figures> => {
   if (values.seed !== undefined) return playOne(Number(values.seed));
@@ -33,7 +38,8 @@ const main = async (): Promise<Figures> => {
 };
 
 const playOne = async (seed: number): Promise<Figures> => {
-  const outcome = await runSchedule(seed, values.trace ? (line) => console.log(line) : () => {});
+  const onLine = values.trace ? (line: string) => console.log(line) : () => {};
+  const outcome = await runSchedule(seed, { onLine, focus });
   console.log(`digest of the story: ${outcome.digest}`);
   return count(noFigures(), outcome);
 };
@@ -43,13 +49,12 @@ const play = async (from: number, end: number, every: number): Promise<Figures> 
   Error.stackTraceLimit = 0;
   let figures = noFigures();
   for (let seed = from; seed < end; seed += every) {
-    figures = count(figures, await runSchedule(seed));
+    figures = count(figures, await runSchedule(seed, { focus }));
     if (values['until-violation'] && figures.failures.length > 0) break;
   }
   const { user, system } = process.cpuUsage();
   return { ...figures, processor: (user + system) / 1_000 };
 };
-
 /** One child a core, each with its share of the seeds. */
 const playAll = async (): Promise<Figures> => {
   const cores = availableParallelism();

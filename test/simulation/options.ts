@@ -1,5 +1,6 @@
 import { type Config, loadConfig } from '../../src/config.js';
 import { DATABASE_NAME } from './database.js';
+import type { Focus } from './focus.js';
 import type { MachineName } from './machine.js';
 import type { Random } from './random.js';
 
@@ -14,7 +15,7 @@ export interface Options {
   quiet: number;
 }
 
-export const drawOptions = (random: Random): Options => {
+export const drawOptions = (random: Random, { settings }: Focus): Options => {
   const common = {
     ALONE: random.pick(['serve', 'wait']),
     ALONE_GRACE: random.pick(['10s', '30s']),
@@ -30,8 +31,8 @@ export const drawOptions = (random: Random): Options => {
   const monitor = () => ({ MONITOR: random.chance(0.8) ? 'on' : 'off' });
   return {
     configs: {
-      vcl2: configOf('vcl2', { ...common, ...monitor() }),
-      vcl3: configOf('vcl3', { ...common, ...monitor() }),
+      vcl2: configOf('vcl2', { ...common, ...monitor(), ...settings }),
+      vcl3: configOf('vcl3', { ...common, ...monitor(), ...settings }),
     },
     backupInterval: random.integer(15, 90) * 1_000,
     unrest: random.integer(40, 180) * 1_000,

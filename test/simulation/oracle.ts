@@ -77,7 +77,7 @@ export class Oracle {
   readonly #reachSince = new Map<Machine, number>();
   /** When an agent last had its app started; undefined when it could not have asked its peer then. */
   readonly #startedAt = new Map<Machine, number | undefined>();
-  /** When an operation was last to find out whether the peer can be reached: it began, or comes to fence-again. */
+  /** From when on an operation has yet to ask its peer: it begins, or its database is ready and it has to ask once more. */
   readonly #askedAt = new Map<string, number>();
   readonly #choseAt = new Map<Machine, number>();
   readonly #announced: { machine: Machine; at: number; announcement: Announcement }[] = [];
@@ -175,7 +175,9 @@ export class Oracle {
   startingApp(machine: Machine): void {
     const { live } = machine.server;
     const { now } = this.#timeline;
-    const couldAsk = now - (this.#reachSince.get(machine) ?? now) > ASKS_WITHIN;
+    const since = this.#reachSince.get(machine) ?? now;
+    // Every start of an agent begins with a question.
+    const couldAsk = now - since > ASKS_WITHIN || since <= (machine.agent?.startedAt ?? 0);
     this.#startedAt.set(machine, couldAsk ? now : undefined);
     const lineage = this.#states.get(machine)?.lineage;
     if (live?.marker === undefined || live.marker.lineage !== lineage)
@@ -189,9 +191,13 @@ export class Oracle {
   /** An agent is about to take a step. */
   reached(machine: Machine, operation: string, label: string): void {
     const { now } = this.#timeline;
-    if (!this.#askedAt.has(operation) || label === 'promote.fence-again')
-      this.#askedAt.set(operation, now);
+    if (!this.#askedAt.has(operation)) this.#askedAt.set(operation, now);
     if (label === 'promote.choose-backup') this.#choseAt.set(machine, now);
+  }
+
+  /** An agent has taken a step. */
+  passed(operation: string, label: string): void {
+    if (label === 'promote.swap') this.#askedAt.set(operation, this.#timeline.now);
   }
 
   ended(machine: Machine, record: OperationRecord): void {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { activePause, isServing } from '../../src/operations/status.js';
 import { startClients } from './clients.js';
+import type { Focus } from './focus.js';
 import type { Machine } from './machine.js';
 import { drawOptions } from './options.js';
 import type { Violation } from './oracle.js';
@@ -34,16 +35,22 @@ const PATIENCE = 5 * 60_000;
 /** How long it has to stay well. */
 const STEADY = 15_000;
 
-/** Plays one schedule. `onLine` gets its story. */
+interface Ways {
+  /** Gets the story, line by line. */
+  onLine?: (line: string) => void;
+  focus?: Focus;
+}
+
+/** Plays one schedule. */
 export const runSchedule = async (
   seed: number,
-  onLine?: (line: string) => void,
+  { onLine, focus = {} }: Ways = {},
 ): Promise<Outcome> => {
   const random = new Random(seed);
   const hash = onLine && createHash('sha256');
   const world = new World(
     random,
-    drawOptions(random),
+    drawOptions(random, focus),
     onLine &&
       ((line) => {
         hash?.update(line);
@@ -54,7 +61,7 @@ export const runSchedule = async (
     world.oracle.violate(7, `a failure that nobody handles: ${String(error)}`);
   process.on('unhandledRejection', stray);
   try {
-    const unserved = await play(world, seed);
+    const unserved = await play(world, seed, focus);
     return { ...report(world, seed), unserved, digest: hash?.digest('hex') };
   } finally {
     for (const machine of world.machines) machine.losePower();
@@ -62,11 +69,11 @@ export const runSchedule = async (
   }
 };
 
-const play = async (world: World, seed: number): Promise<string | undefined> => {
+const play = async (world: World, seed: number, focus: Focus): Promise<string | undefined> => {
   const { timeline, oracle, options } = world;
   for (const machine of world.machines) world.startAgent(machine);
   startClients(world);
-  startUnrest(world, seed);
+  startUnrest(world, seed, focus);
   let unserved: string | undefined;
   timeline.after(options.unrest + PATIENCE, () => {
     if (!isWell(world)) unserved = whyUnserved(world);

@@ -1,3 +1,4 @@
+import type { Focus } from './focus.js';
 import type { Machine } from './machine.js';
 import { STEP_LABELS } from './step-labels.js';
 import { comeBack } from './trouble.js';
@@ -36,12 +37,13 @@ export const strike = (world: World, machine: Machine, { action }: StepFault): v
   ACTIONS[action](world, machine);
 
 /** Every schedule cuts agents at one or two steps of its own, so that all of them come up. */
-export const armSteps = (world: World, seed: number): void => {
+export const armSteps = (world: World, seed: number, focus: Focus): void => {
   const { random } = world;
   for (let count = random.integer(0, 4); count >= 0; count -= 1) {
-    const label = STEP_LABELS[(seed * 5 + count) % STEP_LABELS.length] as string;
+    const own = STEP_LABELS[(seed * 5 + count) % STEP_LABELS.length] as string;
+    const label = focus.step ?? own;
     const moment = random.pick(['before', 'after'] as const);
-    const action = random.pick([
+    const drawn = random.pick([
       'agent killed',
       'agent killed',
       'agent killed',
@@ -51,6 +53,6 @@ export const armSteps = (world: World, seed: number): void => {
       'disk full',
       'database killed',
     ] as const);
-    world.stepFaults.push({ label, moment, action });
+    world.stepFaults.push({ label, moment, action: focus.action ?? drawn });
   }
 };

@@ -1,16 +1,28 @@
+import type { Focus } from './focus.js';
 import { press, send } from './people.js';
-import { forAWhile, type Trouble } from './trouble.js';
+import { comeBack, forAWhile, type Trouble } from './trouble.js';
 import { breakAppOf, cutWays } from './troubles.js';
+import type { World } from './world.js';
+
+export const THEMES = {
+  handovers: (world) => handOver(world),
+  failovers: (world) => failOver(world),
+  outages: (world) => loseMachine(world),
+  partitions: (world) => partition(world),
+  'forced takeovers': (world) => force(world),
+} satisfies Record<string, Trouble>;
+
+const NAMES = Object.keys(THEMES) as (keyof typeof THEMES)[];
 
 /** What some schedules are about besides: otherwise the rarer operations would hardly ever be cut. */
-export const startTheme: Trouble = (world) => {
+export const startTheme = (world: World, focus: Focus): void => {
   const { random, timeline, options } = world;
-  const theme = random.pick([undefined, handOver, failOver, partition]);
+  const theme = focus.theme ?? random.pick([undefined, ...NAMES]);
   if (theme === undefined) return;
   const next = () => {
     if (timeline.now > options.unrest) return;
     timeline.after(random.between(20_000, 60_000), next);
-    theme(world);
+    THEMES[theme](world);
   };
   timeline.after(random.between(20_000, 40_000), next);
 };
@@ -28,6 +40,23 @@ const failOver: Trouble = (world) => {
     breakAppOf(world, machine, world.random.pick(['it is killed', 'it cannot start']));
 };
 
+/** For long enough that the other one takes over. */
+const loseMachine: Trouble = (world) => {
+  const machine = world.serving();
+  if (machine === undefined) return;
+  world.fault('power lost', machine.name);
+  machine.losePower();
+  comeBack(world, machine, world.random.between(30_000, 120_000));
+};
+
+/** Somebody who does not want to wait any longer. */
+const force: Trouble = (world) => {
+  const standby = world.machines.find(({ node }) => node?.state.current.mode === 'standby');
+  if (standby?.node === undefined) return;
+  world.fault('operator', standby.name, 'force');
+  send(world, standby, press(world, standby.node, 'force'));
+};
+
 /** The link between the two is cut for long, and healed at the worst moment: after the fence, before the commit. */
 const partition: Trouble = (world) => {
   const mend = cutWays(world, [
@@ -41,5 +70,6 @@ const partition: Trouble = (world) => {
     'promote.fence-again',
   ]);
   world.stepFaults.push({ label, moment: 'before', action: 'links mended' });
-  forAWhile(world, 20_000, 60_000, mend);
+  // It takes most of a minute until a takeover comes to the fence.
+  forAWhile(world, 60_000, 150_000, mend);
 };

@@ -4,25 +4,25 @@ import { callWebhook, pressButton } from './people.js';
 import { anyOf, comeBack, forAWhile, type Trouble } from './trouble.js';
 import type { World } from './world.js';
 
-/** [how often, what]: the numbers are weights. */
-export const TROUBLES: [number, Trouble][] = [
-  [10, (world) => crashAgent(world)],
-  [3, (world) => restartAgent(world)],
-  [6, (world) => losePower(world)],
-  [5, (world) => killDatabase(world)],
-  [8, (world) => breakApp(world)],
-  [4, (world) => startAppBehindTheBack(world)],
-  [10, (world) => cutLinks(world)],
-  [5, (world) => weakenNetwork(world)],
-  [4, (world) => slowDown(world)],
-  [2, (world) => fillDisk(world)],
-  [3, (world) => sicken(world)],
-  [15, (world) => pressButton(world)],
-  [6, (world) => callWebhook(world)],
-  [2, (world) => setClock(world)],
-  [1, (world) => rotBackup(world)],
-  [0.3, (world) => recreateVolume(world)],
-];
+/** How often each happens: the numbers are weights. */
+export const TROUBLES = {
+  'agent killed': { weight: 10, trouble: (world) => crashAgent(world) },
+  'agent restarted': { weight: 3, trouble: (world) => restartAgent(world) },
+  'power lost': { weight: 6, trouble: (world) => losePower(world) },
+  'database killed': { weight: 5, trouble: (world) => killDatabase(world) },
+  'app broken': { weight: 8, trouble: (world) => breakApp(world) },
+  'app started by somebody else': { weight: 4, trouble: (world) => startAppBehindTheBack(world) },
+  'links cut': { weight: 10, trouble: (world) => cutLinks(world) },
+  'network weak': { weight: 5, trouble: (world) => weakenNetwork(world) },
+  'machine slow': { weight: 4, trouble: (world) => slowDown(world) },
+  'disk full': { weight: 2, trouble: (world) => fillDisk(world) },
+  'commands fail': { weight: 3, trouble: (world) => sicken(world) },
+  'button pressed': { weight: 15, trouble: pressButton },
+  webhook: { weight: 6, trouble: callWebhook },
+  'clock set': { weight: 2, trouble: (world) => setClock(world) },
+  'backup rotten': { weight: 1, trouble: (world) => rotBackup(world) },
+  'volume recreated': { weight: 0.3, trouble: (world) => recreateVolume(world) },
+} satisfies Record<string, { weight: number; trouble: Trouble }>;
 
 const crashAgent: Trouble = (world) => {
   const machine = anyOf(world);

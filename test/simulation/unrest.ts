@@ -1,3 +1,4 @@
+import type { Focus } from './focus.js';
 import { armSteps } from './step-faults.js';
 import { startTheme } from './themes.js';
 import { comeBack, type Trouble } from './trouble.js';
@@ -5,17 +6,17 @@ import { TROUBLES } from './troubles.js';
 import type { World } from './world.js';
 
 /** Injects faults until the unrest is over, then mends everything and starts what was stopped. */
-export const startUnrest = (world: World, seed: number): void => {
+export const startUnrest = (world: World, seed: number, focus: Focus): void => {
   const { random, timeline, options } = world;
-  const mix = drawMix(world);
+  const mix = drawMix(world, focus);
   const next = () => {
     if (timeline.now > options.unrest) return;
     draw(world, mix)(world);
     timeline.after(random.between(0.1, 1.9) * options.quiet, next);
   };
   timeline.after(random.between(15_000, 45_000), next);
-  armSteps(world, seed);
-  startTheme(world);
+  armSteps(world, seed, focus);
+  startTheme(world, focus);
   timeline.after(options.unrest, () => mend(world));
 };
 
@@ -36,16 +37,21 @@ const mend = (world: World): void => {
   }
 };
 
-/** Each schedule has its own mix: some troubles never, some often. All of them all the time would hide each other. */
-const drawMix = ({ random }: World): [number, Trouble][] =>
-  TROUBLES.map(([weight, trouble]) => [
-    random.chance(0.4) ? 0 : weight * random.between(0.3, 3),
-    trouble,
-  ]);
+/** How often the trouble comes that a schedule is about. */
+const FOCUSED = 30;
 
-const draw = ({ random }: World, mix: [number, Trouble][]): Trouble => {
-  let left = random.next() * mix.reduce((sum, [weight]) => sum + weight, 0);
-  for (const [weight, trouble] of mix) {
+type Mix = { weight: number; trouble: Trouble }[];
+
+/** Each schedule has its own mix: some troubles never, some often. All of them all the time would hide each other. */
+const drawMix = ({ random }: World, { trouble: focus }: Focus): Mix =>
+  Object.entries(TROUBLES).map(([name, { weight, trouble }]) => {
+    const drawn = random.chance(0.4) ? 0 : weight * random.between(0.3, 3);
+    return { weight: name === focus ? FOCUSED : drawn, trouble };
+  });
+
+const draw = ({ random }: World, mix: Mix): Trouble => {
+  let left = random.next() * mix.reduce((sum, { weight }) => sum + weight, 0);
+  for (const { weight, trouble } of mix) {
     left -= weight;
     if (left < 0) return trouble;
   }

@@ -190,8 +190,10 @@ export class World {
     if (life.hasEnded) return life.pause(0);
     this.tell(machine.name, () => `      ${moment} ${label}`);
     const operation = machine.agent?.node?.runner.current?.id;
-    if (moment === 'before' && operation !== undefined)
-      this.oracle.reached(machine, operation, label);
+    if (operation !== undefined) {
+      if (moment === 'before') this.oracle.reached(machine, operation, label);
+      if (moment === 'after') this.oracle.passed(operation, label);
+    }
     const index = this.stepFaults.findIndex((f) => f.label === label && f.moment === moment);
     const [fault] = index < 0 ? [] : this.stepFaults.splice(index, 1);
     if (fault === undefined) return;

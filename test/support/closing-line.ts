@@ -1,8 +1,9 @@
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
+import { sayRunFigures } from './run-figures.js';
 
 /**
- * Names every skipped test with its reason, fails the run for them when CI=true, and ends the output with
- * `N passed, N failed, N skipped`. A file or suite whose hook failed counts as one failure more, and tests that
+ * Names every skipped test with its reason, fails the run for them when CI=true, and ends the output with the run's
+ * figures and `N passed, N failed, N skipped`. A file or suite whose hook failed counts as one failure more, and tests that
  * could not run for it have failed, not been skipped.
  */
 export default class ClosingLine implements Reporter {
@@ -10,6 +11,7 @@ export default class ClosingLine implements Reporter {
   #passed = 0;
   #failed = 0;
   #skipped: TestCase[] = [];
+  #figures: string[] = [];
 
   onInit(vitest: Vitest): void {
     this.#filtersByName = vitest.config.testNamePattern !== undefined;
@@ -28,6 +30,7 @@ export default class ClosingLine implements Reporter {
       this.#skipped.length +
       groups.filter((group) => group.errors().length > 0).length +
       unhandledErrors.length;
+    this.#figures = sayRunFigures(modules);
     this.#reportSkipped();
   }
 
@@ -42,6 +45,8 @@ export default class ClosingLine implements Reporter {
   }
 
   #printCounts(): void {
+    if (this.#figures.length > 0) console.log('What held in this run:');
+    for (const figure of this.#figures) console.log(`  ${figure}`);
     // A failed teardown belongs to no test.
     const failed = this.#failed === 0 && process.exitCode ? 1 : this.#failed;
     console.log(`${this.#passed} passed, ${failed} failed, ${this.#skipped.length} skipped`);

@@ -77,6 +77,11 @@ describe('leak guard', () => {
 });
 
 describe('closing line', () => {
+  test('a test has something to say in numbers: printed above it, unless the test failed', async () => {
+    const { output } = await runFixtures(['figures']);
+    expect(output).toMatch(/What held in this run:\n {2}7 sheep\n1 passed, 1 failed, 0 skipped\n$/);
+  });
+
   test('tests are skipped on a desk: each is named with its reason, and the run is good', async () => {
     const { output, exitCode } = await runFixtures(['skipped']);
     expect(output).toContain(
