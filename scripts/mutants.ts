@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MUTANTS, type Mutant } from '../test/simulation/mutants.js';
 
 /**
- * Proves that the simulation can fail: breaks each guard on purpose, in a copy of the sources, and waits for the
- * simulation to notice. Exits with 1 when it does not.
+ * Proves that the simulation can fail: breaks each guard on purpose, in a copy of what was built, and waits for the
+ * simulation to notice. The same schedule without the mutation has to be free of violations. Exits with 1 when a
+ * mutant survives.
  */
 const { values } = parseArgs({
   options: {
@@ -16,73 +17,119 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '10000' },
     /** Only mutants whose name contains this. */
     only: { type: 'string', default: '' },
+    /** Leaves out those that take thousands of schedules. */
+    quick: { type: 'boolean', default: false },
+    /** For finding out what schedules catch a mutant soonest, as JSON; instead of the recorded one. */
+    focus: { type: 'string' },
   },
 });
+
+interface Catch {
+  seed: string;
+  violation: string;
+  /** How many schedules were played until then. */
+  schedules: string;
+}
 
 const main = async (): Promise<void> => {
   const copy = await mkdtemp(join(tmpdir(), 'coldspare-mutants-'));
   try {
-    await copySources(copy);
-    const unbroken = await simulate(copy, 'nothing broken');
-    if (unbroken !== undefined)
-      throw new Error(`the simulation fails without mutants: ${unbroken}`);
-    const rows = [];
-    for (const mutant of MUTANTS.filter(({ name }) => name.includes(values.only))) {
-      const caughtBy = await tryMutant(copy, mutant);
-      rows.push({ rule: mutant.rule, mutation: mutant.name, caughtBy });
-      console.log(`rule ${mutant.rule} | ${mutant.name} | ${caughtBy ?? 'NOT CAUGHT'}`);
+    await cp('dist', join(copy, 'dist'), { recursive: true });
+    await cp('package.json', join(copy, 'package.json'));
+    await symlink(resolve('node_modules'), join(copy, 'node_modules'));
+    const mutants = MUTANTS.filter(isWanted).map(focused);
+    const caught: Mutant[] = [];
+    for (const mutant of mutants) {
+      const found = await tryMutant(copy, mutant);
+      console.log(`rule ${mutant.rule} | ${mutant.name} | ${sayCatch(mutant, found)}`);
+      if (found !== undefined) caught.push(mutant);
     }
-    const caught = rows.filter(({ caughtBy }) => caughtBy !== undefined).length;
-    const rules = new Set(rows.map(({ rule }) => rule)).size;
-    console.log(`${caught} of ${rows.length} mutants caught, of ${rules} rules`);
-    if (caught < rows.length) process.exitCode = 1;
+    const rules = new Set(caught.map(({ rule }) => rule)).size;
+    console.log(`${caught.length} of ${mutants.length} mutants caught, of ${rules} rules`);
+    if (caught.length < mutants.length) process.exitCode = 1;
   } finally {
     await rm(copy, { recursive: true, force: true });
   }
 };
 
-const COPIED = ['src', 'scripts', 'test/simulation', 'package.json', 'tsconfig.json'];
+const isWanted = ({ name, isRare }: Mutant): boolean =>
+  name.includes(values.only) && !(values.quick && isRare);
 
-const copySources = async (copy: string): Promise<void> => {
-  for (const path of COPIED) await cp(path, join(copy, path), { recursive: true });
-  await symlink(resolve('node_modules'), join(copy, 'node_modules'));
+const focused = (mutant: Mutant): Mutant =>
+  values.focus === undefined ? mutant : { ...mutant, focus: JSON.parse(values.focus) };
+
+const sayCatch = ({ focus }: Mutant, found: Catch | undefined): string => {
+  if (found === undefined) return 'NOT CAUGHT';
+  const about = focus === undefined ? '' : ` about ${JSON.stringify(focus)}`;
+  return `after ${found.schedules} schedules${about} | seed ${found.seed} ${found.violation}`;
 };
 
 /** How the simulation noticed; undefined when it did not. */
-const tryMutant = async (copy: string, { name, edits }: Mutant): Promise<string | undefined> => {
-  const originals = new Map<string, string>();
+const tryMutant = async (copy: string, mutant: Mutant): Promise<Catch | undefined> => {
+  const built = await buildMutant(copy, mutant);
   try {
-    for (const { file, search, replace } of edits) {
-      const path = join(copy, file);
-      const text = await readFile(path, 'utf8');
-      if (!originals.has(path)) originals.set(path, text);
-      if (text.split(search).length !== 2)
-        throw new Error(`"${name}" does not fit ${file} any more: it must hold once\n${search}`);
-      await writeFile(
-        path,
-        text.replace(search, () => replace),
-      );
-    }
-    return await simulate(copy, name);
+    const found = await hunt(copy, mutant, [
+      '--until-violation',
+      '--share=0/1',
+      `--seeds=${values.seeds}`,
+    ]);
+    if (found === undefined) return undefined;
+    const unbroken = await hunt(process.cwd(), mutant, [`--seed=${found.seed}`]);
+    if (unbroken === undefined) return found;
+    throw new Error(`seed ${found.seed} fails without "${mutant.name}": ${unbroken.violation}`);
   } finally {
-    for (const [path, text] of originals) await writeFile(path, text);
+    for (const path of built) await cp(path, join(copy, path));
   }
 };
 
-/** The first violation that the simulation of the copy finds; undefined when it finds none. */
-const simulate = async (copy: string, name: string): Promise<string | undefined> => {
-  // A mutant need not pass all of the compiler's checks, such as unused imports: what counts is its output.
-  await run(copy, ['node_modules/.bin/tsc', '-p', 'tsconfig.json']);
+/** Builds what the mutant edits into the copy's dist/. Resolves to the paths there. */
+const buildMutant = async (copy: string, { name, edits }: Mutant): Promise<string[]> => {
+  const texts = new Map<string, string>();
+  for (const { file, search, replace } of edits) {
+    const text = texts.get(file) ?? (await readFile(file, 'utf8'));
+    if (text.split(search).length !== 2)
+      throw new Error(`"${name}" does not fit ${file} any more: it must hold once\n${search}`);
+    texts.set(
+      file,
+      text.replace(search, () => replace),
+    );
+  }
+  for (const [file, text] of texts) {
+    await mkdir(dirname(join(copy, file)), { recursive: true });
+    await writeFile(join(copy, file), text);
+  }
+  // A mutant need not pass the compiler's checks, such as unused imports: what counts is its output.
+  const options =
+    '--ignoreConfig --noCheck --noResolve --target es2023 --module nodenext --rootDir .';
   const { status, output } = await run(copy, [
+    'node_modules/.bin/tsc',
+    ...options.split(' '),
+    '--outDir',
+    'dist',
+    ...texts.keys(),
+  ]);
+  if (status !== 0) throw new Error(`"${name}" cannot be built:\n${output}`);
+  return [...texts.keys()].map((file) => join('dist', file.replace(/\.ts$/, '.js')));
+};
+
+/** The first violation that the simulation in `directory` finds; undefined when it finds none. */
+const hunt = async (
+  directory: string,
+  { name, focus = {} }: Mutant,
+  args: string[],
+): Promise<Catch | undefined> => {
+  const { status, output } = await run(directory, [
     process.execPath,
     'dist/scripts/simulate.js',
-    '--until-violation',
-    `--seeds=${values.seeds}`,
+    `--focus=${JSON.stringify(focus)}`,
+    ...args,
   ]);
   if (status === 0) return undefined;
-  const violation = /^ {2}(seed .*)$/m.exec(output)?.[1];
-  if (violation === undefined) throw new Error(`the simulation of "${name}" broke:\n${output}`);
-  return violation.slice(0, 140);
+  const [, seed, violation] = /^ {2}seed (\d+) (.*)$/m.exec(output) ?? [];
+  const [, schedules] = /^(\d+) schedules,/m.exec(output) ?? [];
+  if (seed === undefined || violation === undefined || schedules === undefined)
+    throw new Error(`the simulation of "${name}" broke:\n${output}`);
+  return { seed, violation: violation.slice(0, 140), schedules };
 };
 
 const run = async (
@@ -91,12 +138,11 @@ const run = async (
 ): Promise<{ status: number | null; output: string }> => {
   const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
-  child.stdout.on('data', (data) => {
+  const collect = (data: Buffer) => {
     output += data;
-  });
-  child.stderr.on('data', (data) => {
-    output += data;
-  });
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
   const [status] = await once(child, 'close');
   return { status, output };
 };
