@@ -3,22 +3,26 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Faults } from '../ports/faults.js';
 
+const HOLD_PAUSE = 20;
+
 const ruleSchema = z.object({
   label: z.string(),
   moment: z.enum(['before', 'during', 'after']),
-  action: z.enum(['fail', 'kill', 'hang']),
+  action: z.enum(['fail', 'kill', 'hang', 'hold']),
 });
 
 /**
  * For tests only: breaks an agent at a step's label as a JSON file of rules says. Each rule strikes once, also
- * across restarts: what has struck is listed in `<path>.hits`.
+ * across restarts: what has struck is listed in `<path>.hits`. A step that is held goes on once its rule is gone.
  */
 export const createFileFaults = (path: string): Faults => ({
   async at(label, moment) {
-    const rules = z.array(ruleSchema).parse(JSON.parse(await readFile(path, 'utf8')));
-    const rule = rules.find(
-      (candidate) => candidate.label === label && candidate.moment === moment,
-    );
+    const find = async () =>
+      z
+        .array(ruleSchema)
+        .parse(JSON.parse(await readFile(path, 'utf8')))
+        .find((candidate) => candidate.label === label && candidate.moment === moment);
+    const rule = await find();
     if (rule === undefined) return;
     const hit = `${label} ${moment} ${rule.action}`;
     const hits = await readFile(`${path}.hits`, 'utf8').catch(() => '');
@@ -26,6 +30,10 @@ export const createFileFaults = (path: string): Faults => ({
     await appendFile(`${path}.hits`, `${hit}\n`);
     if (rule.action === 'kill') process.kill(process.pid, 'SIGKILL');
     if (rule.action === 'hang') await pause(2 ** 31 - 1);
+    if (rule.action === 'hold') {
+      while ((await find()) !== undefined) await pause(HOLD_PAUSE);
+      return;
+    }
     throw new Error(`injected: ${label} fails ${moment} it`);
   },
 });

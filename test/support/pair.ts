@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AgentProcess, type Answer, eventually } from '../../scripts/lib/agent-process.js';
@@ -25,7 +25,7 @@ export const TOKENS = {
 export interface FaultRule {
   label: string;
   moment: 'before' | 'during' | 'after';
-  action: 'fail' | 'kill' | 'hang';
+  action: 'fail' | 'kill' | 'hang' | 'hold';
 }
 
 /** One server: an agent, a PostgreSQL of its own and an app of its own, all real. */
@@ -161,7 +161,18 @@ export class Machine {
   /** The next time an agent of this machine comes to these steps, it breaks there. */
   async inject(rules: FaultRule[]): Promise<void> {
     await rm(`${this.faultsFile}.hits`, { force: true });
-    await writeFile(this.faultsFile, JSON.stringify(rules));
+    await this.#setFaults(rules);
+  }
+
+  /** A step that a fault holds goes on. */
+  async release(): Promise<void> {
+    await this.#setFaults([]);
+  }
+
+  /** As a whole: the agent may be reading it. */
+  async #setFaults(rules: FaultRule[]): Promise<void> {
+    await writeFile(`${this.faultsFile}.new`, JSON.stringify(rules));
+    await rename(`${this.faultsFile}.new`, this.faultsFile);
   }
 
   /** Which faults have struck. */
@@ -214,7 +225,7 @@ export interface Pair {
   remove(): Promise<void>;
 }
 
-interface PairOptions {
+export interface PairOptions {
   /** For both agents. */
   env?: Record<string, string>;
   vcl2?: Record<string, string>;

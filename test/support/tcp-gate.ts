@@ -2,11 +2,16 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { pipeline, Transform } from 'node:stream';
 
+/** Sees each chunk before it goes through, and may cut the gate before that. Every connection has a number. */
+export type Tap = (connection: number, isInward: boolean, chunk: Buffer) => void;
+
 /** A port that leads to another one of this machine, until it is cut: a cable that a test can pull. */
 export class TcpGate {
   readonly #target: number;
   readonly #server = createServer({ allowHalfOpen: true }, (client) => this.#carry(client));
   readonly #sockets = new Set<Socket>();
+  tap: Tap | undefined;
+  #connections = 0;
   /** Bytes that still get in before nothing comes through any more, in either direction. */
   #left = Number.POSITIVE_INFINITY;
 
@@ -42,6 +47,7 @@ export class TcpGate {
   }
 
   #carry(client: Socket): void {
+    const number = this.#connections++;
     const target = connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true });
     for (const socket of [client, target]) {
       this.#sockets.add(socket);
@@ -52,14 +58,15 @@ export class TcpGate {
       client.destroy();
       target.destroy();
     };
-    pipeline(client, this.#valve(true), target, end);
-    pipeline(target, this.#valve(false), client, end);
+    pipeline(client, this.#valve(number, true), target, end);
+    pipeline(target, this.#valve(number, false), client, end);
   }
 
   /** Once it is cut, a chunk or an end is never done with: it and all that follow wait for ever. */
-  #valve(isInward: boolean): Transform {
+  #valve(connection: number, isInward: boolean): Transform {
     const valve = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
+        this.tap?.(connection, isInward, chunk);
         const passed = this.#left > 0 ? chunk.subarray(0, isInward ? this.#left : undefined) : '';
         if (isInward) this.#left -= passed.length;
         if (passed.length > 0) valve.push(passed);

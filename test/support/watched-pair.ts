@@ -1,6 +1,13 @@
 import { afterAll, beforeEach, expect } from 'vitest';
 import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
-import { eventually, type FaultRule, type Machine, type Pair, startPair } from './pair.js';
+import {
+  eventually,
+  type FaultRule,
+  type Machine,
+  type Pair,
+  type PairOptions,
+  startPair,
+} from './pair.js';
 
 /** Fails before the effect, fails after it, and is killed on either side of it. */
 const CUTS: Pick<FaultRule, 'moment' | 'action'>[] = [
@@ -19,7 +26,7 @@ export const cases = (labels: string[]) =>
  * changes hands as the cases have it, so each begins with the node that serves then. After a case that failed the
  * next one gets a new pair.
  */
-export const watchedPair = () => {
+export const watchedPair = (options: () => PairOptions = () => ({})) => {
   let pair: Pair | undefined;
   let primary: Machine | undefined;
   let watch: Watch | undefined;
@@ -33,7 +40,12 @@ export const watchedPair = () => {
   beforeEach(async ({ onTestFailed }) => {
     onTestFailed(end);
     if (pair !== undefined) return;
-    pair = await startPair({ env: { APP_RESTART_AFTER: '500ms' } });
+    const { env, ...machines } = options();
+    pair = await startPair({
+      ...machines,
+      // An app that cannot start is found out sooner, and started again.
+      env: { APP_RESTART_AFTER: '500ms', APP_START_TIMEOUT: '5s', ...env },
+    });
     primary = pair.vcl2;
     // The seeds of the first start are not production data: seen again, they were seeded again.
     await primary.database.psql('DELETE FROM entries', 'ledger');
@@ -54,6 +66,10 @@ export const watchedPair = () => {
     },
     get standby() {
       return present().standby;
+    },
+    get link() {
+      if (pair === undefined) throw new Error('the pair was not started');
+      return pair.link;
     },
     /** Writes through the primary. */
     write: async (text: string): Promise<void> => {
@@ -120,7 +136,8 @@ const watchBoth = ({ vcl2, vcl3 }: Pair): Watch => {
 
 /**
  * Asks `machine` until the fault has struck `victim`. Again when the operation was not taken up, or ended without
- * coming to the fault: an agent may still be busy with something more urgent, and says so.
+ * coming to the fault: an agent may still be busy with something more urgent, and says so. Resolves to the id of the
+ * operation.
  */
 export const provoke = async (
   machine: Machine,
@@ -128,23 +145,34 @@ export const provoke = async (
   victim: Machine,
   cut: FaultRule,
   body?: object,
-): Promise<void> => {
-  let id: string | undefined;
+): Promise<string> => {
+  let asked: OperationRecord | undefined;
   await eventually(`${path} on ${machine.agent.name} meets the fault`, async () => {
-    const asked = id && (await machine.agent.operation(id).catch(() => undefined));
+    if (asked?.id) asked = await machine.agent.operation(asked.id).catch(() => asked);
     // In this order: the fault is written down before the operation ends.
     if ((await victim.hits()).length > 0) return true;
-    if (asked && !hasEnded(asked)) return false;
-    id = (await machine.agent.post<OperationRecord>(path, body)).body.id;
+    if (asked?.id && !hasEnded(asked)) return false;
+    asked = (await machine.agent.post<OperationRecord>(path, body)).body;
     return false;
+  }).catch((cause) => {
+    throw new Error(`the last answer was ${JSON.stringify(asked)}`, { cause });
   });
   await strikes(victim, cut);
+  return asked?.id ?? '';
 };
 
+/** One case for every step: what `befalls` does happens before it, while it is held. */
+export const held = (labels: string[]) =>
+  labels.map((label): FaultRule => ({ label, moment: 'before', action: 'hold' }));
+
 /** Asks until it is done. */
-export const succeed = (machine: Machine, path: string): Promise<OperationRecord> =>
+export const succeed = (
+  machine: Machine,
+  path: string,
+  command?: object,
+): Promise<OperationRecord> =>
   eventually(`${path} on ${machine.agent.name} is done`, async () => {
-    const { body } = await machine.run(path);
+    const { body } = await machine.run(path, command);
     return body.state === 'done' ? body : undefined;
   });
 

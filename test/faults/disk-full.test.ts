@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hasEnded } from '../../src/pure/operation.js';
+import { eventually, type Machine } from '../support/pair.js';
+import { describeMount, SmallDisk } from '../support/small-disk.js';
+import { STEPS } from '../support/step-names.js';
+import { held, provoke, saying, succeed, watchedPair } from '../support/watched-pair.js';
+
+describeMount('the disk is full before any step of an operation', () => {
+  let disks: Record<string, SmallDisk> = {};
+  beforeAll(async () => {
+    disks = { vcl2: await SmallDisk.mount(), vcl3: await SmallDisk.mount() };
+  });
+  // Before the pair's own, so that it runs after it.
+  afterAll(() => Promise.all(Object.values(disks).map((disk) => disk.unmount())));
+  const pair = watchedPair(() => ({
+    vcl2: { STATE_DIR: diskOf('vcl2').newDirectory() },
+    vcl3: { STATE_DIR: diskOf('vcl3').newDirectory() },
+  }));
+
+  const diskOf = (name: string): SmallDisk => {
+    const disk = disks[name];
+    if (disk === undefined) throw new Error(`nothing was mounted for ${name}`);
+    return disk;
+  };
+  /** From the fault on `victim` to the operation's end on `asked`, its state, journal and backups have no room. */
+  const fillUntilItEnds = async (victim: Machine, asked: Machine, id: string) => {
+    const disk = diskOf(victim.agent.name);
+    try {
+      await disk.fill();
+      await victim.release();
+      await eventually('the operation ends although the disk is full', async () => {
+        return hasEnded(await asked.agent.operation(id));
+      });
+    } finally {
+      await disk.free();
+    }
+  };
+
+  test.each(held([...STEPS.backup, ...STEPS.receive]))(
+    'of a backup, on the node that sends, $label: the next one is complete on both nodes',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await primary.inject([cut]);
+
+      const id = await provoke(primary, '/backups', primary, cut);
+      await fillUntilItEnds(primary, primary, id);
+      expect(await pair.settled()).toBe(primary);
+      const { result } = await succeed(primary, '/backups');
+      expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
+    },
+  );
+
+  test.each(held(STEPS.receive))(
+    'of a backup, on the node that receives, $label: the next one is complete on both nodes',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await standby.inject([cut]);
+
+      const id = await provoke(primary, '/backups', standby, cut);
+      await fillUntilItEnds(standby, primary, id);
+      expect(await primary.lastOperation('backup')).toMatchObject({
+        error: { message: expect.stringContaining('disk is full') },
+      });
+      expect(await pair.settled()).toBe(primary);
+      const { result } = await succeed(primary, '/backups');
+      expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
+    },
+  );
+
+  test.each(held(STEPS.handover))(
+    'of a handover, on the node that gives, $label: no write is lost',
+    async (cut) => {
+      const { primary } = pair;
+      await pair.write(saying(cut));
+      await primary.inject([cut]);
+
+      const id = await provoke(primary, '/demote', primary, cut);
+      await fillUntilItEnds(primary, primary, id);
+      await pair.settled();
+    },
+  );
+
+  test.each(held(STEPS.takeOver))(
+    'of a handover, on the node that takes, $label: no write is lost',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await standby.inject([cut]);
+
+      const id = await provoke(primary, '/demote', standby, cut);
+      await fillUntilItEnds(standby, primary, id);
+      await pair.settled();
+    },
+  );
+
+  test.each(held(STEPS.promote))(
+    'of a takeover, on the node that takes over, $label: nothing is lost',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      // A last dump has no room any more.
+      await succeed(primary, '/backups');
+      await primary.breakApp();
+      await standby.inject([cut]);
+
+      const id = await provoke(standby, '/promote', standby, cut, { reason: 'the app crashed' });
+      await fillUntilItEnds(standby, standby, id);
+      await primary.mendApp();
+      await pair.settled();
+    },
+  );
+});

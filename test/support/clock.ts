@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { describe } from 'vitest';
+import { describePostgres } from './postgres.js';
+
+const LIBRARY = [
+  `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`,
+].find(existsSync);
+
+/** `describe` for tests that set the clock of a machine; skipped with the reason in its name, but never in CI. */
+export const describeClock = (name: string, tests: () => void): void => {
+  if (LIBRARY !== undefined) {
+    describePostgres(name, tests);
+  } else if (process.env.CI === 'true') {
+    throw new Error(`${name}: libfaketime is not installed`);
+  } else {
+    console.warn(`SKIPPED ${name}: libfaketime is not installed`);
+    describe.skip(`${name} (libfaketime is not installed)`, tests);
+  }
+};
+
+/** The wall clock of one machine: of its agent and of everything that the agent starts. */
+export class MachineClock {
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** What the agent is started with. Intervals go on as they are: only the time of day jumps. */
+  get environment(): Record<string, string> {
+    return {
+      LD_PRELOAD: LIBRARY ?? '',
+      FAKETIME_TIMESTAMP_FILE: this.#file,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    };
+  }
+
+  /** Sets it so many seconds before or after the right time, for running programs as well. */
+  async set(offset: number): Promise<void> {
+    await writeFile(this.#file, `${offset < 0 ? '' : '+'}${offset}s\n`);
+  }
+}
