@@ -4,7 +4,6 @@ import type { Node } from '../operations/node.js';
 import { planPrepare } from '../operations/prepare.js';
 import type { Manifest } from '../pure/manifest.js';
 
-const RETRY_FIRST = 5_000;
 const RETRY_MOST = 300_000;
 
 /** Restores the newest backup of a standby ahead of time; what came to nothing is tried again with growing pauses. */
@@ -21,7 +20,7 @@ export const createPreparation = (node: Node): (() => Promise<void>) => {
       notBefore = 0;
     }
     if (node.clock.elapsed() < notBefore) return;
-    notBefore = node.clock.elapsed() + backoff(attempts, RETRY_FIRST, RETRY_MOST);
+    notBefore = node.clock.elapsed() + backoff(attempts, node.settings.checkInterval, RETRY_MOST);
     attempts += 1;
     await node.runner.start(planPrepare(node, due), { source: 'schedule' });
   };

@@ -4,7 +4,9 @@ import { planFence } from '../../src/operations/fence.js';
 import { planHandover } from '../../src/operations/handover.js';
 import type { Node } from '../../src/operations/node.js';
 import type { Plan } from '../../src/operations/plan.js';
+import { planPrepare } from '../../src/operations/prepare.js';
 import { planPromote, planTakeOver } from '../../src/operations/promote.js';
+import type { Manifest } from '../../src/pure/manifest.js';
 
 /** Enough of a node for a plan to be drawn up; none of its steps is run. */
 const unstarted = (mode: 'standby' | 'primary' | 'yielding') =>
@@ -12,6 +14,7 @@ const unstarted = (mode: 'standby' | 'primary' | 'yielding') =>
     state: { current: { mode, epoch: 1, parity: 'even', yielding: null } },
     stack: { database: {}, app: {} },
     settings: {},
+    clock: { elapsed: () => 0 },
   }) as unknown as Node;
 
 const labelsOf = (plan: Plan): string[] => plan.steps.map(({ name }) => `${plan.kind}.${name}`);
@@ -26,6 +29,7 @@ export const STEPS = {
   takeOver: labelsOf(planTakeOver(standby, { operation: 'o', epoch: 2, backup: 'b' })),
   handover: labelsOf(planHandover(primary, { reason: '', dryRun: false })),
   backup: labelsOf(planBackup(primary, { reason: '' })),
+  prepare: labelsOf(planPrepare(standby, { id: 'b' } as Manifest)),
   fence: labelsOf(planFence(primary, { operation: 'o', epoch: 2 })),
   resume: labelsOf(planResume(unstarted('yielding'))),
   bootPrimary: labelsOf(planBoot(primary, '')),
