@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest';
+import { eventually } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import { cases, provoke, revive, saying, succeed, watchedPair } from '../support/watched-pair.js';
+import {
+  cases,
+  provoke,
+  revive,
+  saying,
+  strikes,
+  succeed,
+  watchedPair,
+} from '../support/watched-pair.js';
 
 describePostgres('every step of a backup may be cut', () => {
   const pair = watchedPair();
@@ -35,6 +44,28 @@ describePostgres('every step of a backup may be cut', () => {
 
       await provoke(primary, '/backups', standby, cut);
       await revive(standby);
+      expect(await pair.settled()).toBe(primary);
+      await backUpAgain();
+    },
+  );
+
+  test.each(cases(STEPS.push))(
+    'that is sent again, $action $moment $label: the next one is complete on both nodes',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await standby.inject([{ label: 'receive.commit', moment: 'before', action: 'fail' }]);
+      await eventually('a backup has not reached the standby', async () => {
+        await primary.run('/backups');
+        return (await primary.agent.status()).push.failingSince !== null;
+      });
+      // An agent that starts sends it again at once.
+      await primary.agent.kill();
+      await primary.inject([cut]);
+
+      await primary.agent.start();
+      await strikes(primary, cut);
+      await revive(primary);
       expect(await pair.settled()).toBe(primary);
       await backUpAgain();
     },

@@ -47,7 +47,7 @@ describeClock('the clock jumps by an hour before every step of an operation', ()
       offset = -offset;
       await victim.inject([next]);
       await eventually(`${next.label} is reached, or the operation has ended`, async () => {
-        return (await victim.hits()).length > 0 || hasEnded(await asked.agent.operation(id));
+        return (await victim.hits()).length > 0 || hasEnded(await victim.agent.operation(id));
       });
     }
     await victim.release();

@@ -14,8 +14,8 @@ import {
 describePostgres('every step of a fence may be cut on the old primary', () => {
   const pair = watchedPair();
 
-  test.each(cases(STEPS.fence))(
-    '$action $moment $label: nothing is lost, nobody serves twice',
+  test.each(cases([...STEPS.fence, ...STEPS.rescue]))(
+    'and of its last dump: $action $moment $label: nothing is lost, nobody serves twice',
     async (cut) => {
       const { primary, standby } = pair;
       await pair.write(saying(cut));

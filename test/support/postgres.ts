@@ -1,6 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, inject } from 'vitest';
 import { runCommand, splitCommand } from '../../src/drivers/command.js';
 import {
@@ -35,6 +37,8 @@ export interface Cluster {
   start(): Promise<void>;
   /** The machine loses power: no shutdown checkpoint. */
   killHard(): Promise<void>;
+  /** SIGKILL to every process of the server, as when the machine has no memory left. Nothing if it does not run. */
+  crash(): Promise<void>;
   /** The server takes connections and never answers them, until `wake`. */
   hang(): Promise<void>;
   wake(): Promise<void>;
@@ -107,6 +111,11 @@ fsync = off
       ),
     start,
     killHard: () => stop('immediate'),
+    crash: async () => {
+      const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
+      if (text === '') return;
+      await killFamily(Number(text.split('\n')[0]));
+    },
     hang: () => signal('SIGSTOP'),
     wake: () => signal('SIGCONT'),
     remove: async () => {
@@ -126,3 +135,36 @@ export const freePort = (): Promise<number> =>
       server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
     });
   });
+
+/** Ends a process and its children with SIGKILL, and waits until none of them is left. */
+const killFamily = async (pid: number): Promise<void> => {
+  const family = [pid, ...childrenOf(pid)];
+  for (const member of family) {
+    try {
+      process.kill(member, 'SIGKILL');
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  while (family.some((member) => isAlive(member))) await pause(10);
+};
+
+const childrenOf = (pid: number): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((candidate) => statusOf(candidate)?.parent === pid);
+
+/** A zombie is not alive, only not yet reaped. */
+const isAlive = (pid: number): boolean => !['Z', 'X', undefined].includes(statusOf(pid)?.state);
+
+const statusOf = (pid: number): { state: string; parent: number } | undefined => {
+  try {
+    const [state = '', parent = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return { state, parent: Number(parent) };
+  } catch {
+    return undefined;
+  }
+};

@@ -1,4 +1,5 @@
-import { planBackup } from '../../src/operations/backup.js';
+import { planAdopt } from '../../src/operations/adopt-lineage.js';
+import { planBackup, planPush } from '../../src/operations/backup.js';
 import { planBoot, planResume, planStandDown } from '../../src/operations/boot.js';
 import { planFence } from '../../src/operations/fence.js';
 import { planHandover } from '../../src/operations/handover.js';
@@ -21,6 +22,7 @@ const labelsOf = (plan: Plan): string[] => plan.steps.map(({ name }) => `${plan.
 
 const standby = unstarted('standby');
 const primary = unstarted('primary');
+const adoption = { reason: '', force: false, lineage: 'l' };
 const command = { force: false, planned: false, dryRun: false, reason: '' };
 
 /** The labels of each operation's steps, from the operations themselves: a new step is covered without being listed. */
@@ -30,6 +32,10 @@ export const STEPS = {
   handover: labelsOf(planHandover(primary, { reason: '', dryRun: false })),
   backup: labelsOf(planBackup(primary, { reason: '' })),
   prepare: labelsOf(planPrepare(standby, { id: 'b' } as Manifest)),
+  rescue: labelsOf(planBackup(primary, { reason: '', rescue: 'o' })),
+  push: labelsOf(planPush(primary, { id: 'b' } as Manifest)),
+  adoptPrimary: labelsOf(planAdopt(primary, adoption)),
+  adoptStandby: labelsOf(planAdopt(standby, adoption)),
   fence: labelsOf(planFence(primary, { operation: 'o', epoch: 2 })),
   resume: labelsOf(planResume(unstarted('yielding'))),
   bootPrimary: labelsOf(planBoot(primary, '')),

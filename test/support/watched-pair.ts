@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, expect } from 'vitest';
+import { afterAll, beforeEach, expect, vi } from 'vitest';
 import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
 import {
   eventually,
@@ -8,6 +8,9 @@ import {
   type PairOptions,
   startPair,
 } from './pair.js';
+
+/** Milliseconds. A primary whose app could not be started waits longer each time before it tries again. */
+const PATIENCE = 60_000;
 
 /** Fails before the effect, fails after it, and is killed on either side of it. */
 const CUTS: Pick<FaultRule, 'moment' | 'action'>[] = [
@@ -27,6 +30,7 @@ export const cases = (labels: string[]) =>
  * next one gets a new pair.
  */
 export const watchedPair = (options: () => PairOptions = () => ({})) => {
+  vi.setConfig({ testTimeout: 4 * PATIENCE });
   let pair: Pair | undefined;
   let primary: Machine | undefined;
   let watch: Watch | undefined;
@@ -82,14 +86,18 @@ export const watchedPair = (options: () => PairOptions = () => ({})) => {
      */
     settled: async (): Promise<Machine> => {
       const { primary: first, standby: second } = present();
-      const machine = await eventually('one node serves', async () => {
-        for (const candidate of [first, second]) {
-          const { status } = await candidate.agent.get('/primary');
-          if (status === 200 && (await candidate.agent.status()).operation === null)
-            return candidate;
-        }
-        return undefined;
-      });
+      const machine = await eventually(
+        'one node serves',
+        async () => {
+          for (const candidate of [first, second]) {
+            const { status } = await candidate.agent.get('/primary');
+            if (status === 200 && (await candidate.agent.status()).operation === null)
+              return candidate;
+          }
+          return undefined;
+        },
+        PATIENCE,
+      );
       const other = machine === first ? second : first;
       const { epoch } = await machine.agent.status();
       await eventually(`${other.agent.name} is a standby with nothing to do`, async () => {
@@ -147,14 +155,18 @@ export const provoke = async (
   body?: object,
 ): Promise<string> => {
   let asked: OperationRecord | undefined;
-  await eventually(`${path} on ${machine.agent.name} meets the fault`, async () => {
-    if (asked?.id) asked = await machine.agent.operation(asked.id).catch(() => asked);
-    // In this order: the fault is written down before the operation ends.
-    if ((await victim.hits()).length > 0) return true;
-    if (asked?.id && !hasEnded(asked)) return false;
-    asked = (await machine.agent.post<OperationRecord>(path, body)).body;
-    return false;
-  }).catch((cause) => {
+  await eventually(
+    `${path} on ${machine.agent.name} meets the fault`,
+    async () => {
+      if (asked?.id) asked = await machine.agent.operation(asked.id).catch(() => asked);
+      // In this order: the fault is written down before the operation ends.
+      if ((await victim.hits()).length > 0) return true;
+      if (asked?.id && !hasEnded(asked)) return false;
+      asked = (await machine.agent.post<OperationRecord>(path, body)).body;
+      return false;
+    },
+    PATIENCE,
+  ).catch((cause) => {
     throw new Error(`the last answer was ${JSON.stringify(asked)}`, { cause });
   });
   await strikes(victim, cut);

@@ -1,0 +1,132 @@
+import { expect, test } from 'vitest';
+import { hasEnded } from '../../src/pure/operation.js';
+import { eventually, type Machine } from '../support/pair.js';
+import { describePostgres } from '../support/postgres.js';
+import { STEPS } from '../support/step-names.js';
+import { held, provoke, saying, succeed, watchedPair } from '../support/watched-pair.js';
+
+describePostgres('PostgreSQL is killed before any step of an operation', () => {
+  const pair = watchedPair();
+
+  test.each(held(STEPS.handover))(
+    'on the node that gives, $label: no write is lost',
+    async (cut) => {
+      const { primary } = pair;
+      await pair.write(saying(cut));
+      await primary.inject([cut]);
+
+      await provoke(primary, '/demote', primary, cut);
+      await primary.database.crash();
+      await primary.release();
+      await pair.settled();
+    },
+  );
+
+  test.each(held(STEPS.takeOver))(
+    'on the node that takes, $label: no write is lost',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await standby.inject([cut]);
+
+      await provoke(primary, '/demote', standby, cut);
+      await standby.database.crash();
+      await standby.release();
+      await pair.settled();
+    },
+  );
+
+  test.each(held(STEPS.promote))(
+    'on the node that takes over, $label: nothing is lost',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await primary.breakApp();
+      await standby.inject([cut]);
+
+      await provoke(standby, '/promote', standby, cut, { reason: 'the app crashed' });
+      await standby.database.crash();
+      await standby.release();
+      await primary.mendApp();
+      await pair.settled();
+    },
+  );
+});
+
+/** One row of so many bytes: long to dump and to restore, quick to make, and next to nothing on disk. */
+const LONG_ROW = 150_000_000;
+
+describePostgres('PostgreSQL is killed while it works for an operation', () => {
+  const pair = watchedPair();
+
+  const makeLong = async ({ database }: Machine) => {
+    await database.psql('CREATE TABLE IF NOT EXISTS long (text text)', 'ledger');
+    await database.psql('TRUNCATE long', 'ledger');
+    await database.psql(`INSERT INTO long VALUES (repeat('x', ${LONG_ROW}))`, 'ledger');
+  };
+  /** The process that copies rows out or in. */
+  const copies = ({ database }: Machine): Promise<number> =>
+    eventually('rows are copied', async () => {
+      const found = await database.psql(
+        `SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY public.long%'`,
+      );
+      return Number(found) || undefined;
+    });
+
+  test('in the middle of a dump: the next backup is whole', async () => {
+    const { primary, standby } = pair;
+    await pair.write('before a dump');
+    await makeLong(primary);
+    const { body } = await primary.agent.post<{ id: string }>('/backups');
+    await copies(primary);
+    await primary.database.crash();
+
+    await eventually('the backup has ended', async () =>
+      hasEnded(await primary.agent.operation(body.id)),
+    );
+    expect(await primary.agent.operation(body.id)).toMatchObject({ state: 'rolled-back' });
+    expect(await pair.settled()).toBe(primary);
+    const { result } = await succeed(primary, '/backups');
+    expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
+  });
+
+  test('in the middle of the last dump of a handover: it goes on serving', async () => {
+    const { primary } = pair;
+    await pair.write('before a last dump');
+    await primary.agent.post('/demote');
+    await copies(primary);
+    await primary.database.crash();
+    expect(await pair.settled()).toBe(primary);
+  });
+
+  test('in the middle of the restore of a handover: the other node goes on serving', async () => {
+    const { primary, standby } = pair;
+    await pair.write('before a restore');
+    await primary.agent.post('/demote');
+    await copies(standby);
+    await standby.database.crash();
+    expect(await pair.settled()).toBe(primary);
+  });
+
+  test.each(['the whole server', 'only the process that restores'])(
+    'in the middle of the restore of a takeover, %s: nothing is lost',
+    async (what) => {
+      const { primary, standby } = pair;
+      // An older backup that can be restored, too.
+      await succeed(primary, '/backups');
+      await pair.write(`before a takeover: ${what}`);
+      await primary.breakApp();
+      await standby.agent.post('/promote', { reason: 'the app crashed' });
+      const process = await copies(standby);
+      if (what === 'the whole server') await standby.database.crash();
+      else globalThis.process.kill(process, 'SIGKILL');
+
+      await eventually('the takeover has ended', async () => {
+        const { operation } = await standby.agent.status();
+        return operation === null;
+      });
+      await primary.mendApp();
+      await pair.settled();
+    },
+  );
+});
