@@ -49,7 +49,14 @@ export const createNode = async (config: Config, drivers: Drivers): Promise<Node
     restoring: new Restoring(drivers.stack.database, config.DB_NAME),
     runner: new Runner({ journal, clock, ids, faults, log, epoch }),
     peer: drivers.connectPeer({ epoch, onEpoch: (heard) => hear(node, heard) }),
-    observed: { epoch: 0, app: undefined, peer: undefined, database: undefined, alone: undefined },
+    observed: {
+      epoch: 0,
+      app: undefined,
+      opened: false,
+      peer: undefined,
+      database: undefined,
+      alone: undefined,
+    },
   };
   return node;
 };

@@ -54,6 +54,8 @@ interface Observations {
   /** The highest epoch that was heard of; 0 before any was. */
   epoch: number;
   app: Observed<ProbeResult> | undefined;
+  /** This agent has opened the database to the app since it started: before, an app that answers is somebody else's. */
+  opened: boolean;
   peer: Observed<NodeStatus | { error: string }> | undefined;
   /** The peer's machine over SSH; undefined without PEER_SSH. */
   machine?: Observed<{ error: string | null }>;

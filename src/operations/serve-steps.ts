@@ -33,6 +33,7 @@ export const serveSteps = (node: Node): Step[] => [
       await database.thaw();
       // A fence that came in between was taken back by the thaw, but not the word that it left.
       await obeyFence(node, (await database.live()).marker ?? {});
+      node.observed.opened = true;
       return undefined;
     },
   },

@@ -9,6 +9,9 @@ import { observeApp } from './serve-steps.js';
 export const isServing = ({ state, observed }: Node): boolean =>
   state.current.mode === 'primary' && observed.app !== undefined && isHealthy(observed.app.value);
 
+/** Whether users may be sent here: not to an app that ran before this agent had asked its peer (H08). */
+export const isVouchedFor = (node: Node): boolean => isServing(node) && node.observed.opened;
+
 /** A status must not be held up by an app that hangs: the peer, which waits CHECK_TIMEOUT, would take this agent for dead. */
 const SHARE_OF_CHECK = 1 / 3;
 

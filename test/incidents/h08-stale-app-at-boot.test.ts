@@ -15,7 +15,7 @@ describePostgres('H08: VCL2 reboots, and a restart policy starts its stale app',
   const seenByUsers = async (): Promise<string> => (await fetch(vcl1.url)).text();
 
   test('VCL2 is never taken for the primary, and its agent stops that app, every time', async () => {
-    pair = await startPair();
+    pair = await startPair({ vcl2: { ALONE_GRACE: '1h' } });
     vcl1 = await startLoadBalancer(pair);
     const { vcl2, vcl3 } = pair;
     await vcl2.do('/backups');
@@ -28,7 +28,14 @@ describePostgres('H08: VCL2 reboots, and a restart policy starts its stale app',
     expect(await vcl2.write('on the stale copy')).toBe(true);
     expect(await seenByUsers()).toContain('during the outage');
 
+    // Its agent, which was the primary's, cannot ask yet: until then it vouches for nobody's app.
+    pair.link.cut();
     await vcl2.agent.start();
+    await eventually('its agent sees the app', async () => (await vcl2.agent.status()).app.answers);
+    expect((await vcl2.agent.get('/primary')).status).toBe(503);
+    expect(await seenByUsers()).toContain('during the outage');
+
+    pair.link.heal();
     await eventually('the stale app is stopped', async () => (await vcl2.entries()) === undefined);
     await standsBy(vcl2);
     // It asked its peer before anything else, and that was all it did as a primary.

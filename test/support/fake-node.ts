@@ -287,7 +287,14 @@ export const createFakeNode = async (
     faults: noFaults,
     notifier: { announce: (announcement) => announced.push(announcement) },
     log,
-    observed: { epoch: 0, app: undefined, peer: undefined, database: undefined, alone: undefined },
+    observed: {
+      epoch: 0,
+      app: undefined,
+      opened: role === 'primary',
+      peer: undefined,
+      database: undefined,
+      alone: undefined,
+    },
   };
   if (role === 'primary') await serve(node, database, app);
   return {

@@ -1,4 +1,4 @@
-import { isServing, problems } from '../../operations/status.js';
+import { isServing, isVouchedFor, problems } from '../../operations/status.js';
 import { roleOf } from '../epoch.js';
 import type { Route } from '../route.js';
 
@@ -25,7 +25,7 @@ export const healthRoutes: Route[] = [
     path: '/primary',
     doors: [],
     handle: (c, node) => {
-      const primary = isServing(node);
+      const primary = isVouchedFor(node);
       return c.json({ primary }, primary ? 200 : 503);
     },
   },
