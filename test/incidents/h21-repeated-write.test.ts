@@ -62,6 +62,7 @@ describePostgres('H21: a write takes too long on VCL2, and VCL1 repeats it on VC
     expect(await vcl3.entries()).toEqual(['SEED', 'order 17', 'order 18']);
     await standsBy(vcl2);
     expect((await vcl3.run('/demote')).body).toMatchObject({ state: 'done' });
+    await serves(vcl2);
     expect(await vcl2.entries()).toEqual(['SEED', 'order 17', 'order 18']);
   });
 

@@ -1,5 +1,12 @@
 import { afterEach, expect, test } from 'vitest';
-import { eventually, type Machine, type Pair, standsBy, startPair } from '../support/pair.js';
+import {
+  eventually,
+  type Machine,
+  type Pair,
+  serves,
+  standsBy,
+  startPair,
+} from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 
 describePostgres('H22: the same tunnel runs on both servers and spreads the traffic', () => {
@@ -25,6 +32,7 @@ describePostgres('H22: the same tunnel runs on both servers and spreads the traf
 
     // The role changes, the tunnels stay.
     expect((await vcl2.run('/demote')).body).toMatchObject({ state: 'done' });
+    await serves(vcl3);
     expect(await spread(pair, 10)).toEqual({ vcl2: 0, vcl3: 5 });
     expect(await vcl3.entries()).toHaveLength(11);
 

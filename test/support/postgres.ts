@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, inject } from 'vitest';
+import { freePorts } from '../../scripts/lib/free-port.js';
 import { runCommand, splitCommand } from '../../src/drivers/command.js';
 import {
   AS_POSTGRES,
@@ -126,15 +126,10 @@ fsync = off
   };
 };
 
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
+export const freePort = async (): Promise<number> => {
+  const [port = 0] = await freePorts(1);
+  return port;
+};
 
 /** Ends a process and its children with SIGKILL, and waits until none of them is left. */
 const killFamily = async (pid: number): Promise<void> => {
