@@ -19,10 +19,10 @@ export const startClients = (world: World): void => {
     timeline.after(network.latency(), () => {
       if (!machine.takesWrites || !network.isOpen('outside', machine.name)) return;
       machine.app.write(number);
-      oracle.wrote(machine, number);
+      oracle.writes.wrote(machine, number);
       // An answer that gets lost: the client does not know.
       if (network.isOpen(machine.name, 'outside') && !random.chance(network.lossRate))
-        oracle.acknowledged(number);
+        oracle.writes.acknowledged(number);
     });
   timeline.after(0, write);
 };

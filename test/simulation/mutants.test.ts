@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { runScript } from '../support/run-script.js';
 
-/** How many schedules each mutant gets. Nearly all are caught by the first hundred. */
-const SEEDS = 600;
+/** How many schedules each mutant gets; most are caught by the first hundred. */
+const SEEDS = 1_500;
 
 test('a guard of each rule is broken on purpose, and the simulation notices', {
   timeout: 900_000,

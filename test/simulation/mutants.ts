@@ -31,8 +31,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'src/operations/serve-steps.ts',
-        search: 'if (marker === undefined) throw lostMarker(node);',
-        replace: 'if (marker === undefined) return undefined;',
+        search: 'if (marker === undefined || marker.lineage !== node.state.current.lineage)',
+        replace: 'if (marker === undefined) return undefined;\n      if (signal.aborted)',
       },
     ],
   },
@@ -76,7 +76,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 2,
     name: 'a fenced primary resumes when its peer does not answer',
-    focus: { theme: 'failovers', trouble: 'links cut' },
+    isRare: true,
     edits: [
       {
         file: 'src/operations/hear.ts',
@@ -159,26 +159,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 4,
-    name: 'the copies of replaced databases are dropped before the restore is proven',
-    focus: { theme: 'failovers' },
+    name: 'diverged copies are dropped like replaced ones',
     edits: [
       {
-        file: 'src/operations/promote.ts',
-        search: `      ...restoreSteps(node, restoration),
-      fenceAgainStep(node, fencing),
-      commitStep(node, restoration, 'unplanned'),
-      ...serveSteps(node),
-      tidyStep(node),`,
-        replace: `      tidyStep(node),
-      ...restoreSteps(node, restoration),
-      fenceAgainStep(node, fencing),
-      commitStep(node, restoration, 'unplanned'),
-      ...serveSteps(node),`,
-      },
-      {
-        file: 'src/operations/restore-steps.ts',
-        search: 'for (const name of copies.slice(0, -1)) await database.drop(name);',
-        replace: 'for (const name of copies) await database.drop(name);',
+        file: 'src/pure/database-names.ts',
+        search: '  dated(replacedName(database, 0), names);',
+        replace:
+          '  [...dated(divergedName(database, 0), names), ...dated(replacedName(database, 0), names)];',
       },
     ],
   },

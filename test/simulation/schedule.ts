@@ -4,7 +4,7 @@ import { startClients } from './clients.js';
 import type { Focus } from './focus.js';
 import type { Machine } from './machine.js';
 import { drawOptions } from './options.js';
-import type { Violation } from './oracle.js';
+import type { Violation } from './oracle/facts.js';
 import { Random } from './random.js';
 import { startUnrest } from './unrest.js';
 import { World } from './world.js';
@@ -124,7 +124,7 @@ const isIdle = ({ node }: Machine): boolean => {
 /** A primary whose volume somebody has thrown away cannot serve, and the other node may not be able to, or not allowed. */
 const whyLost = ({ oracle }: World, lost: Machine, other: Machine): string | undefined => {
   if (lost.node?.state.current.mode === 'standby' || !oracle.isWiped(lost)) return undefined;
-  if (oracle.intactBackups(other).length === 0)
+  if (oracle.backups.intact(other).length === 0)
     return 'the volume of the primary is gone, and so is every backup of the other node';
   if (other.node?.settings.monitor === 'off')
     return 'the volume of the primary is gone, and the monitor of the other node is off';
@@ -164,12 +164,12 @@ const report = (world: World, seed: number): Omit<Outcome, 'unserved' | 'digest'
     seed,
     events: timeline.events,
     simulated: timeline.now,
-    writes: oracle.writes.size,
-    lost: oracle.lost,
+    writes: oracle.writes.all.size,
+    lost: oracle.writes.lost,
     operations,
     faults: Object.fromEntries(faults),
     cuts: Object.fromEntries(cuts),
-    documented: Object.fromEntries(oracle.documented),
+    documented: Object.fromEntries(oracle.writers.documented),
     violations: oracle.violations,
   };
 };
