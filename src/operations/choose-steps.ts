@@ -29,12 +29,14 @@ export const sayLoss = (node: Node, backup: Manifest, complete: string | undefin
     ? `nothing is lost: ${backup.id} was dumped after the last write`
     : `${backup.id} is ${sayDuration(ageOf(node, backup))} old: what was written after ${backup.takenAt} is lost`;
 
-/** @throws Refused `no-backup`, `backup-too-old` */
+/** @throws Refused `no-backup`, `backup-too-old`; `backup-unusable` when the last dump of the old primary is */
 export const chooseBackup = (
   node: Node,
   { force }: Pick<PromoteCommand, 'force'>,
   { rejected, complete }: Pick<Restoration, 'rejected' | 'complete'>,
 ): Manifest => {
+  const unusable = rejected.find(({ id }) => id === complete);
+  if (unusable !== undefined && !force) throw lastDumpUnusable(unusable);
   const usable = usableBackups(node, rejected);
   const newest = usable.find(({ id }) => id === complete) ?? usable[0];
   if (newest === undefined) throw noBackup(node, rejected);
@@ -109,6 +111,15 @@ export const mayBeRescued = ({ settings, observed, machine }: Node): boolean => 
   const answers = agent !== undefined && !('error' in agent);
   return settings.rescueTimeout > 0 && (answers || machine !== undefined);
 };
+
+/** The old primary still has what it holds, so an older backup would lose that for nothing. */
+const lastDumpUnusable = ({ id, reason }: Restoration['rejected'][number]): Refused =>
+  new Refused(
+    'backup-unusable',
+    `the last dump of the old primary could not be restored here: ${reason}`,
+    'the old primary has its role back; look at this node\'s disk and database, then POST /promote again. To go by an older backup and lose what was written since: POST /promote {"force": true}',
+    { value: id },
+  );
 
 const noBackup = (node: Node, rejected: Restoration['rejected']): Refused =>
   new Refused(

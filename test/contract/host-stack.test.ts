@@ -198,6 +198,32 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     });
   });
 
+  test('the server ends the session of a restore: that says nothing about the backup', async () => {
+    await here.cluster.psql(
+      'CREATE TABLE orders AS SELECT md5(n::text) FROM generate_series(1, 20000) n',
+      'shop',
+    );
+    const { manifest, content } = await dump(here.stack.database);
+    const slow = Readable.from(
+      (async function* () {
+        yield content.subarray(0, content.length / 2);
+        await vi.waitFor(async () => {
+          const ended = await there.cluster.psql(
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = 'shop_incoming' AND query LIKE 'COPY %'`,
+          );
+          expect(ended).toBe('t\n');
+        }, 20_000);
+        yield content.subarray(content.length / 2);
+      })(),
+    );
+    await expect(there.stack.database.restore(slow, manifest, never)).rejects.toMatchObject({
+      code: 'database-failed',
+      message: expect.stringContaining('could not restore'),
+    });
+    expect(await there.stack.database.others()).toEqual([]);
+  });
+
   test('a locale that this machine lacks is named, and nothing stays', async () => {
     const { facts, content } = await dump(here.stack.database);
     const surroundings = { ...facts.surroundings, collate: 'xx_XX.UTF-8', ctype: 'xx_XX.UTF-8' };

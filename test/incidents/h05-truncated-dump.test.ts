@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Manifest } from '../../src/pure/manifest.js';
-import { eventually, type Pair, startPair, TOKENS } from '../support/pair.js';
+import type { OperationRecord } from '../../src/pure/operation.js';
+import { eventually, type Pair, serves, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 
 /** Random, so that no compression makes it small. */
@@ -57,6 +58,33 @@ describePostgres('H05: the newest dump is not whole', () => {
     expect((await vcl3.do('/promote')).result).toMatchObject({ backup: good, rejectedBackups: [] });
     expect(await vcl3.entries()).toEqual(['SEED', 'in the good backup']);
     expect(await vcl3.database.psql('SELECT count(*) FROM notes', 'ledger')).toBe('40000\n');
+  });
+
+  test('the last dump of VCL2 is damaged: nothing older takes its place, and VCL2 goes on', async () => {
+    const { vcl2, vcl3 } = pair;
+    await vcl2.write('in the older backup');
+    const older = await backUp();
+    await vcl2.write('only in the last dump');
+    await vcl2.breakApp();
+    await vcl3.inject([{ label: 'promote.choose-backup', moment: 'before', action: 'hold' }]);
+    const { body } = await vcl3.agent.post<OperationRecord>('/promote');
+    await eventually('the last dump is here', async () => (await vcl3.hits()).length > 0);
+    const last = (await vcl3.agent.status()).latestBackup?.id;
+    expect(last).not.toBe(older);
+    await appendFile(join(directory(), `${last}.dump`), 'a bit of another file');
+    await vcl3.release();
+
+    await eventually('the promote has ended', async () => {
+      const { state } = await vcl3.agent.operation(body.id);
+      return state !== 'running';
+    });
+    expect(await vcl3.agent.operation(body.id)).toMatchObject({
+      state: 'refused',
+      error: { code: 'backup-unusable', message: expect.stringContaining('last dump') },
+    });
+    await vcl2.mendApp();
+    await serves(vcl2);
+    expect(await vcl2.entries()).toEqual(['SEED', 'in the older backup', 'only in the last dump']);
   });
 
   test.each([

@@ -97,11 +97,25 @@ const load = async (
   } catch (error) {
     if (options.signal?.aborted || isError(error, 'timed-out') || isError(error, 'backup-unusable'))
       throw error;
+    const words = error instanceof Error ? error.message : String(error);
+    if (SERVER_TROUBLE.test(words)) throw serverTrouble(manifest, words, error);
     throw new ColdspareError(
       'backup-unusable',
-      `backup ${manifest.id} cannot be restored: ${error instanceof Error ? error.message : error}`,
+      `backup ${manifest.id} cannot be restored: ${words}`,
       'restore an older backup, or take a new one with POST /backups on the primary',
       { cause: error, value: manifest.id },
     );
   }
 };
+
+/** Says nothing about the backup: an older one would fare no better, and would lose more. */
+const SERVER_TROUBLE =
+  /No space left on device|out of (shared )?memory|terminating connection|server closed the connection|connection to server/;
+
+const serverTrouble = ({ id }: Manifest, words: string, cause: unknown): ColdspareError =>
+  new ColdspareError(
+    'database-failed',
+    `the database server could not restore ${id}: ${words}`,
+    "look at the database server's log, its disk and its memory, then try again",
+    { cause, value: id },
+  );
