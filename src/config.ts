@@ -1,4 +1,4 @@
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { validate as isCron } from 'node-cron';
 import { z } from 'zod';
 import { parseDuration } from './pure/duration.js';
@@ -43,6 +43,16 @@ const urlList = z.string().transform((text, context) => {
   return urls;
 });
 
+/** What compose takes as a service's name; it is never mistaken for an option. */
+const serviceName = /^[A-Za-z0-9_][\w.-]*$/;
+
+const services = z.string().transform((text, context) => {
+  const names = text.split(/\s+/).filter((name) => name !== '');
+  if (names.length === 0 || !names.every((name) => serviceName.test(name)))
+    context.addIssue({ code: 'custom', message: 'must be names of services, such as app' });
+  return names;
+});
+
 /** Every variable that the agent reads. `.env.example` documents each; a test holds the two together. */
 export const environmentSchema = z.object({
   NODE_NAME: z
@@ -63,10 +73,14 @@ export const environmentSchema = z.object({
     .regex(/^[A-Za-z0-9][\w-]{0,99}$/, 'must be letters, digits, dash or underscore')
     .optional(),
   STACK: z.enum(['compose', 'host', 'embedded']).default('compose'),
-  COMPOSE_PROJECT_DIR: z.string().min(1).default('.'),
+  COMPOSE_PROJECT_DIR: z
+    .string()
+    .min(1)
+    .default('.')
+    .transform((path) => resolve(path)),
   COMPOSE_COMMAND: z.string().min(1).default('docker compose'),
-  DB_SERVICE: z.string().min(1).default('db'),
-  APP_SERVICE: z.string().min(1).default('app'),
+  DB_SERVICE: z.string().regex(serviceName, 'must be the name of a service').default('db'),
+  APP_SERVICE: services.prefault('app'),
   DB_START_COMMAND: z.string().min(1).optional(),
   DB_STOP_COMMAND: z.string().min(1).optional(),
   DB_START_TIMEOUT: duration.prefault('1m'),
@@ -116,6 +130,7 @@ export const environmentSchema = z.object({
   PEER_DB_START_COMMAND: z.string().min(1).optional(),
   PEER_DB_STOP_COMMAND: z.string().min(1).optional(),
   PEER_DB_PORT: wholeNumber(1, 65_535).optional(),
+  PEER_COMPOSE_PROJECT_DIR: path.optional(),
   NOTIFY_URLS: urlList.prefault(''),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
@@ -150,11 +165,12 @@ const configSchema = environmentSchema
     if (env.PEER_SSH !== undefined) {
       need('PEER_SSH_KEY', 'with PEER_SSH');
       need('PEER_SSH_HOST_KEY', 'with PEER_SSH: host keys are never trusted blindly');
-      if (env.STACK !== 'host')
+      if (env.STACK === 'embedded')
         context.addIssue({
           code: 'custom',
           path: ['PEER_SSH'],
-          message: 'works with STACK=host: the others have no commands to run over there',
+          message:
+            'works with STACK=compose and STACK=host: embedded has no commands to run over there',
         });
     }
   })

@@ -4,6 +4,7 @@ import { config as readDotenv } from 'dotenv';
 import { type Config, ConfigError, environmentSchema, loadConfig } from './config.js';
 import { type Drivers, heartbeatFile } from './create-node.js';
 import { startDetached } from './drivers/command.js';
+import { createComposeStack } from './drivers/compose/stack.js';
 import { createEmbeddedStack } from './drivers/embedded/stack.js';
 import { createFileDisk } from './drivers/file-disk.js';
 import { createFileFaults } from './drivers/file-faults.js';
@@ -119,11 +120,23 @@ const buildStack = (config: Config, probe: Probe): Stack => {
     case 'embedded':
       return buildEmbeddedStack(config, probe);
     case 'compose':
-      throw new ConfigError(
-        'STACK=compose is not part of this version yet; use STACK=host or STACK=embedded',
-      );
+      return buildComposeStack(config, probe);
   }
 };
+
+const buildComposeStack = (config: Config, probe: Probe): Stack =>
+  createComposeStack({
+    command: config.COMPOSE_COMMAND,
+    directory: config.COMPOSE_PROJECT_DIR,
+    services: { database: config.DB_SERVICE, app: config.APP_SERVICE },
+    database: { host: config.DB_HOST, ...databaseOf(config) },
+    ...(config.PG_BIN !== undefined && { programs: config.PG_BIN }),
+    appHealthUrl: config.APP_HEALTH_URL,
+    probe,
+    disk: createFileDisk(),
+    overrideFile: join(config.STATE_DIR, 'compose.override.yml'),
+    timeouts: { start: config.DB_START_TIMEOUT, appStart: config.APP_START_TIMEOUT },
+  });
 
 const buildHostStack = (config: Config, probe: Probe): Stack =>
   createHostStack({
@@ -145,8 +158,7 @@ const buildPeerMachine = (config: Config, probe: Probe): PeerMachine | undefined
   const { PEER_SSH, PEER_SSH_KEY, PEER_SSH_HOST_KEY } = config;
   if (!PEER_SSH || !PEER_SSH_KEY || !PEER_SSH_HOST_KEY) return undefined;
   const { username, hostname, port } = new URL(`ssh://${PEER_SSH}`);
-  const start = config.PEER_DB_START_COMMAND ?? config.DB_START_COMMAND;
-  const stop = config.PEER_DB_STOP_COMMAND ?? config.DB_STOP_COMMAND;
+  const { start, stop, appStop } = peerCommands(config);
   return createPeerMachine({
     ssh: {
       user: decodeURIComponent(username),
@@ -162,11 +174,40 @@ const buildPeerMachine = (config: Config, probe: Probe): PeerMachine | undefined
     },
     ...(config.PG_BIN !== undefined && { programs: config.PG_BIN }),
     ...(start !== undefined && stop !== undefined && { databaseCommands: { start, stop } }),
-    appStopCommand: config.PEER_APP_STOP_COMMAND ?? config.APP_STOP_COMMAND ?? '',
+    appStopCommand: appStop,
+    ...(config.STACK === 'compose' && {
+      compose: {
+        command: config.COMPOSE_COMMAND,
+        directory: config.PEER_COMPOSE_PROJECT_DIR ?? config.COMPOSE_PROJECT_DIR,
+        service: config.DB_SERVICE,
+      },
+    }),
     ...(config.PRIMARY_CHECK_URL !== undefined && { appUrl: config.PRIMARY_CHECK_URL }),
     probe,
     timeouts: { start: config.DB_START_TIMEOUT, stop: PEER_STOP_TIMEOUT },
   });
+};
+
+const peerCommands = (config: Config) => {
+  const { DB_SERVICE, APP_SERVICE, COMPOSE_COMMAND } = config;
+  const own =
+    config.STACK === 'compose'
+      ? {
+          // As its own agent left the container: the override file over there is nobody's but that agent's.
+          start: `${COMPOSE_COMMAND} up --no-build --detach --no-deps --no-recreate ${DB_SERVICE}`,
+          stop: `${COMPOSE_COMMAND} stop ${DB_SERVICE}`,
+          appStop: `${COMPOSE_COMMAND} stop ${APP_SERVICE.join(' ')}`,
+        }
+      : {
+          start: config.DB_START_COMMAND,
+          stop: config.DB_STOP_COMMAND,
+          appStop: config.APP_STOP_COMMAND ?? '',
+        };
+  return {
+    start: config.PEER_DB_START_COMMAND ?? own.start,
+    stop: config.PEER_DB_STOP_COMMAND ?? own.stop,
+    appStop: config.PEER_APP_STOP_COMMAND ?? own.appStop,
+  };
 };
 
 const buildEmbeddedStack = (config: Config, probe: Probe): Stack =>

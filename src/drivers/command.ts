@@ -20,6 +20,8 @@ export interface CommandOptions {
   signal?: AbortSignal | undefined;
   /** Added to the agent's own environment. The only place for secrets. */
   env?: Record<string, string>;
+  /** The directory it runs in; default: the agent's own, or the home directory on another machine. */
+  cwd?: string;
   /** Fed to stdin. When a stream breaks, the program is killed before it could take the end for a good one. */
   input?: string | Readable;
   /** Takes stdout, at its own pace, and is ended. */
@@ -68,11 +70,11 @@ export interface Executor {
   /** As `runCommand`. */
   run(argv: readonly string[], options: CommandOptions): Promise<string>;
   /** As `openCommand`. */
-  open(
-    argv: readonly string[],
-    options: Pick<CommandOptions, 'timeout' | 'signal' | 'env'>,
-  ): OpenCommand;
+  open(argv: readonly string[], options: StartOptions): OpenCommand;
 }
+
+/** What every program can be given, whether it is run to its end or kept open. */
+export type StartOptions = Pick<CommandOptions, 'timeout' | 'signal' | 'env' | 'cwd'>;
 
 /** A program that stays open for a dialogue over its stdin and stdout. */
 export interface OpenCommand {
@@ -85,10 +87,7 @@ export interface OpenCommand {
 }
 
 /** Starts `argv` for a dialogue, ended by `kill`, by the signal or after `timeout` milliseconds. */
-export const openCommand = (
-  argv: readonly string[],
-  options: Pick<CommandOptions, 'timeout' | 'signal' | 'env'>,
-): OpenCommand => {
+export const openCommand = (argv: readonly string[], options: StartOptions): OpenCommand => {
   const child = start(argv, options, { stdin: 'pipe', buffer: false });
   const stderr = tailOf(child.stderr);
   // Writing to a program that is gone shows in `ended`; as an unhandled event it would end the agent.
@@ -115,9 +114,8 @@ export const startDetached = async (
   try {
     const child = start(
       argv,
-      { timeout: 0, ...(options.env && { env: options.env }) },
+      { timeout: 0, ...options },
       {
-        ...(options.cwd !== undefined && { cwd: options.cwd }),
         stdio: ['ignore', log, log],
         detached: true,
         cleanup: false,
@@ -182,12 +180,13 @@ type Outcome = Pick<
 
 const start = (
   [program = '', ...args]: readonly string[],
-  { timeout, signal, env = {} }: Pick<CommandOptions, 'timeout' | 'signal' | 'env'>,
+  { timeout, signal, env = {}, cwd }: StartOptions,
   more: Options,
 ) => {
   const child = execa(program, args, {
     env,
     timeout,
+    ...(cwd !== undefined && { cwd }),
     ...(signal && { cancelSignal: signal }),
     forceKillAfterDelay: KILL_AFTER_MS,
     reject: false,

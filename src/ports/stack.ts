@@ -78,4 +78,10 @@ export interface Stack {
   readonly name: 'compose' | 'host' | 'embedded';
   readonly database: Database;
   readonly app: App;
+  /**
+   * Takes from app and database what would start them without the agent (rule 8), such as a container's restart
+   * policy. They are not disturbed. Safe to repeat. Resolves to the names of what it was taken from. Absent where
+   * nothing of the kind exists. @throws ColdspareError
+   */
+  disarm?(): Promise<string[]>;
 }

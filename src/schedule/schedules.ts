@@ -1,6 +1,7 @@
 import { schedule } from 'node-cron';
 import type { Node } from '../operations/node.js';
 import { backUpIfPrimary, createBackupWatch, createPushRetry } from './backups.js';
+import { createDisarmWatch } from './disarm-watch.js';
 import { every } from './every.js';
 import { createFailback } from './failback.js';
 import { createDatabaseWatch, createGuard } from './guard.js';
@@ -10,6 +11,7 @@ import { createPreparation } from './prepare.js';
 
 const DATABASE_WATCH = 30_000;
 const MACHINE_WATCH = 300_000;
+const DISARM_WATCH = 30_000;
 
 /** Starts everything that happens by itself. The returned function stops it and waits for what is under way. */
 export const startSchedules = (node: Node, backupCron: string): (() => Promise<void>) => {
@@ -47,6 +49,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     run(checkInterval, 'preparation', createPreparation(node)),
     run(MACHINE_WATCH, 'machine watch', createMachineWatch(node, stop.signal)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
+    run(DISARM_WATCH, 'disarm watch', createDisarmWatch(node)),
   ];
   return async () => {
     stop.abort();

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { createPeerMachine, type PeerMachineOptions } from '../../src/drivers/ss
 import { type CommandApp, createCommandApp } from '../support/command-app.js';
 import { fetchProbe } from '../support/fetch-probe.js';
 import { type Cluster, createCluster, freePort } from '../support/postgres.js';
+import { watchProcesses } from '../support/processes.js';
 import { silentPort } from '../support/silent-port.js';
 import { describeSshd, Sshd } from '../support/sshd.js';
 import { TcpGate } from '../support/tcp-gate.js';
@@ -32,27 +32,6 @@ const sinkOf = (onBytes: (bytes: number) => void = () => {}) => {
     },
   });
   return { sink, head: () => head, bytes: () => bytes };
-};
-
-/** Every command line of this machine that was ever seen while `work` ran. */
-const watchProcesses = async (work: Promise<unknown>): Promise<Set<string>> => {
-  const seen = new Set<string>();
-  let isDone = false;
-  const ended = work.finally(() => {
-    isDone = true;
-  });
-  while (!isDone) {
-    for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-      try {
-        seen.add(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  await ended;
-  return seen;
 };
 
 describeSshd('the machine of a dead agent, over SSH', () => {

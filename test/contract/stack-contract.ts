@@ -414,6 +414,9 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
   });
 
   describe('app', () => {
+    // An app may need a database that it can write to.
+    beforeEach(() => harness.reset());
+
     test('starting and stopping twice is as good as once', async () => {
       await app.start(never);
       await app.start(never);

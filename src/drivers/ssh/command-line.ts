@@ -5,13 +5,18 @@ const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
 /**
  * `argv` for SSH, which has only lines for the shell of the other side. The variables `names` come from the first
- * lines of stdin, where no process list shows them; `read` takes these bytes and not one more.
+ * lines of stdin, where no process list shows them; `read` takes these bytes and not one more. It runs in `cwd`.
  */
-export const commandLine = (argv: readonly string[], names: readonly string[]): string => {
+export const commandLine = (
+  argv: readonly string[],
+  names: readonly string[],
+  cwd?: string,
+): string => {
   const words = argv.map(quote).join(' ');
-  if (names.length === 0) return `exec ${words}`;
+  const there = cwd === undefined ? '' : `cd ${quote(cwd)} && `;
+  if (names.length === 0) return `${there}exec ${words}`;
   const takeOver = names.map((name) => `IFS= read -r ${name} && export ${name} && `).join('');
-  return `exec sh -c ${quote(`${takeOver}exec "$@"`)} sh ${words}`;
+  return `${there}exec sh -c ${quote(`${takeOver}exec "$@"`)} sh ${words}`;
 };
 
 /** The first lines of stdin for `commandLine`. @throws ColdspareError `invalid-request` when a value is no line */

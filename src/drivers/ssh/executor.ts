@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { sayDuration } from '../../pure/duration.js';
 import { ColdspareError, type ErrorCode } from '../../pure/errors.js';
-import { type CommandOptions, type Executor, tailOf } from '../command.js';
+import { type Executor, type StartOptions, tailOf } from '../command.js';
 import { commandLine, environmentLines } from './command-line.js';
 
 /** What a program leaves running keeps its pipes open. Milliseconds to wait for them once it has ended itself. */
@@ -12,8 +12,6 @@ const LAST_WORDS_MS = 500;
 
 const NOT_PERMITTED =
   /permission denied|access denied|not permitted|not allowed|authentication required|password is required|must be (super|root)/i;
-
-type StartOptions = Pick<CommandOptions, 'timeout' | 'signal' | 'env'>;
 
 /**
  * Programs on the other side of an SSH connection. They get no input; what they are given by environment goes
@@ -80,7 +78,7 @@ interface End {
 const start = (
   client: Client,
   argv: readonly string[],
-  { timeout, signal, env = {} }: StartOptions,
+  { timeout, signal, env = {}, cwd }: StartOptions,
 ) => {
   const stdin = new PassThrough();
   const stdout = new PassThrough();
@@ -123,7 +121,7 @@ const start = (
 
   stdin.write(environmentLines(env));
   try {
-    client.exec(commandLine(argv, Object.keys(env)), (error, opened) => {
+    client.exec(commandLine(argv, Object.keys(env), cwd), (error, opened) => {
       if (error) return fail('ssh-not-permitted', `could not be started: ${error.message}`);
       if (isOver) return void opened.destroy();
       channel = opened;

@@ -3,6 +3,8 @@ import type { PeerMachine, PeerStack } from '../../ports/peer-machine.js';
 import { isHealthy, type Probe } from '../../ports/probe.js';
 import { ColdspareError } from '../../pure/errors.js';
 import { type Executor, splitCommand } from '../command.js';
+import { containerExecutor } from '../compose/container-executor.js';
+import { openProject } from '../compose/project.js';
 import { createService, type ServiceCommands } from '../host/service.js';
 import { createPostgresDatabase } from '../postgres/database.js';
 import { localTools } from '../postgres/tools.js';
@@ -23,6 +25,11 @@ export interface PeerMachineOptions {
   /** Without them the database service is taken to be always on. */
   databaseCommands?: ServiceCommands;
   appStopCommand: string;
+  /**
+   * A compose project over there: commands run in its directory, PostgreSQL's programs in the container of this
+   * service. Without it everything runs on the machine itself.
+   */
+  compose?: { command: string; directory: string; service: string };
   /** The app as this machine reaches it; without it the stop command is believed. */
   appUrl?: string;
   probe: Probe;
@@ -30,21 +37,27 @@ export interface PeerMachineOptions {
   timeouts: { start: number; stop: number };
 }
 
-/** A stack of STACK=host on the other machine, over SSH. */
+/** A stack of STACK=host or STACK=compose on the other machine, over SSH. */
 export const createPeerMachine = (options: PeerMachineOptions): PeerMachine => ({
   reach: async (signal, use) => {
     const client = await connectSsh(options.ssh, signal);
     try {
-      const executor = sshExecutor(client);
+      const { commands, tools } = executorsOf(options, sshExecutor(client));
       return await use({
-        app: createApp(options, executor),
-        database: createDatabase(options, executor),
+        app: createApp(options, commands),
+        database: createDatabase(options, commands, tools),
       });
     } finally {
       client.destroy();
     }
   },
 });
+
+const executorsOf = ({ compose }: PeerMachineOptions, executor: Executor) => {
+  if (compose === undefined) return { commands: executor, tools: executor };
+  const project = openProject(executor, compose);
+  return { commands: project.executor, tools: containerExecutor(project, compose.service) };
+};
 
 const createApp = (
   { appStopCommand, appUrl, probe, timeouts }: PeerMachineOptions,
@@ -76,18 +89,19 @@ const createApp = (
 
 const createDatabase = (
   { database, databaseCommands, programs, timeouts }: PeerMachineOptions,
-  executor: Executor,
+  commands: Executor,
+  tools: Executor,
 ): PeerStack['database'] => {
   const { name, password, ...address } = database;
   const options = {
-    server: { ...address, executor, tools: localTools({ password, folder: programs }) },
+    server: { ...address, executor: tools, tools: localTools({ password, folder: programs }) },
     name,
     timeouts,
   };
   const running = createPostgresDatabase(options);
   if (databaseCommands === undefined) return running;
   const service = createService({
-    executor,
+    executor: commands,
     commands: databaseCommands,
     timeouts,
     isRunning: running.answers,

@@ -1,0 +1,52 @@
+import { basename } from 'node:path';
+import { ColdspareError } from '../../pure/errors.js';
+import { type CommandOptions, type Executor, splitCommand } from '../command.js';
+
+/** A compose project, and how it is talked to. */
+export interface Project {
+  /** Runs programs in the project's directory, where compose finds its files and `.env` by itself. */
+  readonly executor: Executor;
+  /** The words of the compose command, such as `docker compose`. */
+  readonly compose: readonly string[];
+  /** The words of the engine's own command, such as `docker`. */
+  readonly engine: readonly string[];
+}
+
+/** @throws ColdspareError `invalid-request` when `command` is no compose command */
+export const openProject = (
+  executor: Executor,
+  { command, directory }: { command: string; directory: string },
+): Project => {
+  const compose = splitCommand(command);
+  return { executor: inDirectory(executor, directory), compose, engine: engineOf(compose) };
+};
+
+export const runCompose = (
+  { executor, compose }: Project,
+  args: readonly string[],
+  options: CommandOptions,
+): Promise<string> => executor.run([...compose, ...args], options);
+
+const inDirectory = (executor: Executor, cwd: string): Executor => ({
+  run: (argv, options) => executor.run(argv, { ...options, cwd }),
+  open: (argv, options) => executor.open(argv, { ...options, cwd }),
+});
+
+/** `docker` of `docker compose` and of `docker-compose`, whatever stands before and after it. */
+const engineOf = (compose: readonly string[]): string[] => {
+  const at = compose.findIndex((word) => /^(.+-)?compose$/.test(basename(word)));
+  const word = compose[at];
+  const engine = word === undefined ? [] : compose.slice(0, at);
+  if (word !== undefined && basename(word) !== 'compose')
+    engine.push(word.slice(0, -'-compose'.length));
+  const isNamingFiles = compose.some((option) => /^(-f|--file)(=|$)/.test(option));
+  if (engine.length > 0 && !isNamingFiles) return engine;
+  throw new ColdspareError(
+    'invalid-request',
+    `COMPOSE_COMMAND ${isNamingFiles ? 'names compose files' : 'is no compose command'}: ${compose.join(' ')}`,
+    isNamingFiles
+      ? 'name them with COMPOSE_FILE in the .env of the project, so that yours and the agent use the same'
+      : 'give "docker compose", "docker-compose" or "podman compose"',
+    { value: compose.join(' ') },
+  );
+};

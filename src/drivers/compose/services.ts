@@ -1,0 +1,64 @@
+import { sayDuration } from '../../pure/duration.js';
+import { ColdspareError, toColdspareError } from '../../pure/errors.js';
+import { findContainers } from './containers.js';
+import { type Project, runCompose } from './project.js';
+
+export interface ServicesOptions {
+  project: Project;
+  names: readonly string[];
+  /** The environment in which compose knows the agent's override file; written when it is needed. */
+  override: () => Promise<Record<string, string>>;
+  /** Milliseconds. */
+  timeouts: { start: number; stop: number };
+  /** The code of their errors. */
+  code: 'app-failed' | 'database-failed';
+}
+
+/** Services of a compose project that are started and stopped together. Every method is safe to repeat. */
+export const createServices = ({ project, names, override, timeouts, code }: ServicesOptions) => {
+  const explained = async <T>(work: Promise<T>, signal?: AbortSignal): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      signal?.throwIfAborted();
+      const { message, remedy } = toColdspareError(error);
+      throw new ColdspareError(code, message, remedy, { cause: error, value: names });
+    }
+  };
+
+  const running = async (): Promise<Set<string>> => {
+    const containers = await explained(findContainers(project, names));
+    return new Set(containers.filter(({ isRunning }) => isRunning).map(({ service }) => service));
+  };
+
+  return {
+    /** Whether any of them runs, healthy or not. */
+    isRunning: async (): Promise<boolean> => (await running()).size > 0,
+
+    /** Runs `compose up` with each of `ways` in turn, unless all of them run. Never builds an image. */
+    up: async (ways: readonly (readonly string[])[], signal: AbortSignal): Promise<void> => {
+      if ((await running()).size === names.length) return;
+      const options = { timeout: timeouts.start, signal };
+      const start = async () => {
+        const env = await override();
+        for (const way of ways) {
+          await runCompose(project, ['up', '--no-build', ...way, ...names], { ...options, env });
+        }
+      };
+      await explained(start(), signal);
+    },
+
+    stop: async (signal: AbortSignal): Promise<void> => {
+      const options = { timeout: timeouts.stop, signal };
+      await explained(runCompose(project, ['stop', ...names], options), signal);
+      const left = await running();
+      if (left.size === 0) return;
+      throw new ColdspareError(
+        code,
+        `${[...left].join(', ')} still runs after it was stopped (within ${sayDuration(timeouts.stop)})`,
+        'see who starts it again: "docker ps" and "docker events" on this machine',
+        { value: [...left] },
+      );
+    },
+  };
+};

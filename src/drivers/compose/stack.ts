@@ -1,0 +1,106 @@
+import type { Disk } from '../../ports/disk.js';
+import type { Probe } from '../../ports/probe.js';
+import type { Stack } from '../../ports/stack.js';
+import { localExecutor } from '../command.js';
+import {
+  createPostgresDatabase,
+  type DatabaseTimeouts,
+  DEFAULT_TIMEOUTS,
+} from '../postgres/database.js';
+import { localTools } from '../postgres/tools.js';
+import { containerExecutor } from './container-executor.js';
+import { findContainers, takeRestartPolicies } from './containers.js';
+import { writeOverride } from './override.js';
+import { openProject } from './project.js';
+import { createServices } from './services.js';
+
+const PROBE_TIMEOUT_MS = 5_000;
+
+export interface ComposeStackOptions {
+  /** Such as `docker compose`. */
+  command: string;
+  /** Of the compose file. An absolute path. */
+  directory: string;
+  services: { database: string; app: readonly string[] };
+  /** Host and port as PostgreSQL's tools reach it inside its container. */
+  database: { host: string; port: number; user: string; name: string; password?: string };
+  /** Folder of psql, pg_dump and pg_restore in the container; default: its PATH. */
+  programs?: string;
+  appHealthUrl: string;
+  probe: Probe;
+  disk: Disk;
+  /** Where the override file is kept. */
+  overrideFile: string;
+  /** Milliseconds; `start` and `stop` are the database's. */
+  timeouts?: Partial<DatabaseTimeouts> & { appStart?: number };
+}
+
+/** The database and the app of a compose project. Its files and images are the user's; nothing is built or removed. */
+export const createComposeStack = (options: ComposeStackOptions): Stack => {
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+  const { services, directory, appHealthUrl, probe } = options;
+  const { name, password, ...address } = options.database;
+  const project = openProject(localExecutor, options);
+  const ours = [services.database, ...services.app];
+  const override = () =>
+    writeOverride({
+      file: options.overrideFile,
+      disk: options.disk,
+      services: ours,
+      directory,
+      environment: process.env,
+    });
+
+  const database = createServices({
+    project,
+    names: [services.database],
+    override,
+    timeouts,
+    code: 'database-failed',
+  });
+  const app = createServices({
+    project,
+    names: services.app,
+    override,
+    timeouts: { start: timeouts.appStart ?? timeouts.start, stop: timeouts.stop },
+    code: 'app-failed',
+  });
+
+  return {
+    name: 'compose',
+    database: createPostgresDatabase({
+      server: {
+        ...address,
+        executor: containerExecutor(project, services.database),
+        tools: localTools({ password, folder: options.programs }),
+      },
+      name,
+      timeouts,
+      service: {
+        // As it was made: a new image or another version of PostgreSQL is for a person to bring in.
+        start: (signal) => database.up([['--detach', '--no-deps', '--no-recreate']], signal),
+        stop: database.stop,
+      },
+    }),
+    app: {
+      start: (signal) =>
+        app.up(
+          [
+            // Made anew when its image or its settings have changed, without touching what it depends on …
+            ['--no-start', '--no-deps'],
+            // … which is started before it, as it is.
+            ['--detach', '--no-recreate'],
+          ],
+          signal,
+        ),
+      stop: app.stop,
+      isRunning: app.isRunning,
+      check: () => probe.get(appHealthUrl, PROBE_TIMEOUT_MS),
+    },
+    disarm: async () => {
+      const armed = (await findContainers(project, ours)).filter(({ restarts }) => restarts);
+      if (armed.length > 0) await takeRestartPolicies(project, armed);
+      return armed.map((container) => container.name);
+    },
+  };
+};

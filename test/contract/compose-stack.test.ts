@@ -1,0 +1,189 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createComposeStack } from '../../src/drivers/compose/stack.js';
+import { type ComposeHarness, makeComposeHarness } from '../support/compose-harness.js';
+import { DockerEngine, describeDocker } from '../support/docker-engine.js';
+import { eventually } from '../support/pair.js';
+import { watchProcesses } from '../support/processes.js';
+import { dump, testStackContract } from './stack-contract.js';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
+
+const never = new AbortController().signal;
+const POLICY = '{{.HostConfig.RestartPolicy.Name}}';
+const STARTED = '{{.Id}} {{.State.StartedAt}}';
+
+describeDocker('compose stack', () => {
+  let engine: DockerEngine;
+  let harness: ComposeHarness;
+  beforeAll(async () => {
+    engine = await DockerEngine.start();
+    Object.assign(process.env, engine.env);
+    harness = await makeComposeHarness(engine);
+  });
+  afterAll(() => engine?.remove());
+
+  testStackContract(async () => harness);
+
+  describe('as only containers can be', () => {
+    beforeEach(() => harness.reset());
+
+    /** The same project, with something else configured. */
+    const stackWith = (more: Partial<ComposeHarness['options']>) =>
+      createComposeStack({ ...harness.options, ...more });
+    const inspect = (service: string, format: string) => harness.project.inspect(service, format);
+    const processes = () => harness.project.compose('top', 'db');
+
+    test('h08: what the agent starts has no restart policy, and the compose file is as it was', async () => {
+      const file = join(harness.project.directory, 'docker-compose.yml');
+      const before = await readFile(file, 'utf8');
+      await harness.stack.app.start(never);
+      expect(await inspect('db', POLICY)).toBe('no');
+      expect(await inspect('app', POLICY)).toBe('no');
+      expect(await harness.stack.disarm?.()).toEqual([]);
+      expect(await readFile(file, 'utf8')).toBe(before);
+      expect(before).toContain('restart: unless-stopped');
+    });
+
+    test('h08: the policies of a plain "docker compose up" are taken back, and nothing is restarted', async () => {
+      await harness.project.compose('up', '--detach');
+      expect(await inspect('app', POLICY)).toBe('unless-stopped');
+      const before = [await inspect('db', STARTED), await inspect('app', STARTED)];
+      expect((await harness.stack.disarm?.())?.sort()).toEqual(['shop_app', 'shop_db']);
+      expect(await inspect('app', POLICY)).toBe('no');
+      expect(await inspect('db', POLICY)).toBe('no');
+      expect([await inspect('db', STARTED), await inspect('app', STARTED)]).toEqual(before);
+    });
+
+    test('a policy under "deploy", which outranks "restart", is switched off as well', async () => {
+      const override = join(harness.project.directory, 'docker-compose.override.yml');
+      const before = await readFile(override, 'utf8');
+      await harness.project.compose('rm', '--stop', '--force', 'app');
+      await writeFile(
+        override,
+        `${before}  app: { deploy: { restart_policy: { condition: on-failure, max_attempts: 5 } } }\n`,
+      );
+      try {
+        await harness.stack.app.start(never);
+        expect(await inspect('app', POLICY)).toBe('no');
+      } finally {
+        await writeFile(override, before);
+      }
+    });
+
+    test('a deploy changed the images: the app starts from the new one, the database stays as it is', async () => {
+      const { app } = harness.stack;
+      await app.start(never);
+      const database = await inspect('db', STARTED);
+      await harness.project.compose('build', '--quiet', '--build-arg', 'VERSION=2', 'app');
+      await app.start(never);
+      expect(await version()).toBe('1');
+
+      await app.stop(never);
+      const override = join(harness.project.directory, 'docker-compose.override.yml');
+      const before = await readFile(override, 'utf8');
+      await writeFile(override, before.replace('fsync=off', 'fsync=off -c work_mem=7MB'));
+      try {
+        await app.start(never);
+        expect(await version()).toBe('2');
+        expect(await inspect('db', STARTED)).toBe(database);
+      } finally {
+        await writeFile(override, before);
+      }
+    });
+
+    const version = () =>
+      eventually('the app answers', async () => {
+        const response = await fetch(harness.options.appHealthUrl);
+        return response.headers.get('x-version') ?? undefined;
+      });
+
+    test('an image that was never built is not built, and said to be missing', async () => {
+      await harness.stack.app.stop(never);
+      await harness.project.compose('rm', '--force', 'app');
+      await engine.docker('tag', 'shop_app', 'kept');
+      await engine.docker('rmi', 'shop_app');
+      try {
+        await expect(harness.stack.app.start(never)).rejects.toMatchObject({
+          code: 'app-failed',
+          message: expect.stringMatching(/shop_app|build/),
+        });
+      } finally {
+        await engine.docker('tag', 'kept', 'shop_app');
+      }
+    });
+
+    test('a dump that is called off leaves no pg_dump in the container', async () => {
+      const client = await harness.connect();
+      await client.query(
+        `CREATE TABLE cups AS SELECT n, md5(n::text) || md5((-n)::text) AS what FROM generate_series(1, 300000) n`,
+      );
+      const calledOff = new AbortController();
+      const stuck = new Writable({
+        write: () => calledOff.abort(new Error('called off')),
+      });
+      await expect(harness.stack.database.dump(stuck, calledOff.signal)).rejects.toThrow(
+        'called off',
+      );
+      expect(await processes()).not.toMatch(/pg_dump|psql/);
+    });
+
+    test('a restore that is called off leaves no pg_restore in the container', async () => {
+      const client = await harness.connect();
+      await client.query('CREATE TABLE orders AS SELECT generate_series(1, 1000) AS id');
+      const { manifest, content } = await dump(harness.stack.database);
+      const calledOff = new AbortController();
+      const stuck = new PassThrough();
+      stuck.write(content.subarray(0, 1000));
+      const restore = harness.stack.database.restore(stuck, manifest, calledOff.signal);
+      const refused = expect(restore).rejects.toThrow('called off');
+      await eventually('pg_restore runs', async () => (await processes()).includes('pg_restore'));
+      calledOff.abort(new Error('called off'));
+      await refused;
+      expect(await processes()).not.toMatch(/pg_restore|psql/);
+    });
+
+    test('its password is in no command line, in the container or outside', async () => {
+      const seen = [...(await watchProcesses(dump(harness.stack.database)))];
+      expect(seen.some((line) => /exec -T -e PGPASSWORD .* pg_dump /.test(line))).toBe(true);
+      expect(seen.filter((line) => line.includes('brew-42'))).toEqual([]);
+    });
+
+    test('a database that dies at its start is told with what it said last', async () => {
+      const { database } = stackWith({ timeouts: { start: 3_000 } });
+      await database.stop(never);
+      const override = join(harness.project.directory, 'docker-compose.override.yml');
+      const before = await readFile(override, 'utf8');
+      await harness.project.compose('rm', '--force', 'db');
+      await writeFile(override, before.replace('fsync=off', 'fsync=maybe'));
+      try {
+        await expect(database.start(never)).rejects.toMatchObject({
+          code: 'database-unreachable',
+          message: expect.stringContaining('service "db" is not running'),
+        });
+      } finally {
+        await writeFile(override, before);
+        await harness.project.compose('rm', '--stop', '--force', 'db');
+      }
+    });
+
+    test('a service that the compose file does not have is named', async () => {
+      const { app } = stackWith({ services: { database: 'db', app: ['web'] } });
+      await expect(app.start(never)).rejects.toMatchObject({
+        code: 'app-failed',
+        message: expect.stringContaining('web'),
+      });
+    });
+
+    test('an engine that does not answer does not pass for an app that is down', async () => {
+      const { app } = stackWith({ command: 'docker --host unix:///nowhere compose' });
+      await expect(app.isRunning()).rejects.toMatchObject({
+        code: 'app-failed',
+        message: expect.stringContaining('nowhere'),
+      });
+      await expect(app.stop(never)).rejects.toMatchObject({ code: 'app-failed' });
+    });
+  });
+});

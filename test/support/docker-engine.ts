@@ -1,0 +1,136 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, openSync, readFileSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { describe } from 'vitest';
+import { eventually } from '../../scripts/lib/agent-process.js';
+import { runCommand } from '../../src/drivers/command.js';
+
+const BASE_IMAGE = resolve('.cache/base-image.tar');
+const IMAGES = resolve('test/docker');
+
+/** `name` and everything it depends on. */
+const packagesOf = (name: string, found = new Set<string>()): Set<string> => {
+  if (found.has(name)) return found;
+  found.add(name);
+  const { dependencies = {}, optionalDependencies = {} } = JSON.parse(
+    readFileSync(join('node_modules', name, 'package.json'), 'utf8'),
+  );
+  for (const each of Object.keys({ ...dependencies, ...optionalDependencies }))
+    packagesOf(each, found);
+  return found;
+};
+
+const works = (program: string, ...args: string[]): boolean => {
+  try {
+    execFileSync(program, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+};
+const missing = (): string | undefined => {
+  if (process.getuid?.() !== 0) return 'a Docker engine of its own needs root';
+  if (!works('dockerd', '--version')) return 'dockerd is not installed (docker.io)';
+  if (!works('docker', 'compose', 'version'))
+    return 'there is no docker compose (test/docker/prepare)';
+  return existsSync(BASE_IMAGE) ? undefined : 'there is no base image (test/docker/prepare)';
+};
+
+/** `describe` for tests on a real Docker engine; skipped with the reason in its name, but never in CI. */
+export const describeDocker = (name: string, tests: () => void): void => {
+  const reason = missing();
+  if (reason === undefined) {
+    describe(name, tests);
+  } else if (process.env.CI === 'true') {
+    throw new Error(`${name}: ${reason}`);
+  } else {
+    console.warn(`SKIPPED ${name}: ${reason}`);
+    describe.skip(`${name} (${reason})`, tests);
+  }
+};
+
+/** A Docker engine of the test's own, with images named as users know them. It sees no network but its own. */
+export class DockerEngine {
+  /** Makes docker and docker compose talk to it. */
+  readonly env: { DOCKER_HOST: string; DOCKER_BUILDKIT: string };
+  readonly #directory: string;
+  #process: ChildProcess | undefined;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+    this.env = { DOCKER_HOST: `unix://${join(directory, 'sock')}`, DOCKER_BUILDKIT: '0' };
+  }
+
+  static async start(): Promise<DockerEngine> {
+    const engine = new DockerEngine(await mkdtemp(join(tmpdir(), 'engine-')));
+    try {
+      await engine.boot();
+      await engine.docker('import', BASE_IMAGE, 'coldspare-test-base');
+      await engine.docker('build', '--quiet', '--tag', 'postgres:15', join(IMAGES, 'postgres'));
+      await engine.#buildNode();
+      return engine;
+    } catch (error) {
+      await engine.remove();
+      throw error;
+    }
+  }
+
+  /** Resolves to what it prints. */
+  docker(...args: string[]): Promise<string> {
+    return runCommand(['docker', ...args], { timeout: 120_000, env: this.env });
+  }
+
+  /** Starts the engine, as a machine does when it boots. It starts containers by their restart policies. */
+  async boot(): Promise<void> {
+    const log = openSync(join(this.#directory, 'log'), 'a', 0o600);
+    const child = spawn(
+      'dockerd',
+      [
+        ...['--host', this.env.DOCKER_HOST, '--pidfile', join(this.#directory, 'pid')],
+        ...['--data-root', join(this.#directory, 'data')],
+        ...['--exec-root', join(this.#directory, 'exec')],
+        // Published ports go through a proxy of the engine, so nothing of the machine's own network is touched.
+        ...['--bridge', 'none', '--iptables=false', '--ip6tables=false'],
+      ],
+      { stdio: ['ignore', log, log] },
+    );
+    this.#process = child;
+    await eventually('the Docker engine answers', async () => {
+      if (child.exitCode !== null) throw new Error(`dockerd ended with ${child.exitCode}`);
+      await this.docker('version');
+      return true;
+    });
+  }
+
+  /** Ends the engine and its containers, as a machine does when it goes down. */
+  async shutDown(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGTERM');
+    await exited;
+  }
+
+  async remove(): Promise<void> {
+    const containers = await this.docker('ps', '--all', '--quiet').catch(() => '');
+    const ids = containers.split('\n').filter((id) => id !== '');
+    if (ids.length > 0) await this.docker('rm', '--force', '--volumes', ...ids);
+    await this.docker('network', 'prune', '--force').catch(() => {});
+    await this.shutDown();
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async #buildNode(): Promise<void> {
+    const context = join(this.#directory, 'node');
+    await mkdir(join(context, 'node_modules'), { recursive: true });
+    await cp(join(IMAGES, 'node/Dockerfile'), join(context, 'Dockerfile'));
+    for (const name of packagesOf('pg')) {
+      const packageDirectory = join('node_modules', name);
+      await cp(packageDirectory, join(context, packageDirectory), { recursive: true });
+    }
+    await this.docker('build', '--quiet', '--tag', 'node:20-slim', context);
+  }
+}

@@ -1,0 +1,22 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Every command line of this machine that was ever seen while `work` ran. */
+export const watchProcesses = async (work: Promise<unknown>): Promise<Set<string>> => {
+  const seen = new Set<string>();
+  let isDone = false;
+  const ended = work.finally(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+      try {
+        seen.add(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await ended;
+  return seen;
+};

@@ -1,0 +1,95 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { localExecutor } from '../../src/drivers/command.js';
+import { writeOverride } from '../../src/drivers/compose/override.js';
+import { openProject } from '../../src/drivers/compose/project.js';
+import { createFileDisk } from '../../src/drivers/file-disk.js';
+
+describe('COMPOSE_COMMAND', () => {
+  const open = (command: string) => openProject(localExecutor, { command, directory: '/srv/shop' });
+
+  test.each([
+    ['docker compose', ['docker']],
+    ['docker-compose', ['docker']],
+    ['/usr/local/bin/docker-compose', ['/usr/local/bin/docker']],
+    ['podman compose', ['podman']],
+    [
+      'sudo -n docker --context shop compose -p shop',
+      ['sudo', '-n', 'docker', '--context', 'shop'],
+    ],
+  ])('%s: containers are looked at with its own engine', (command, engine) => {
+    expect(open(command).engine).toEqual(engine);
+  });
+
+  test.each(['compose', 'kubectl apply', 'docker'])('%s is refused', (command) => {
+    expect(() => open(command)).toThrow(`COMPOSE_COMMAND is no compose command: ${command}`);
+  });
+
+  test.each(['-f prod.yml', '--file=prod.yml'])(
+    'with %s, our own file would be left out',
+    (flag) => {
+      expect(() => open(`docker compose ${flag}`)).toThrow('names compose files');
+    },
+  );
+});
+
+describe('the override file', () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'override-'));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  const put = (name: string, text = '') => writeFile(join(directory, name), text);
+  const write = async (environment: Record<string, string> = {}) => {
+    const file = '/state/compose.override.yml';
+    const disk = { write: async () => {} };
+    const options = { file, disk, services: ['db'], directory, environment };
+    return (await writeOverride(options)).COMPOSE_FILE;
+  };
+
+  test('comes after the files that compose finds by itself', async () => {
+    await put('docker-compose.yaml');
+    expect(await write()).toBe('docker-compose.yaml:/state/compose.override.yml');
+    await put('docker-compose.yml');
+    await put('docker-compose.override.yml');
+    expect(await write()).toBe(
+      'docker-compose.yml:docker-compose.override.yml:/state/compose.override.yml',
+    );
+    await put('compose.yaml');
+    await put('compose.override.yaml');
+    expect(await write()).toBe('compose.yaml:compose.override.yaml:/state/compose.override.yml');
+  });
+
+  test('comes after the files that the user names, in .env or in the environment', async () => {
+    await put('docker-compose.yml');
+    await put('.env', 'COMPOSE_FILE=base.yml:prod.yml\n');
+    expect(await write()).toBe('base.yml:prod.yml:/state/compose.override.yml');
+    expect(await write({ COMPOSE_FILE: 'one.yml,two.yml', COMPOSE_PATH_SEPARATOR: ',' })).toBe(
+      'one.yml,two.yml,/state/compose.override.yml',
+    );
+  });
+
+  test('a directory without a compose file is named', async () => {
+    await expect(write()).rejects.toThrow(`there is no compose file in ${directory}`);
+  });
+
+  test('says who wrote it', async () => {
+    await put('compose.yml');
+    const file = join(directory, 'state', 'ours.yml');
+    const disk = createFileDisk();
+    await writeOverride({ file, disk, services: ['db', 'app'], directory, environment: {} });
+    expect(await readFile(file, 'utf8')).toBe(`\
+# Written by coldspare, and written again at every start of a service: these start when the agent says so.
+services:
+  "db":
+    restart: "no"
+    deploy: { restart_policy: { condition: none, max_attempts: 0 } }
+  "app":
+    restart: "no"
+    deploy: { restart_policy: { condition: none, max_attempts: 0 } }
+`);
+  });
+});
