@@ -2,25 +2,20 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { AgentProcess, type Answer, eventually } from '../../scripts/lib/agent-process.js';
+import { AgentProcess, eventually } from '../../scripts/lib/agent-process.js';
 import { freePorts } from '../../scripts/lib/free-port.js';
 import { runCommand, splitCommand } from '../../src/drivers/command.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
 import { Link, type Way } from './link.js';
+import { Operated } from './operated.js';
 import { type Cluster, createCluster } from './postgres.js';
 import { PROGRAMS } from './postgres-tools.js';
+import { TOKENS } from './tokens.js';
 
-export { eventually };
+export { eventually, TOKENS };
 
 const MAIN = resolve('dist/src/main.js');
 const SERVICE = resolve('test/apps/service.mjs');
 const LEDGER = resolve('test/apps/ledger.mjs');
-
-export const TOKENS = {
-  peer: 'peer-token-for-tests-0123456789abcdef',
-  admin: 'admin-token-for-tests-0123456789abcdef',
-  webhook: 'webhook-token-for-tests-0123456789abcd',
-};
 
 export interface FaultRule {
   label: string;
@@ -29,8 +24,7 @@ export interface FaultRule {
 }
 
 /** One server: an agent, a PostgreSQL of its own and an app of its own, all real. */
-export class Machine {
-  readonly agent: AgentProcess;
+export class Machine extends Operated {
   readonly database: Cluster;
   readonly appUrl: string;
   readonly appStopCommand: string;
@@ -46,7 +40,7 @@ export class Machine {
     appStopCommand: string;
     directory: string;
   }) {
-    this.agent = options.agent;
+    super(options.agent);
     this.database = options.database;
     this.appUrl = options.appUrl;
     this.directory = options.directory;
@@ -184,37 +178,6 @@ export class Machine {
   get faultsFile(): string {
     return join(this.directory, 'faults.json');
   }
-
-  /** POST as the operator, and the operation's end. */
-  async run(
-    path: string,
-    body: unknown = {},
-    token = TOKENS.admin,
-  ): Promise<Answer<OperationRecord>> {
-    const headers = { authorization: `Bearer ${token}`, prefer: 'wait=60' };
-    return this.agent.call<OperationRecord>('POST', path, { body, headers });
-  }
-
-  /** The same, for what has to work. @throws when it did not end as done */
-  async do(path: string, body: unknown = {}): Promise<OperationRecord> {
-    const answer = await this.run(path, body);
-    if (answer.body.state === 'done') return answer.body;
-    throw new Error(`${path} on ${this.agent.name}: ${JSON.stringify(answer.body)}`);
-  }
-
-  /** The operation of that kind that ended last; with `ending`, that ended last like this. */
-  async lastOperation(
-    kind: OperationRecord['kind'],
-    ending?: OperationRecord['state'],
-  ): Promise<OperationRecord | undefined> {
-    const operations = await this.agent.operations();
-    return operations.find(
-      (record) =>
-        record.kind === kind &&
-        record.state !== 'running' &&
-        record.state === (ending ?? record.state),
-    );
-  }
 }
 
 export interface Pair {
@@ -235,12 +198,8 @@ export interface PairOptions {
 }
 
 /** Nothing happens by itself unless the test asks for it. */
-const QUIET = {
+export const QUIET = {
   HOST: '127.0.0.1',
-  STACK: 'host',
-  DB_NAME: 'ledger',
-  // Without Debian's wrapper around each program, which takes longer than most questions to the database.
-  ...(PROGRAMS !== undefined && { PG_BIN: PROGRAMS }),
   BACKUP_CRON: '0 0 1 1 *',
   MONITOR: 'off',
   CHECK_INTERVAL: '200ms',
@@ -308,14 +267,14 @@ const remove = async (machine: Machine): Promise<void> => {
 };
 
 /** Waits until the machine serves and its agent has nothing left to do. */
-export const serves = (machine: Machine): Promise<unknown> =>
+export const serves = (machine: Operated): Promise<unknown> =>
   eventually(`${machine.agent.name} serves`, async () => {
     const { serving, operation } = await machine.agent.status();
     return serving && operation === null;
   });
 
 /** Waits until the machine is a standby that has nothing left to do. */
-export const standsBy = (machine: Machine): Promise<unknown> =>
+export const standsBy = (machine: Operated): Promise<unknown> =>
   eventually(`${machine.agent.name} is a standby with nothing to do`, async () => {
     const { mode, operation } = await machine.agent.status();
     return mode === 'standby' && operation === null;
@@ -340,6 +299,10 @@ const createMachine = async (
   const agent = new AgentProcess(
     {
       ...QUIET,
+      STACK: 'host',
+      DB_NAME: 'ledger',
+      // Without Debian's wrapper around each program, which takes longer than most questions to the database.
+      ...(PROGRAMS !== undefined && { PG_BIN: PROGRAMS }),
       NODE_NAME: name,
       PORT: `${ports.agent}`,
       INITIAL_ROLE: name === 'vcl2' ? 'primary' : 'standby',
