@@ -58,4 +58,4 @@ server.on('upgrade', (request, socket) => {
 await migrate();
 // An app that warms up for long: its database is in use before it answers anybody.
 await pause(Number(process.env.LEDGER_WARM_UP_MS ?? 0));
-server.listen(Number(process.env.PORT), '127.0.0.1');
+server.listen(Number(process.env.PORT), process.env.LEDGER_HOST ?? '127.0.0.1');

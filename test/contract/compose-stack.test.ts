@@ -115,6 +115,21 @@ describeDocker('compose stack', () => {
       }
     });
 
+    test('docker-compose, as a program of its own, does the same', async () => {
+      const plugins = await engine.docker(
+        ...['info', '--format'],
+        '{{range .ClientInfo.Plugins}}{{if eq .Name "compose"}}{{.Path}}{{end}}{{end}}',
+      );
+      const { app, database, disarm } = stackWith({ command: plugins.trim() });
+      await harness.project.compose('up', '--detach', '--force-recreate', 'db');
+      expect(await disarm?.()).toEqual(['shop_db']);
+      await app.start(never);
+      expect(await app.isRunning()).toBe(true);
+      expect(await database.live()).toEqual({ exists: true, marker: undefined });
+      await app.stop(never);
+      expect(await app.isRunning()).toBe(false);
+    });
+
     test('a dump that is called off leaves no pg_dump in the container', async () => {
       const client = await harness.connect();
       await client.query(

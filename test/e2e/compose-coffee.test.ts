@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import {
   type ComposeMachine,
@@ -57,38 +58,21 @@ describeDocker('a coffee shop in Docker Compose', () => {
   };
 
   const hasEverything = async (machine: ComposeMachine): Promise<void> => {
-    await serves(machine);
+    await serves(machine, PATIENCE);
     expect(await quantities(machine)).toEqual(acknowledged);
   };
-
-  const takesOver = (machine: ComposeMachine): Promise<unknown> =>
-    eventually(
-      `${machine.agent.name} takes over by itself`,
-      async () => {
-        const { serving, operation } = await machine.agent.status();
-        return serving && operation === null;
-      },
-      PATIENCE,
-    );
 
   /** Back to VCL2, with an order that only VCL3 has seen. */
   const failBack = async (): Promise<void> => {
     await order(vcl3);
-    await eventually(
-      'VCL2 is a standby with nothing to do',
-      async () => {
-        const { mode, operation } = await vcl2.agent.status();
-        return mode === 'standby' && operation === null;
-      },
-      PATIENCE,
-    );
+    await standsBy(vcl2, PATIENCE);
     await eventually(
       'the role is given back',
       async () => (await vcl3.run('/demote')).body.state === 'done',
       PATIENCE,
     );
     await hasEverything(vcl2);
-    await standsBy(vcl3);
+    await standsBy(vcl3, PATIENCE);
     expect(await quantities(vcl3)).toBeUndefined();
   };
 
@@ -114,11 +98,134 @@ describeDocker('a coffee shop in Docker Compose', () => {
   test('"docker compose down" on VCL2: VCL3 takes over with every order, and gives everything back', async () => {
     await order(vcl2);
     await vcl2.project.compose('down', '--timeout', '2');
-    await takesOver(vcl3);
+    await serves(vcl3, PATIENCE);
     expect(await quantities(vcl3)).toEqual(acknowledged);
     expect((await vcl3.lastOperation('promote', 'done'))?.result).toMatchObject({
       loss: expect.stringContaining('nothing is lost'),
     });
     await failBack();
   });
+
+  test('"docker kill" of the database: the app is up and useless, VCL3 takes over, and no order is lost', async () => {
+    await order(vcl2);
+    await vcl2.project.engine.docker('kill', 'coffee_db');
+    await serves(vcl3, PATIENCE);
+    expect(await quantities(vcl3)).toEqual(acknowledged);
+    await failBack();
+  });
+
+  test('SIGKILL of the agent: customers notice nothing, VCL3 stays a standby, the new agent leaves the app alone', async () => {
+    const started = await vcl2.project.inspect('app', STARTED);
+    await vcl2.agent.kill();
+    await order(vcl2);
+    await eventually('VCL3 has looked several times', async () => {
+      const { peer } = await vcl3.agent.status();
+      return !peer.reachable;
+    });
+    await order(vcl2);
+    expect(await vcl3.agent.status()).toMatchObject({ mode: 'standby' });
+    await vcl2.agent.start();
+    await hasEverything(vcl2);
+    expect(await vcl2.project.inspect('app', STARTED)).toBe(started);
+    expect(await quantities(vcl3)).toBeUndefined();
+  });
+
+  test('h08: VCL2 reboots after an outage, and its engine starts the stale app', async () => {
+    await vcl2.do('/backups');
+    await vcl2.agent.kill();
+    // Whoever starts it without the agent brings the restart policies back.
+    await vcl2.project.compose('up', '--detach');
+    expect(await vcl2.project.inspect('app', POLICY)).toBe('unless-stopped');
+    await vcl2.project.engine.shutDown();
+    await serves(vcl3, PATIENCE);
+    await order(vcl3);
+
+    await vcl2.project.engine.boot();
+    const stale = await eventually('the stale app answers', () => quantities(vcl2));
+    expect(stale).toEqual(acknowledged.slice(0, -1));
+    expect(await vcl2.isPrimary()).toBe(false);
+    await vcl2.agent.start();
+    await eventually(
+      'the stale app is stopped',
+      async () => (await quantities(vcl2)) === undefined,
+    );
+    await standsBy(vcl2, PATIENCE);
+    expect(await vcl2.isPrimary()).toBe(false);
+    await eventually(
+      'nothing would start it again',
+      async () => {
+        return (await vcl2.project.inspect('app', POLICY)) === 'no';
+      },
+      PATIENCE,
+    );
+    await vcl2.project.engine.shutDown();
+    await vcl2.project.engine.boot();
+    expect(await vcl2.project.compose('ps', '--quiet')).toBe('');
+    expect(await quantities(vcl3)).toEqual(acknowledged);
+    await failBack();
+  });
+
+  test('a plain "docker compose up" on the standby: the guard stops it, and nobody is sent there', async () => {
+    const watch = watchPrimary(vcl3);
+    await vcl3.project.compose('up', '--detach', '--wait').catch(() => {
+      // The guard may be faster than the health checks.
+    });
+    await eventually('the app is stopped', async () => {
+      const app = await vcl3.project.inspect('app', '{{.State.Status}}');
+      return app === 'exited' && (await quantities(vcl3)) === undefined;
+    });
+    await standsBy(vcl3, PATIENCE);
+    await eventually('its database is stopped', async () => {
+      return (await vcl3.project.compose('ps', '--quiet')) === '';
+    });
+    expect((await vcl3.lastOperation('boot', 'done'))?.reason).toBe(
+      'the app was started by somebody else',
+    );
+    expect(await watch.stop()).toEqual([]);
+    await order(vcl2);
+    await hasEverything(vcl2);
+  });
+
+  test('a deploy builds a new image on both machines: each runs it from its next start on', async () => {
+    for (const { project } of [vcl2, vcl3])
+      await project.compose('build', '--quiet', '--build-arg', 'VERSION=2', 'app');
+    expect(await versionOf(vcl2)).toBe('1');
+    await vcl2.do('/demote');
+    await hasEverything(vcl3);
+    expect(await versionOf(vcl3)).toBe('2');
+    await failBack();
+    expect(await versionOf(vcl2)).toBe('2');
+  });
+
+  test('h16: "docker compose down -v" and "up" on VCL2: nobody is served seeds, VCL3 takes over', async () => {
+    await vcl2.do('/backups');
+    await vcl2.project.compose('down', '--volumes', '--timeout', '2');
+    await vcl2.project.compose('up', '--detach');
+    await serves(vcl3, PATIENCE);
+    expect(await quantities(vcl3)).toEqual(acknowledged);
+    expect(await quantities(vcl2)).toBeUndefined();
+    await failBack();
+  });
+
+  const versionOf = async (machine: ComposeMachine): Promise<string | null> =>
+    (await fetch(`${machine.appUrl}/coffees`)).headers.get('x-version');
 });
+
+/** Notes every moment at which this machine calls itself the primary, until it is stopped. */
+const watchPrimary = (machine: ComposeMachine) => {
+  const seen: string[] = [];
+  let isWatching = true;
+  const loop = (async () => {
+    while (isWatching) {
+      if (await machine.isPrimary()) seen.push(new Date().toISOString());
+      await pause(50);
+    }
+  })();
+  return {
+    stop: async () => {
+      isWatching = false;
+      await loop;
+      return seen;
+    },
+  };
+};

@@ -267,18 +267,26 @@ const remove = async (machine: Machine): Promise<void> => {
 };
 
 /** Waits until the machine serves and its agent has nothing left to do. */
-export const serves = (machine: Operated): Promise<unknown> =>
-  eventually(`${machine.agent.name} serves`, async () => {
-    const { serving, operation } = await machine.agent.status();
-    return serving && operation === null;
-  });
+export const serves = (machine: Operated, timeout?: number): Promise<unknown> =>
+  eventually(
+    `${machine.agent.name} serves`,
+    async () => {
+      const { serving, operation } = await machine.agent.status();
+      return serving && operation === null;
+    },
+    timeout,
+  );
 
 /** Waits until the machine is a standby that has nothing left to do. */
-export const standsBy = (machine: Operated): Promise<unknown> =>
-  eventually(`${machine.agent.name} is a standby with nothing to do`, async () => {
-    const { mode, operation } = await machine.agent.status();
-    return mode === 'standby' && operation === null;
-  });
+export const standsBy = (machine: Operated, timeout?: number): Promise<unknown> =>
+  eventually(
+    `${machine.agent.name} is a standby with nothing to do`,
+    async () => {
+      const { mode, operation } = await machine.agent.status();
+      return mode === 'standby' && operation === null;
+    },
+    timeout,
+  );
 
 const createMachine = async (
   name: 'vcl2' | 'vcl3',

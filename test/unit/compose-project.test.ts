@@ -13,7 +13,7 @@ describe('COMPOSE_COMMAND', () => {
   test.each([
     ['docker compose', ['docker']],
     ['docker-compose', ['docker']],
-    ['/usr/local/bin/docker-compose', ['/usr/local/bin/docker']],
+    ['/usr/local/bin/docker-compose', ['docker']],
     ['podman compose', ['podman']],
     [
       'sudo -n docker --context shop compose -p shop',

@@ -38,7 +38,7 @@ const engineOf = (compose: readonly string[]): string[] => {
   const word = compose[at];
   const engine = word === undefined ? [] : compose.slice(0, at);
   if (word !== undefined && basename(word) !== 'compose')
-    engine.push(word.slice(0, -'-compose'.length));
+    engine.push(basename(word).slice(0, -'-compose'.length));
   const isNamingFiles = compose.some((option) => /^(-f|--file)(=|$)/.test(option));
   if (engine.length > 0 && !isNamingFiles) return engine;
   throw new ColdspareError(
