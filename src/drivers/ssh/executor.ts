@@ -14,16 +14,16 @@ const NOT_PERMITTED =
   /permission denied|access denied|not permitted|not allowed|authentication required|password is required|must be (super|root)/i;
 
 /**
- * Programs on the other side of an SSH connection. They get no input; what they are given by environment goes
- * through stdin. Throws `ssh-command-failed`, `ssh-not-permitted`, `ssh-timed-out`, `ssh-unreachable`.
+ * Programs on the other side of an SSH connection. What they are given by environment goes through stdin, before
+ * their input. A connection that is lost looks to them like the end of the input, so they have to know by themselves
+ * whether it was whole. Throws `ssh-command-failed`, `ssh-not-permitted`, `ssh-timed-out`, `ssh-unreachable`.
  */
 export const sshExecutor = (client: Client): Executor => ({
   run: async (argv, options) => {
-    if (options.input !== undefined) throw new TypeError('no input goes to the other machine');
     options.signal?.throwIfAborted();
     const program = start(client, argv, options);
-    program.stdin.end();
-    const { output } = options;
+    const { input, output } = options;
+    const unfed = feed(input, program);
     if (output === undefined) program.letGoAfterExit();
     let said = '';
     const taking = output
@@ -39,9 +39,10 @@ export const sshExecutor = (client: Client): Executor => ({
       },
     );
     const end = await program.ended;
+    if (typeof input === 'object') input.destroy();
     try {
       options.signal?.throwIfAborted();
-      const failure = output?.errored ?? failureOf(argv, end) ?? (await broken);
+      const failure = output?.errored ?? unfed() ?? failureOf(argv, end) ?? (await broken);
       if (failure !== undefined) throw failure;
       if (output !== undefined) {
         output.end();
@@ -150,6 +151,24 @@ const start = (
       letsGo = true;
     },
   };
+};
+
+/** Writes `input` to the program, and ends the program when the source breaks. Returns why it broke, if it did. */
+const feed = (
+  input: CommandOptions['input'],
+  { stdin, end }: Pick<ReturnType<typeof start>, 'stdin' | 'end'>,
+): (() => unknown) => {
+  if (typeof input !== 'object') {
+    stdin.end(input);
+    return () => undefined;
+  }
+  let error: unknown;
+  input.once('error', (thrown) => {
+    error = thrown;
+    end('was ended because its input broke');
+  });
+  input.pipe(stdin);
+  return () => error;
 };
 
 /** Resolves once `output` has taken everything; does not end it. @throws the error of a broken sink */
