@@ -136,7 +136,7 @@ export const environmentSchema = z.object({
 });
 
 /** Variables whose values are never shown. */
-const SECRETS: readonly string[] = [
+export const SECRETS: readonly string[] = [
   'PEER_TOKEN',
   'ADMIN_TOKEN',
   'WEBHOOK_TOKEN',

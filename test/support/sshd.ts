@@ -25,6 +25,12 @@ export const describeSshd = (name: string, tests: () => void): void => {
   }
 };
 
+/** sshd takes the first line only. */
+const setEnvironment = (environment: Record<string, string>): string => {
+  const entries = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  return entries.length === 0 ? '' : `SetEnv ${entries.join(' ')}`;
+};
+
 /** A real sshd on a free port of 127.0.0.1, with a host key and an authorized key of its own. */
 export class Sshd {
   readonly port: number;
@@ -37,7 +43,8 @@ export class Sshd {
     this.port = port;
   }
 
-  static async start(): Promise<Sshd> {
+  /** With `environment` for its sessions, whose values have no blanks and quotes. */
+  static async start(environment: Record<string, string> = {}): Promise<Sshd> {
     const directory = await mkdtemp(join(tmpdir(), 'coldspare-sshd-'));
     const sshd = new Sshd(directory, await freePort());
     if (userInfo().uid === 0) mkdirSync(PRIVILEGE_SEPARATION, { recursive: true, mode: 0o755 });
@@ -58,6 +65,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
+${setEnvironment(environment)}
 `,
     );
     await sshd.#run();

@@ -1,0 +1,34 @@
+import { type Blind, diagnose, type Sight } from './diagnose.js';
+import type { Inventory, ServerSettings } from './inventory.js';
+import type { Say } from './progress.js';
+import { Server } from './server.js';
+import { findStarters } from './starters.js';
+import { Stop } from './stop.js';
+import { survey } from './survey.js';
+
+/** Looks at an installed pair and says what is wrong, each with its remedy. Changes nothing. Resolves to the exit code. */
+export const examine = async (inventory: Inventory, say: Say): Promise<number> => {
+  const views = await Promise.all(inventory.servers.map((server) => observe(inventory, server)));
+  const findings = diagnose(views);
+  for (const { server, what, remedy } of findings)
+    say(`${server.padEnd(8)} ${what}\n${''.padEnd(9)}→ ${remedy}`);
+  say(findings.length === 0 ? 'Nothing is wrong.' : `${findings.length} found.`);
+  return findings.length === 0 ? 0 : 1;
+};
+
+/** Over a connection of its own, so that one server that is gone does not hide the other. */
+const observe = async (inventory: Inventory, settings: ServerSettings): Promise<Sight | Blind> => {
+  let server: Server | undefined;
+  try {
+    server = await Server.connect(inventory, settings);
+    const { STATE_DIR, BACKUP_DIR } = { ...inventory.environment, ...settings.environment };
+    const own = [STATE_DIR, BACKUP_DIR].filter((path) => path !== undefined);
+    const seen = await survey(server, own);
+    return { ...seen, starters: await findStarters(server, seen.variables) };
+  } catch (stop) {
+    if (!(stop instanceof Stop)) throw stop;
+    return { name: settings.name, stop };
+  } finally {
+    server?.close();
+  }
+};

@@ -1,0 +1,53 @@
+import { splitCommand } from '../../src/drivers/command.js';
+import type { Variables } from './node-environment.js';
+import type { Server } from './server.js';
+
+/** Somebody besides the agent who starts the app. */
+export interface Starter {
+  what: string;
+  remedy: string;
+}
+
+/** A machine that reboots must not serve before its agent has asked the other one. */
+export const findStarters = async (server: Server, variables: Variables): Promise<Starter[]> => {
+  switch (variables.STACK ?? 'compose') {
+    case 'compose':
+      return containersThatRestart(server, variables);
+    case 'host':
+      return unitThatIsEnabled(server, variables);
+    default:
+      return [];
+  }
+};
+
+const unitThatIsEnabled = async (
+  server: Server,
+  { APP_START_COMMAND = '' }: Variables,
+): Promise<Starter[]> => {
+  const unit = /systemctl start ([\w@.:-]+)$/.exec(APP_START_COMMAND)?.[1];
+  if (unit === undefined) return [];
+  const said = await server.tryRun(['systemctl', 'is-enabled', unit]);
+  if (said?.trim() !== 'enabled') return [];
+  return [{ what: `systemd starts ${unit} at boot`, remedy: `systemctl disable ${unit}` }];
+};
+
+const containersThatRestart = async (
+  server: Server,
+  { COMPOSE_PROJECT_DIR = '', COMPOSE_COMMAND = 'docker compose' }: Variables,
+): Promise<Starter[]> => {
+  const [engine = 'docker'] = splitCommand(COMPOSE_COMMAND.replace('docker-compose', 'docker'));
+  const label = `label=com.docker.compose.project.working_dir=${COMPOSE_PROJECT_DIR}`;
+  const ids = await server.tryRun([engine, 'ps', '--all', '--quiet', '--filter', label]);
+  const containers = ids?.split('\n').filter((id) => id !== '') ?? [];
+  if (containers.length === 0) return [];
+  const format = '{{.Name}} {{.HostConfig.RestartPolicy.Name}}';
+  const shown = await server.tryRun([engine, 'inspect', '--format', format, ...containers]);
+  return (shown ?? '')
+    .split('\n')
+    .map((line) => line.replace(/^\//, '').split(' '))
+    .filter(([, policy = 'no']) => policy !== 'no' && policy !== '')
+    .map(([name, policy]) => ({
+      what: `the container ${name} has the restart policy ${policy}`,
+      remedy: `${engine} update --restart=no ${name}`,
+    }));
+};

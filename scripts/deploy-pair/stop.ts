@@ -1,0 +1,9 @@
+/** Why it cannot go on, for a person: what was found, and what to type next. */
+export class Stop extends Error {
+  readonly remedy: string;
+
+  constructor(message: string, remedy: string, options?: ErrorOptions) {
+    super(message, options);
+    this.remedy = remedy;
+  }
+}

@@ -1,0 +1,160 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { DryRun } from '../../src/operations/dry-run.js';
+import { sayDuration } from '../../src/pure/duration.js';
+import type { OperationRecord } from '../../src/pure/operation.js';
+import { diagnoseAgents, diagnoseMachines, type Finding } from './diagnose.js';
+import type { Progress } from './progress.js';
+import type { Server } from './server.js';
+import { findStarters } from './starters.js';
+import { Stop } from './stop.js';
+import { callAgent, type Survey, survey } from './survey.js';
+
+/** Milliseconds until a pair has to be well: a primary waits for its peer, and an app may build its caches. */
+const WELL_DEADLINE = 5 * 60_000;
+const LOOK_AGAIN = 1_000;
+
+/** A pair that is well, as it was seen last. */
+interface Nodes {
+  primary: Node;
+  standby: Node;
+}
+
+interface Node {
+  server: Server;
+  seen: Survey;
+}
+
+/** Waits until both agents do their job and reach each other (H03). @throws Stop with what is wrong */
+export const waitUntilWell = async (
+  servers: readonly Server[],
+  progress: Progress,
+): Promise<Nodes> => {
+  const deadline = performance.now() + WELL_DEADLINE;
+  let said = '';
+  for (;;) {
+    const pair = await Promise.all(
+      servers.map(async (server) => ({ server, seen: await survey(server) })),
+    );
+    // A backup that is too old is cured by the next step.
+    const wrong = diagnoseAgents(pair.map(({ seen }) => seen)).filter(
+      ({ isCuredByBackup }) => !isCuredByBackup,
+    );
+    const primary = pair.find(({ seen }) => seen.status?.role === 'primary');
+    const standby = pair.find(({ seen }) => seen.status?.role === 'standby');
+    if (wrong.length === 0 && primary !== undefined && standby !== undefined) {
+      for (const node of pair) sayWell(node, progress);
+      return { primary, standby };
+    }
+    const summary = wrong.map(({ server, what }) => `${server}: ${what}`).join('; ');
+    if (performance.now() > deadline) throw notWell(wrong);
+    if (summary !== said) progress.tell('pair', 'verify', `waiting: ${summary}`);
+    said = summary;
+    await pause(LOOK_AGAIN);
+  }
+};
+
+const sayWell = ({ server, seen: { status } }: Node, progress: Progress): void => {
+  if (status === undefined) return;
+  const { role, epoch, serving, peer } = status;
+  const overSsh = peer.ssh?.works ? ' and its machine over SSH' : '';
+  const what = `${role} at epoch ${epoch}${serving ? ', serving' : ''}, reaches ${peer.url}${overSsh}`;
+  progress.tell(server.name, 'verify', what);
+};
+
+/** What does not keep a pair from working today. */
+export const warn = async ({ primary, standby }: Nodes, progress: Progress): Promise<void> => {
+  const sights = await Promise.all(
+    [primary, standby].map(async ({ server, seen }) => ({
+      ...seen,
+      starters: await findStarters(server, seen.variables),
+    })),
+  );
+  for (const { server, what, remedy } of diagnoseMachines(sights))
+    progress.tell(server, 'warning', `${what}; ${remedy}`);
+};
+
+const notWell = (wrong: readonly Finding[]): Stop =>
+  new Stop(
+    `the pair is not well after ${sayDuration(WELL_DEADLINE)}:\n${wrong.map(({ server, what, remedy }) => `  ${server}: ${what}\n    ${remedy}`).join('\n')}`,
+    'put that right and run the same command again, or go back: ./scripts/deploy --rollback',
+  );
+
+/** Both have a backup that a takeover may start from, or get one now. @throws Stop */
+export const ensureBackup = async (
+  { primary, standby }: Nodes,
+  progress: Progress,
+): Promise<void> => {
+  let common = commonBackup(primary.seen, standby.seen);
+  if (common === undefined) {
+    await progress.make(primary.server.name, {
+      step: 'backup',
+      what: `take a backup and push it to ${standby.server.name}`,
+      apply: () => run(primary.server, '/backups'),
+    });
+    common = commonBackup(await survey(primary.server), await survey(standby.server));
+  }
+  if (common === undefined) {
+    throw new Stop(
+      `${standby.server.name} has no backup that is the same as ${primary.server.name}'s newest`,
+      'GET /operations on the primary shows what became of the last ones',
+    );
+  }
+  progress.tell(standby.server.name, 'backup', `${common} is on both, with the same digest`);
+};
+
+/** The standby's newest backup, when it is fresh enough and the primary has the same one. */
+const commonBackup = (primary: Survey, { status, backups }: Survey): string | undefined => {
+  const newest = status?.latestBackup;
+  if (!status || !newest || newest.ageSeconds >= status.policy.backupMaxAgeSeconds)
+    return undefined;
+  const digests = [primary.backups, backups].map(
+    (list) => list.find(({ id }) => id === newest.id)?.sha256,
+  );
+  return digests[0] !== undefined && digests[0] === digests[1] ? newest.id : undefined;
+};
+
+/** What a takeover would start from. Restores nothing: `proveHandover` does. @throws Stop when it would have nothing */
+export const rehearsePromote = async (
+  { standby: { server } }: Nodes,
+  progress: Progress,
+): Promise<void> => {
+  const call = { method: 'POST', path: '/promote', body: { dryRun: true } } as const;
+  const { backup, refusal } = await callAgent<DryRun>(server, call);
+  if (backup === null) {
+    throw new Stop(
+      `a takeover by ${server.name} would have no backup to start from: ${refusal?.message ?? ''}`,
+      refusal?.remedy ?? 'POST /backups on the primary',
+    );
+  }
+  progress.tell(server.name, 'rehearse', `a takeover would restore ${backup}`);
+};
+
+/** There and back: each node restores the other's last dump, counts it against its manifest, and serves from it. */
+export const proveHandover = async (
+  { primary, standby }: Nodes,
+  progress: Progress,
+): Promise<void> => {
+  for (const [from, to] of [
+    [primary.server, standby.server],
+    [standby.server, primary.server],
+  ] as const) {
+    await progress.make(from.name, {
+      step: 'prove',
+      what: `hand over to ${to.name}; writes are refused for some seconds, and none is lost`,
+      apply: () => run(from, '/demote'),
+    });
+    await waitUntilWell([from, to], progress);
+  }
+};
+
+/** An operation to its good end. @throws Stop */
+const run = async (server: Server, path: string): Promise<void> => {
+  const body = { reason: 'deploy' };
+  const { state, error } = await callAgent<OperationRecord>(server, { method: 'POST', path, body });
+  if (state === 'done') return;
+  const { message, remedy } = error ?? { message: `it is ${state}`, remedy: undefined };
+  throw new Stop(
+    `${server.name}: POST ${path}: ${message}`,
+    remedy ?? 'GET /operations shows more',
+  );
+};
