@@ -40,7 +40,9 @@ export const deploy = async (
     const apply = () => writeSecrets(secretsFile, secrets.variables);
     await progress.make('here', { step: 'keys', what: secrets.change, apply });
   }
-  progress.stands('At most, files were put beside what runs; both agents run what they ran before.');
+  progress.stands(
+    'At most, files were put beside what runs; both agents run what they ran before.',
+  );
   for (const target of targets) await stage(inventory, target, release, progress);
   await turn(
     targets.map(({ server, deployment: { name, unit } }) => ({ server, name, unit })),

@@ -26,7 +26,7 @@ const checkCompose = async (
     '--services',
   ]);
   const services = found.split('\n');
-  const missing = [DB_SERVICE, APP_SERVICE].find((service) => !services.includes(service));
+  const missing = [DB_SERVICE, ...APP_SERVICE].find((service) => !services.includes(service));
   if (missing === undefined) return;
   throw new Stop(
     `${server.name}: the compose file in ${COMPOSE_PROJECT_DIR} has no service ${missing}, but ${services.join(' ').trim()}`,

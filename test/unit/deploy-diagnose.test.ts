@@ -14,7 +14,16 @@ const status = (name: string): NodeStatus => ({
   stack: 'compose',
   app: { answers: true, detail: '', checkedAt: null },
   database: { answers: true, marker: null },
-  latestBackup: { id: 'b', epoch: 4, sequence: 1, takenAt: '', ageSeconds: 60, bytes: 1000 },
+  prepared: null,
+  latestBackup: {
+    id: 'b',
+    epoch: 4,
+    sequence: 1,
+    takenAt: '',
+    ageSeconds: 60,
+    bytes: 1000,
+    proof: null,
+  },
   push: { lastSuccessAt: null, failingSince: null, error: null },
   peer: {
     url: 'http://peer:8080',

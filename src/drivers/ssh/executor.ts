@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import { sayDuration } from '../../pure/duration.js';
 import { ColdspareError, type ErrorCode } from '../../pure/errors.js';
-import { type Executor, type StartOptions, tailOf } from '../command.js';
+import { type CommandOptions, type Executor, type StartOptions, tailOf } from '../command.js';
 import { commandLine, environmentLines } from './command-line.js';
 
 /** What a program leaves running keeps its pipes open. Milliseconds to wait for them once it has ended itself. */
