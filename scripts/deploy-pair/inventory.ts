@@ -92,7 +92,7 @@ export const loadInventory = async (file: string): Promise<Inventory> => {
   const text = await readFile(file, 'utf8').catch((cause) => {
     throw new Stop(
       `the inventory ${file} cannot be read: ${cause.message}`,
-      'copy inventory.example.yml to inventory.yml and fill it in, or name yours: ./scripts/deploy FILE',
+      'copy scripts/deploy-pair/inventory.example.yml to inventory.yml and fill it in, or name yours: ./scripts/deploy FILE',
       { cause },
     );
   });
@@ -107,7 +107,7 @@ export const parseInventory = (file: string, text: string): Inventory => {
     );
     throw new Stop(
       `the inventory ${file} is not usable:\n  ${lines.join('\n  ')}`,
-      'inventory.example.yml shows every key',
+      'scripts/deploy-pair/inventory.example.yml shows every key',
     );
   }
   const { servers, run_as: runAs, writable, environment } = parsed.data;
@@ -126,7 +126,7 @@ const readYaml = (file: string, text: string): unknown => {
   } catch (cause) {
     throw new Stop(
       `the inventory ${file} is not YAML: ${cause instanceof Error ? cause.message : cause}`,
-      'inventory.example.yml shows every key',
+      'scripts/deploy-pair/inventory.example.yml shows every key',
       { cause },
     );
   }

@@ -9,7 +9,7 @@ import type { Server } from './server.js';
 import { Stop } from './stop.js';
 
 const USAGE = `./scripts/deploy [INVENTORY] [--dry-run] [--rollback | --check | --prove] [--rotate-keys]
-  INVENTORY      inventory.yml unless another is named; inventory.example.yml shows every key
+  INVENTORY      inventory.yml unless another is named; scripts/deploy-pair/inventory.example.yml shows every key
   --dry-run      shows every change, and makes none
   --rollback     back to the version before
   --check        what is wrong with the installed pair: the same as ./scripts/doctor

@@ -17,7 +17,7 @@ import { Stop } from '../../scripts/deploy-pair/stop.js';
 import { unitFile } from '../../scripts/deploy-pair/unit-file.js';
 import { runCommand } from '../../src/drivers/command.js';
 
-const example = await readFile('inventory.example.yml', 'utf8');
+const example = await readFile('scripts/deploy-pair/inventory.example.yml', 'utf8');
 const SECRETS = {
   PEER_TOKEN: 'p'.repeat(32),
   ADMIN_TOKEN: 'a'.repeat(32),
