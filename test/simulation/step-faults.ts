@@ -40,7 +40,8 @@ export const strike = (world: World, machine: Machine, { action }: StepFault): v
 export const armSteps = (world: World, seed: number, focus: Focus): void => {
   const { random } = world;
   for (let count = random.integer(0, 4); count >= 0; count -= 1) {
-    const own = STEP_LABELS[(seed * 5 + count) % STEP_LABELS.length] as string;
+    // However many steps there are, each has its turn as often as any other.
+    const own = STEP_LABELS[(seed + 13 * count) % STEP_LABELS.length] as string;
     const label = focus.step ?? own;
     const moment = random.pick(['before', 'after'] as const);
     const drawn = random.pick([
