@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { type Announcements, receiveAnnouncements } from '../support/announcements.js';
 import {
   type ComposeMachine,
   type ComposePair,
@@ -22,12 +23,14 @@ const PATIENCE = 120_000;
  */
 describeDocker('a coffee shop in Docker Compose', () => {
   const engines: DockerEngine[] = [];
+  let told: Announcements;
   let pair: ComposePair;
   let vcl2: ComposeMachine;
   let vcl3: ComposeMachine;
   const acknowledged: number[] = [];
 
   beforeAll(async () => {
+    told = await receiveAnnouncements();
     engines.push(...(await Promise.all([DockerEngine.start(), DockerEngine.start()])));
     pair = await createComposePair({
       createProject: async (name, directory, appPort) => {
@@ -38,13 +41,14 @@ describeDocker('a coffee shop in Docker Compose', () => {
         return project;
       },
       healthPath: '/coffees',
-      env: { DB_NAME: 'coffee_dev', MONITOR: 'on' },
+      env: { DB_NAME: 'coffee_dev', MONITOR: 'on', NOTIFY_URLS: told.url },
     });
     ({ vcl2, vcl3 } = pair);
   });
   afterAll(async () => {
     await pair?.remove();
     await Promise.all(engines.map((engine) => engine.remove()));
+    await told?.close();
   });
 
   const quantities = async (machine: ComposeMachine): Promise<number[] | undefined> =>
@@ -92,6 +96,10 @@ describeDocker('a coffee shop in Docker Compose', () => {
     });
     expect(await vcl2.project.inspect('app', STARTED)).toBe(started);
     expect(await vcl3.project.compose('ps', '--all', '--quiet')).toBe('');
+    const isTold = () => told.received.find(({ event }) => event === 'restart-policy');
+    expect(await eventually('people are told', async () => isTold())).toMatchObject({
+      message: expect.stringMatching(/vcl2: .*coffee_app.* had a restart policy/),
+    });
     await vcl2.do('/backups');
   });
 

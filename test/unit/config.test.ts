@@ -65,6 +65,8 @@ describe('a bad environment stops the start and names the variable (H23)', () =>
     ['ALONE', 'maybe', 'ALONE="maybe"'],
     ['STACK', 'kubernetes', 'STACK="kubernetes"'],
     ['APP_START_COMMAND', undefined, 'APP_START_COMMAND is required with STACK=host'],
+    ['DB_SERVICE', '--rm', 'DB_SERVICE="--rm": must be the name of a service'],
+    ['APP_SERVICE', 'app, worker', 'APP_SERVICE="app, worker": must be names of services'],
     ['PEER_SSH', 'root', 'PEER_SSH="root": must be user@host'],
     ['PEER_SSH', 'root@10.0.0.2', 'PEER_SSH_HOST_KEY is required with PEER_SSH'],
     ['PEER_SSH_HOST_KEY', 'any', 'PEER_SSH_HOST_KEY="any": must be a pinned fingerprint'],
@@ -77,6 +79,13 @@ describe('a bad environment stops the start and names the variable (H23)', () =>
     const message = complaint({ ...asWritten, ADMIN_TOKEN: 'hunter2' });
     expect(message).toContain('ADMIN_TOKEN=(secret): must have at least 32 characters');
     expect(message).not.toContain('hunter2');
+  });
+
+  test('a way over SSH to a machine that has no commands is refused', () => {
+    const ssh = { PEER_SSH: 'root@10.0.0.2', PEER_SSH_KEY: '/key' };
+    expect(complaint({ ...asWritten, ...ssh, STACK: 'embedded' })).toContain(
+      'works with STACK=compose and STACK=host',
+    );
   });
 
   test('one key for two doors is refused', () => {

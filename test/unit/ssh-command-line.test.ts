@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runCommand } from '../../src/drivers/command.js';
 import { commandLine, environmentLines } from '../../src/drivers/ssh/command-line.js';
@@ -41,6 +44,19 @@ describe('commandLine', () => {
       `[${env.PGPASSWORD}][]SELECT 1;\n`,
     );
   });
+
+  test.each([[[]], [['PGAPPNAME']]])(
+    '%j: it runs in the directory, whatever its name',
+    async (names) => {
+      const directory = await mkdtemp(join(tmpdir(), "it's $HOME "));
+      try {
+        expect(await login(commandLine(['pwd'], names, directory), '\n')).toBe(`${directory}\n`);
+      } finally {
+        await rm(directory, { recursive: true });
+      }
+      await expect(login(commandLine(['pwd'], names, directory), '\n')).rejects.toThrow('cd');
+    },
+  );
 
   test('a value that is not one line is refused, and not shown', () => {
     const told = () => environmentLines({ PGPASSWORD: 'brew\n42' });
