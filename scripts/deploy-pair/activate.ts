@@ -92,8 +92,8 @@ const waitUntilQuiet = async (server: Server, seen: Survey): Promise<Survey> => 
   const deadline = performance.now() + QUIET_DEADLINE;
   for (let now = seen; ; now = await survey(server)) {
     const operation = now.status?.operation;
-    // A boot that waits for its peer goes on by itself after a restart.
-    if (!operation || operation.kind === 'boot') return now;
+    // A boot may wait for its peer, and a restore ahead of time for long: both are taken up again after a restart.
+    if (!operation || operation.kind === 'boot' || operation.kind === 'prepare') return now;
     if (performance.now() > deadline) {
       throw new Stop(
         `${server.name}: ${operation.kind} ${operation.id} still runs`,

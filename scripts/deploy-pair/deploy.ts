@@ -11,7 +11,7 @@ import type { Server } from './server.js';
 import { settle } from './settle.js';
 import { stage } from './stage.js';
 import { survey } from './survey.js';
-import { ensureBackup, proveHandover, rehearsePromote, waitUntilWell, warn } from './verify.js';
+import { ensureBackup, proveHandover, proveRestore, waitUntilWell, warn } from './verify.js';
 
 export interface DeployOptions {
   /** Folder with the build and its packages. */
@@ -51,8 +51,8 @@ export const deploy = async (
   if (progress.isDry) return;
 
   const nodes = await progress.look('pair', 'verify', () => waitUntilWell(servers, progress));
-  await ensureBackup(nodes, progress);
-  await progress.look('pair', 'rehearse', () => rehearsePromote(nodes, progress));
+  const backup = await progress.look('pair', 'backup', () => ensureBackup(nodes, progress));
+  await progress.look('pair', 'restore', () => proveRestore(nodes, backup, progress));
   if (options.prove) await proveHandover(nodes, progress);
   for (const server of servers)
     await progress.look(server.name, 'settle', () => settle(server, progress));

@@ -11,6 +11,8 @@ import { callAgent, type Survey, survey } from './survey.js';
 
 /** Milliseconds until a pair has to be well: a primary waits for its peer, and an app may build its caches. */
 const WELL_DEADLINE = 5 * 60_000;
+/** Milliseconds for the restore of a large database. */
+const RESTORE_DEADLINE = 60 * 60_000;
 const LOOK_AGAIN = 1_000;
 
 /** A pair that is well, as it was seen last. */
@@ -83,7 +85,7 @@ const notWell = (wrong: readonly Finding[]): Stop =>
 export const ensureBackup = async (
   { primary, standby }: Nodes,
   progress: Progress,
-): Promise<void> => {
+): Promise<string> => {
   let common = commonBackup(primary.seen, standby.seen);
   if (common === undefined) {
     await progress.make(primary.server.name, {
@@ -100,6 +102,7 @@ export const ensureBackup = async (
     );
   }
   progress.tell(standby.server.name, 'backup', `${common} is on both, with the same digest`);
+  return common;
 };
 
 /** The standby's newest backup, when it is fresh enough and the primary has the same one. */
@@ -113,11 +116,41 @@ const commonBackup = (primary: Survey, { status, backups }: Survey): string | un
   return digests[0] !== undefined && digests[0] === digests[1] ? newest.id : undefined;
 };
 
-/** What a takeover would start from. Restores nothing: `proveHandover` does. @throws Stop when it would have nothing */
-export const rehearsePromote = async (
-  { standby: { server } }: Nodes,
+/**
+ * The standby has restored a backup and counted it against its manifest, as PREPARE=on-receive does by itself; with
+ * on-promote it says what it would restore. @throws Stop
+ */
+export const proveRestore = async (
+  { standby: { server, seen } }: Nodes,
+  backup: string,
   progress: Progress,
 ): Promise<void> => {
+  if (seen.variables.PREPARE === 'on-promote') return rehearsePromote(server, progress);
+  const deadline = performance.now() + RESTORE_DEADLINE;
+  for (;;) {
+    const newest = (await survey(server)).status?.latestBackup;
+    // A newer one has come meanwhile: that one counts.
+    const proof = newest?.proof;
+    if (newest && proof) {
+      if (proof.error !== null)
+        throw new Stop(
+          `${server.name} could not restore ${newest.id}: ${proof.error}`,
+          `GET /operations on ${server.name} shows the steps; a takeover would have to start from an older backup`,
+        );
+      const took = sayDuration(proof.took);
+      return progress.tell(server.name, 'restore', `${newest.id} restored and counted in ${took}`);
+    }
+    if (performance.now() > deadline) {
+      throw new Stop(
+        `${server.name} has not restored ${backup} within ${sayDuration(RESTORE_DEADLINE)}`,
+        `wait for the prepare operation (GET /operations on ${server.name}), then run the same command again`,
+      );
+    }
+    await pause(LOOK_AGAIN);
+  }
+};
+
+const rehearsePromote = async (server: Server, progress: Progress): Promise<void> => {
   const call = { method: 'POST', path: '/promote', body: { dryRun: true } } as const;
   const { backup, refusal } = await callAgent<DryRun>(server, call);
   if (backup === null) {
@@ -126,7 +159,8 @@ export const rehearsePromote = async (
       refusal?.remedy ?? 'POST /backups on the primary',
     );
   }
-  progress.tell(server.name, 'rehearse', `a takeover would restore ${backup}`);
+  const what = `a takeover would restore ${backup}; nobody has tried (PREPARE=on-promote), --prove does`;
+  progress.tell(server.name, 'restore', what);
 };
 
 /** There and back: each node restores the other's last dump, counts it against its manifest, and serves from it. */

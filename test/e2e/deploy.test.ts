@@ -126,7 +126,7 @@ describeRoot('a pair is deployed over SSH', () => {
       expect(said).toMatch(/^vcl2 +verify +primary at epoch 1, serving/m);
       expect(said).toMatch(/^vcl3 +verify +standby at epoch 1/m);
       const [, backup = ''] = /^vcl3 +backup +(\S+) is on both/m.exec(said) ?? [];
-      expect(said).toMatch(new RegExp(`^vcl3 +rehearse +a takeover would restore ${backup}$`, 'm'));
+      expect(said).toMatch(new RegExp(`^vcl3 +restore +${backup} restored and counted in`, 'm'));
       expect(code).toBe(0);
 
       for (const secret of await secrets()) expect(said).not.toContain(secret);

@@ -244,7 +244,6 @@ export class DeployStage {
         STACK: 'host',
         HOST: '127.0.0.1',
         DB_NAME: 'ledger',
-        PREPARE: 'on-promote',
         BACKUP_CRON: '0 0 1 1 *',
         CHECK_INTERVAL: '500ms',
         ALONE_GRACE: '20s',

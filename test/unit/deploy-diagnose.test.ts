@@ -14,7 +14,6 @@ const status = (name: string): NodeStatus => ({
   stack: 'compose',
   app: { answers: true, detail: '', checkedAt: null },
   database: { answers: true, marker: null },
-  prepared: null,
   latestBackup: {
     id: 'b',
     epoch: 4,
@@ -47,6 +46,7 @@ const status = (name: string): NodeStatus => ({
     backupMaxAgeSeconds: 7200,
     rescueTimeoutSeconds: 120,
   },
+  prepared: null,
   problems: [],
 });
 
