@@ -9,6 +9,30 @@ import { QUIET } from './pair.js';
 
 const MAIN = resolve('dist/src/main.js');
 
+/** What an app answers, as JSON; undefined when it does not serve. */
+export const readApp = async <T>(url: string): Promise<T | undefined> => {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+    return response.ok ? ((await response.json()) as T) : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Writes through an app. Resolves to whether the write was acknowledged. */
+export const writeApp = async (url: string, body: object): Promise<boolean> => {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(5_000),
+    });
+    return response.status === 201;
+  } catch {
+    return false;
+  }
+};
+
 /** One server: an agent, and a compose project as its owner made it. */
 export class ComposeMachine extends Operated {
   readonly project: ComposeProject;
@@ -20,28 +44,14 @@ export class ComposeMachine extends Operated {
     this.appUrl = appUrl;
   }
 
-  /** What the app answers there, as JSON; undefined when it does not serve. */
-  async read<T>(path: string): Promise<T | undefined> {
-    try {
-      const response = await fetch(this.appUrl + path, { signal: AbortSignal.timeout(5_000) });
-      return response.ok ? ((await response.json()) as T) : undefined;
-    } catch {
-      return undefined;
-    }
+  /** As `readApp`, on this machine. */
+  read<T>(path: string): Promise<T | undefined> {
+    return readApp<T>(this.appUrl + path);
   }
 
-  /** Writes through the app. Resolves to whether the write was acknowledged. */
-  async post(path: string, body: object): Promise<boolean> {
-    try {
-      const response = await fetch(this.appUrl + path, {
-        method: 'POST',
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(5_000),
-      });
-      return response.status === 201;
-    } catch {
-      return false;
-    }
+  /** As `writeApp`, on this machine. */
+  post(path: string, body: object): Promise<boolean> {
+    return writeApp(this.appUrl + path, body);
   }
 
   /** The load balancer asks this. */

@@ -40,8 +40,8 @@ const missing = (): string | undefined => {
 };
 
 /** `describe` for tests on a real Docker engine; skipped with the reason in its name, but never in CI. */
-export const describeDocker = (name: string, tests: () => void): void => {
-  const reason = missing();
+export const describeDocker = (name: string, tests: () => void, alsoMissing?: string): void => {
+  const reason = missing() ?? alsoMissing;
   if (reason === undefined) {
     describe(name, tests);
   } else if (process.env.CI === 'true') {

@@ -5,19 +5,24 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { eventually, type Machine, type Pair } from './pair.js';
+import type { AgentProcess } from '../../scripts/lib/agent-process.js';
+import { eventually } from './pair.js';
 import { describePostgres, freePort } from './postgres.js';
 
 export type Balancer = 'nginx' | 'haproxy';
 
-/** `describe` for tests that need the real program, root for its configuration's user, and PostgreSQL; never skipped in CI. */
-export const describeVcl1 = (balancer: Balancer, name: string, tests: () => void): void => {
-  const missing = [
+/** Why `startVcl1` cannot work on this machine; undefined when it can. */
+export const missingForVcl1 = (balancer: Balancer): string | undefined =>
+  [
     ...(existsSync(`/usr/sbin/${balancer}`) ? [] : [`${balancer} is not installed`]),
     ...(existsSync('/usr/bin/envsubst') ? [] : ['envsubst is not installed (gettext-base)']),
     ...(userInfo().uid === 0 ? [] : ['only root can start it']),
-  ].join(', ');
-  if (missing === '') {
+  ].join(', ') || undefined;
+
+/** `describe` for tests that need the real program, root for its configuration's user, and PostgreSQL; never skipped in CI. */
+export const describeVcl1 = (balancer: Balancer, name: string, tests: () => void): void => {
+  const missing = missingForVcl1(balancer);
+  if (missing === undefined) {
     describePostgres(name, tests);
   } else if (process.env.CI === 'true') {
     throw new Error(`${name}: ${missing}`);
@@ -34,7 +39,10 @@ export interface Vcl1 {
 }
 
 /** The real program in front of the pair, with its template filled in as the manual says. */
-export const startVcl1 = async (balancer: Balancer, pair: Pair): Promise<Vcl1> => {
+export const startVcl1 = async (
+  balancer: Balancer,
+  pair: { vcl2: Server; vcl3: Server },
+): Promise<Vcl1> => {
   const directory = await mkdtemp(join(tmpdir(), `coldspare-${balancer}-`));
   const listen = `127.0.0.1:${await freePort()}`;
   const config = fillTemplate(balancer, {
@@ -67,7 +75,13 @@ export const startVcl1 = async (balancer: Balancer, pair: Pair): Promise<Vcl1> =
   return { url, close };
 };
 
-const addresses = (server: string, { agent, appUrl }: Machine) => ({
+/** What VCL1 has to know of a server. */
+interface Server {
+  agent: Pick<AgentProcess, 'name' | 'url'>;
+  appUrl: string;
+}
+
+const addresses = (server: string, { agent, appUrl }: Server) => ({
   [`${server}_NAME`]: agent.name,
   [`${server}_APP`]: new URL(appUrl).host,
   [`${server}_AGENT`]: new URL(agent.url).host,
