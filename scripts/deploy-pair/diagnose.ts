@@ -32,7 +32,11 @@ export const diagnose = (views: readonly (Sight | Blind)[]): Finding[] => {
   const sights = views.filter((view): view is Sight => !('stop' in view));
   const locked = views.filter((view): view is Blind => 'stop' in view);
   return [
-    ...locked.map(({ name, stop }) => ({ server: name, what: stop.message, remedy: stop.remedy })),
+    ...locked.map(({ name, stop }) => ({
+      server: name,
+      what: stop.message.replace(`${name}: `, ''),
+      remedy: stop.remedy,
+    })),
     ...diagnoseAgents(sights),
     ...diagnoseMachines(sights),
   ];

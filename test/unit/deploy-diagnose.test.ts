@@ -211,7 +211,7 @@ describe('what the doctor says', () => {
   test('a server that lets nobody in does not hide what is wrong with the other', () => {
     const vcl3 = well('vcl3');
     vcl3.service.isEnabled = false;
-    const found = diagnose([{ name: 'vcl2', stop: new Stop('no route', 'look') }, vcl3]);
+    const found = diagnose([{ name: 'vcl2', stop: new Stop('vcl2: no route', 'look') }, vcl3]);
     expect(found).toEqual([
       { server: 'vcl2', what: 'no route', remedy: 'look' },
       expect.objectContaining({ server: 'vcl3', what: 'the agent does not start at boot' }),
