@@ -198,7 +198,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
           code: 'ssh-unreachable',
           message: expect.stringContaining('no connection within 5 s'),
         });
-        expect(performance.now() - from).toBeLessThan(6_000);
+        expect(performance.now() - from).toBeLessThan(9_000);
       } finally {
         await close();
       }
@@ -209,7 +209,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
       try {
         const from = performance.now();
         await expect(reach()).rejects.toMatchObject({ code: 'ssh-timed-out' });
-        expect(performance.now() - from).toBeLessThan(12_000);
+        expect(performance.now() - from).toBeLessThan(18_000);
       } finally {
         sshd.wake();
       }
@@ -220,7 +220,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
       await expect(
         stopApp('sleep 20', { timeouts: { start: 1_000, stop: 1_000 } }),
       ).rejects.toMatchObject({ code: 'ssh-timed-out', message: expect.stringContaining('sleep') });
-      expect(performance.now() - from).toBeLessThan(3_000);
+      expect(performance.now() - from).toBeLessThan(10_000);
     });
 
     test('a promote that is called off', async () => {
@@ -310,7 +310,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
       const { sink, error } = await dumpThrough((gate) => gate.cut());
       expect(error).toMatchObject({ code: 'ssh-unreachable' });
       expect(sink.writableFinished).toBe(false);
-      expect(performance.now() - from).toBeLessThan(25_000);
+      expect(performance.now() - from).toBeLessThan(35_000);
     });
   });
 });
