@@ -22,12 +22,14 @@ const labelsOf = (plan: Plan): string[] => plan.steps.map(({ name }) => `${plan.
 
 const standby = unstarted('standby');
 const primary = unstarted('primary');
+const yielding = unstarted('yielding');
 const adoption = { reason: '', force: false, lineage: 'l' };
 const command = { force: false, planned: false, dryRun: false, reason: '' };
 
 /** The labels of each operation's steps, from the operations themselves: a new step is covered without being listed. */
 export const STEPS = {
   promote: labelsOf(planPromote(standby, command, 'operator')),
+  reclaim: labelsOf(planPromote(yielding, command, 'operator')),
   takeOver: labelsOf(planTakeOver(standby, { operation: 'o', epoch: 2, backup: 'b' })),
   handover: labelsOf(planHandover(primary, { reason: '', dryRun: false })),
   backup: labelsOf(planBackup(primary, { reason: '' })),
@@ -37,8 +39,9 @@ export const STEPS = {
   adoptPrimary: labelsOf(planAdopt(primary, adoption)),
   adoptStandby: labelsOf(planAdopt(standby, adoption)),
   fence: labelsOf(planFence(primary, { operation: 'o', epoch: 2 })),
-  resume: labelsOf(planResume(unstarted('yielding'))),
+  resume: labelsOf(planResume(yielding)),
   bootPrimary: labelsOf(planBoot(primary, '')),
+  bootYielding: labelsOf(planBoot(yielding, '')),
   bootStandby: labelsOf(planBoot(standby, '')),
   standDown: labelsOf(planStandDown(standby)),
   /** Not steps of an operation, but effects with labels of their own. */
