@@ -2,6 +2,7 @@ import type { DemoteCommand } from '../pure/commands.js';
 import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
 import { hasEnded, isInTheWay, type OperationRecord } from '../pure/operation.js';
 import { nextEpoch } from '../pure/transitions.js';
+import { until } from './asking.js';
 import { dumpStep, pushStep, type Taken } from './backup.js';
 import { takeRoleBack } from './boot.js';
 import { lookAtPeer } from './look.js';
@@ -85,8 +86,9 @@ const handoverPlan = (
   // The peer's word is enough: whatever fails after it, nothing may be taken back.
   isCommitted: () =>
     handover.isTaken || (handover.epoch > 0 && node.state.current.epoch >= handover.epoch),
-  // Superseded before the offer: nothing is left to hand over.
-  isPreemptible: () => node.state.current.standDown !== null,
+  // Superseded before the offer: nothing is left to hand over. A standby only waits to hear that all is well.
+  isPreemptible: () =>
+    node.state.current.standDown !== null || node.state.current.mode === 'standby',
   result: () => ({ backup: handover.taken.manifest?.id ?? null, epoch: handover.epoch }),
 });
 
@@ -184,7 +186,31 @@ const decideSteps = (node: Node, handover: Handover): Step[] => [
       return undefined;
     },
   },
+  awaitAppStep(node),
 ];
+
+/** Done means that users are served again. What the peer's app does is the peer's business, so nothing here fails. */
+const awaitAppStep = (node: Node): Step => ({
+  name: 'await-app',
+  run: async ({ operation, signal }) => {
+    const wait = {
+      timeout: node.settings.appStartTimeout,
+      pause: POLL_PAUSE,
+      what: "the peer's app answers",
+    };
+    const ended = async () => {
+      const record = await node.peer.operation(operation);
+      return record === undefined || hasEnded(record) ? { record } : undefined;
+    };
+    try {
+      const { record } = await until({ clock: node.clock, signal }, wait, ended);
+      if (record?.state === 'done') return "the peer's app answers";
+      return `the peer does not serve yet: ${record?.error?.message ?? 'it has forgotten the operation'}`;
+    } catch (error) {
+      return `whether the peer's app answers is not known: ${toColdspareError(error).message}`;
+    }
+  },
+});
 
 /**
  * Asks until the peer has decided, however long that takes. A refusal, or being cancelled here, only changes the

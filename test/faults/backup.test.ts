@@ -53,17 +53,31 @@ describePostgres('every step of a backup may be cut', () => {
     'that is sent again, $action $moment $label: the next one is complete on both nodes',
     async (cut) => {
       const { primary, standby } = pair;
+      const failToPush = async () => {
+        await standby.inject([{ label: 'receive.commit', moment: 'before', action: 'fail' }]);
+        await eventually('a backup has not reached the standby', async () => {
+          await primary.run('/backups');
+          return (await primary.agent.status()).push.failingSince !== null;
+        });
+      };
       await pair.write(saying(cut));
-      await standby.inject([{ label: 'receive.commit', moment: 'before', action: 'fail' }]);
-      await eventually('a backup has not reached the standby', async () => {
-        await primary.run('/backups');
-        return (await primary.agent.status()).push.failingSince !== null;
-      });
+      await failToPush();
       // An agent that starts sends it again at once.
       await primary.agent.kill();
       await primary.inject([cut]);
 
       await primary.agent.start();
+      await eventually(
+        'it is sent again',
+        async () => {
+          if ((await primary.hits()).length > 0) return true;
+          const { push, operation } = await primary.agent.status();
+          // Something more urgent has ended it once the standby had it.
+          if (push.failingSince === null && operation === null) await failToPush();
+          return false;
+        },
+        60_000,
+      );
       await strikes(primary, cut);
       await revive(primary);
       expect(await pair.settled()).toBe(primary);
