@@ -43,6 +43,13 @@ const urlList = z.string().transform((text, context) => {
   return urls;
 });
 
+const nameList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== ''),
+);
+
 /** What compose takes as a service's name; it is never mistaken for an option. */
 const serviceName = /^[A-Za-z0-9_][\w.-]*$/;
 
@@ -114,6 +121,7 @@ export const environmentSchema = z.object({
   PEER_TOKEN: token,
   ADMIN_TOKEN: token,
   WEBHOOK_TOKEN: token,
+  WEBHOOK_MONITORS: nameList.prefault(''),
   PEER_SSH: z
     .string()
     .regex(/^[^@\s]+@[^@\s:]+(:\d+)?$/, 'must be user@host or user@host:port')

@@ -87,5 +87,6 @@ const settingsOf = (config: Config): Settings => ({
   aloneGrace: config.ALONE_GRACE,
   appStartTimeout: config.APP_START_TIMEOUT,
   appRestartAfter: config.APP_RESTART_AFTER,
+  webhookMonitors: config.WEBHOOK_MONITORS,
   heartbeatFile: config.WATCHDOG_TIMEOUT > 0 ? heartbeatFile(config) : undefined,
 });

@@ -13,12 +13,17 @@ import type { CheckerEvent } from './webhooks/provider.js';
 export const promoteByWebhook = async (
   c: HttpContext,
   node: Node,
-  { event, monitor, because }: CheckerEvent,
+  { event, names, because }: CheckerEvent,
 ): Promise<Response> => {
-  const said = { event, monitor, because };
+  const said = { event, monitor: names[0] ?? null, because };
   if (event !== 'down') {
     node.log.info(said, 'a checker said something that starts nothing');
     return ignored(c, because);
+  }
+  if (!isListed(node, names)) {
+    node.log.info(said, 'a checker reports an outage of what WEBHOOK_MONITORS does not list');
+    const listed = names.length > 0 ? names.join(' or ') : 'a monitor without a name';
+    return ignored(c, `WEBHOOK_MONITORS does not list ${listed}: ${because}`);
   }
   try {
     const command = { force: false, planned: false, dryRun: false, reason: because.slice(0, 500) };
@@ -31,5 +36,9 @@ export const promoteByWebhook = async (
     return ignored(c, error.message);
   }
 };
+
+/** Without a list every monitor counts. With one, a message that does not say which monitor it is about does not. */
+const isListed = ({ settings: { webhookMonitors } }: Node, names: readonly string[]): boolean =>
+  webhookMonitors.length === 0 || names.some((name) => webhookMonitors.includes(name));
 
 const ignored = (c: HttpContext, because: string): Response => c.json({ ignored: true, because });

@@ -39,6 +39,8 @@ export interface Settings {
   aloneGrace: number;
   appStartTimeout: number;
   appRestartAfter: number;
+  /** The monitors whose word counts, by name, id or URL; none: all of them. */
+  webhookMonitors: readonly string[];
   /** Changed at every round of the guard; undefined without a watchdog. */
   heartbeatFile: string | undefined;
 }

@@ -49,7 +49,7 @@ describePostgres('T26: somebody tries the webhook while VCL2 happens to be down'
     const answer = await post(body);
     expect(answer).toMatchObject({
       status: 200,
-      body: { ignored: true, because: expect.stringMatching(/Kuma|Robot|Alertmanager|shop/) },
+      body: { ignored: true, because: expect.stringMatching(/Kuma|Robot|Grafana|shop/) },
     });
     expect(await vcl3.agent.status()).toMatchObject({ mode: 'standby', operation: null });
     expect(await vcl3.lastOperation('promote')).toBeUndefined();

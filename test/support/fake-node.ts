@@ -216,6 +216,7 @@ const SETTINGS: Settings = {
   aloneGrace: 100,
   appStartTimeout: 1_000,
   appRestartAfter: 1_000,
+  webhookMonitors: [],
   heartbeatFile: undefined,
 };
 

@@ -41,6 +41,7 @@ describe('.env.example', () => {
       'PRIMARY_CHECK_URL',
       'WITNESS_URL',
       'NOTIFY_URLS',
+      'WEBHOOK_MONITORS',
     ];
     const differing = Object.keys(defaults).filter(
       (name) =>

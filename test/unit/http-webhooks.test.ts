@@ -1,4 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  alert,
+  alertmanager,
+  BETTER_STACK_MONITOR,
+  betterStack,
+  gatus,
+  grafana,
+  healthchecks,
+  kuma,
+  pingdom,
+  robot,
+} from '../support/checkers.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 
 let standby: Service;
@@ -14,27 +26,6 @@ const giveBackup = async () => {
   await standby.ask('PUT', `/backups/${manifest.id}`, { door: 'peer', body: DUMP });
   await standby.ask('POST', `/backups/${manifest.id}/commit`, { door: 'peer', body: manifest });
 };
-const kuma = (status: number) => ({
-  heartbeat: { monitorID: 3, status, time: '2026-11-22 19:30:00.000', msg: 'timeout of 48000ms' },
-  monitor: { id: 3, name: 'coffee shop', url: 'http://vcl2:3000/coffees', type: 'http' },
-  msg: '[coffee shop] [🔴 Down] timeout of 48000ms',
-});
-const robot = (alertType: number | string) => ({
-  ...{ monitorID: '777', monitorURL: 'http://vcl2:3000/coffees', alertType },
-  ...{ monitorFriendlyName: 'coffee shop', alertDetails: 'Connection Timeout' },
-});
-const alert = (status: string, instance = 'http://vcl2:3000/coffees') => ({
-  ...{ status, labels: { alertname: 'CoffeeDown', instance, severity: 'critical' } },
-  ...{ annotations: {}, startsAt: '2026-11-22T19:30:00Z', endsAt: '0001-01-01T00:00:00Z' },
-  ...{ generatorURL: 'http://prometheus:9090/graph', fingerprint: '8e9d4b1f7c4d1f2a' },
-});
-const alertmanager = (...alerts: ReturnType<typeof alert>[]) => ({
-  ...{ version: '4', groupKey: '{}:{alertname="CoffeeDown"}', truncatedAlerts: 0 },
-  ...{ status: alerts.some(({ status }) => status === 'firing') ? 'firing' : 'resolved' },
-  ...{ receiver: 'coldspare', groupLabels: { alertname: 'CoffeeDown' }, commonLabels: {} },
-  ...{ commonAnnotations: {}, externalURL: 'http://alertmanager:9093', alerts },
-});
-
 const DOWN = [
   ['generic', undefined, 'a webhook says down'],
   ['generic', { event: 'down', monitor: 'coffee shop' }, 'coffee shop says down'],
@@ -47,6 +38,19 @@ const DOWN = [
     alertmanager(alert('resolved', 'other'), alert('firing')),
     'Alertmanager: CoffeeDown on http://vcl2:3000/coffees is firing',
   ],
+  [
+    'better-stack',
+    betterStack('started', 'Error 500'),
+    'Better Stack: incident of coffee shop started, Error 500',
+  ],
+  ['healthchecks', healthchecks('down'), 'Healthchecks: coffee shop is down'],
+  [
+    'grafana',
+    grafana(alert('firing'), alert('firing', 'Grafana', 'DatasourceError')),
+    'Grafana: CoffeeDown on http://vcl2:3000/coffees is firing',
+  ],
+  ['pingdom', pingdom('DOWN'), 'Pingdom: coffee shop is DOWN, HTTP Server Error 500'],
+  ['gatus', gatus('TRIGGERED'), 'Gatus: coffee/shop triggered'],
 ] as const;
 
 const NOT_DOWN = [
@@ -60,6 +64,18 @@ const NOT_DOWN = [
   ['uptimerobot', robot(2)],
   ['uptimerobot', robot(3)],
   ['alertmanager', alertmanager(alert('resolved'))],
+  ['better-stack', betterStack('resolved', 'Error 500')],
+  ['better-stack', betterStack('acknowledged', 'Error 500')],
+  ['better-stack', betterStack('started', 'SSL certificate expires in 7 days')],
+  ['better-stack', BETTER_STACK_MONITOR],
+  ['healthchecks', healthchecks('up')],
+  ['healthchecks', healthchecks('down', 'TEST')],
+  ['grafana', grafana(alert('resolved'))],
+  ['grafana', grafana(alert('firing', 'Grafana', 'TestAlert'))],
+  ['grafana', grafana(alert('firing', 'Grafana', 'DatasourceNoData'))],
+  ['pingdom', pingdom('UP')],
+  ['pingdom', pingdom('FAILING')],
+  ['gatus', gatus('RESOLVED')],
 ] as const;
 
 describe.each(DOWN)('%s says down', (provider, body, reason) => {
@@ -141,6 +157,12 @@ test.each([
   ['uptimerobot', kuma(0)],
   ['alertmanager', { alerts: [] }],
   ['alertmanager', undefined],
+  ['better-stack', { event: 'started', data: {} }],
+  ['healthchecks', { status: 'down' }],
+  ['healthchecks', { ...healthchecks('down'), code: '$CODE' }],
+  ['grafana', alertmanager(alert('firing'))],
+  ['pingdom', { check_id: 4_711, current_state: 'DOWN' }],
+  ['gatus', gatus('[ALERT_TRIGGERED_OR_RESOLVED]')],
 ])('%s does not send %j', async (provider, body) => {
   const asked = { door, ...(body && { body }) };
   const { status, body: answer } = await standby.ask('POST', `/webhooks/${provider}`, asked);
@@ -148,6 +170,7 @@ test.each([
   expect(answer).toMatchObject({
     code: 'invalid-request',
     detail: `the body is not one that ${provider} sends`,
+    remedy: expect.stringMatching(/^send (no body|{")/),
   });
   expect(standby.node.runner.list()).toEqual([]);
 });
@@ -168,5 +191,58 @@ test('an unknown checker is not found, and those there are are named', async () 
     code: 'not-found',
     value: 'nagios',
     remedy: expect.stringContaining('/webhooks/uptime-kuma'),
+  });
+});
+
+describe('with WEBHOOK_MONITORS', () => {
+  const listing = async (...webhookMonitors: string[]): Promise<void> => {
+    await standby.close();
+    standby = await startService('standby', { settings: { webhookMonitors } });
+    await giveBackup();
+  };
+
+  test.each([
+    ['uptime-kuma', kuma(0), 'coffee shop'],
+    ['uptime-kuma', kuma(0), '3'],
+    ['uptimerobot', robot(1), '777'],
+    ['better-stack', betterStack('started', 'Error 500'), '4'],
+    ['healthchecks', healthchecks('down'), healthchecks('down').code],
+    ['alertmanager', alertmanager(alert('firing', 'other'), alert('firing', 'shop')), 'shop'],
+    ['grafana', grafana(alert('firing')), '8e9d4b1f7c4d1f2a'],
+    ['pingdom', pingdom('DOWN'), '4711'],
+    ['gatus', gatus('TRIGGERED'), 'coffee/shop'],
+    ['generic', { monitor: 'coffee shop' }, 'coffee shop'],
+  ])('%s may start a promote by a name, id or URL that is listed', async (provider, body, name) => {
+    await listing('something else', name);
+    const asked = { door, body };
+    const { status, body: record } = await standby.ask('POST', `/webhooks/${provider}`, asked);
+    expect(status).toBe(202);
+    expect((await standby.node.runner.wait(record.id, 10_000))?.state).toBe('done');
+  });
+
+  test.each([
+    ['/webhooks/uptime-kuma', kuma(0), 'does not list coffee shop'],
+    ['/promote', betterStack('started', 'Error 500'), 'does not list coffee shop'],
+    [
+      '/webhooks/alertmanager',
+      alertmanager(alert('resolved', 'shop'), alert('firing', 'other')),
+      'does not list other',
+    ],
+    ['/promote', {}, 'does not list a monitor without a name'],
+  ])('%s ignores the outage of another monitor', async (path, body, because) => {
+    await listing('shop');
+    const { status, body: answer } = await standby.ask('POST', path, { door, body });
+    expect(status).toBe(200);
+    expect(answer).toEqual({ ignored: true, because: expect.stringContaining(because) });
+    expect(standby.node.runner.list()).toEqual([]);
+  });
+});
+
+test('UP is recorded', async () => {
+  await standby.ask('POST', '/webhooks/pingdom', { door, body: pingdom('UP') });
+  expect(standby.logged).toContainEqual({
+    level: 'info',
+    message: 'a checker said something that starts nothing',
+    data: expect.objectContaining({ event: 'up', monitor: 'coffee shop' }),
   });
 });

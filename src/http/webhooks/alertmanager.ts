@@ -1,32 +1,43 @@
 import { z } from 'zod';
-import type { CheckerEvent, Provider } from './provider.js';
+import { type CheckerEvent, namesOf, type Provider } from './provider.js';
 
-const labels = z.record(z.string(), z.string());
-
-const bodySchema = z.looseObject({
-  groupKey: z.string(),
-  alerts: z
-    .array(z.looseObject({ status: z.enum(['firing', 'resolved']), labels }))
-    .min(1)
-    .max(1000),
+const alertSchema = z.looseObject({
+  status: z.enum(['firing', 'resolved']),
+  labels: z.record(z.string(), z.string()),
+  fingerprint: z.string().optional(),
 });
+
+export const alertsSchema = z.looseObject({
+  groupKey: z.string(),
+  alerts: z.array(alertSchema).min(1).max(1000),
+});
+type Alerts = z.output<typeof alertsSchema>['alerts'];
+
+/** Prometheus Alertmanager, webhook version 4. */
+export const alertmanager: Provider = {
+  name: 'alertmanager',
+  expects: '{"groupKey": "…", "alerts": [{"status": "firing" | "resolved", "labels": {…}}]}',
+  read: (body): CheckerEvent | undefined => {
+    const parsed = alertsSchema.safeParse(body);
+    return parsed.success ? readAlerts('Alertmanager', parsed.data.alerts) : undefined;
+  },
+};
 
 /** What Grafana, which sends the same form, calls the alert behind its test button (T26). */
 const TEST_ALERT = 'TestAlert';
 
-/** Prometheus Alertmanager, webhook version 4. One message tells of a whole group: one alert that fires is enough. */
-export const alertmanager: Provider = {
-  name: 'alertmanager',
-  read: (body): CheckerEvent | undefined => {
-    const parsed = bodySchema.safeParse(body);
-    if (!parsed.success) return undefined;
-    const { alerts } = parsed.data;
-    const firing = alerts.filter(({ status }) => status === 'firing');
-    const [first] = firing.length > 0 ? firing : alerts;
-    const monitor = first?.labels.instance ?? first?.labels.alertname ?? null;
-    const because = `Alertmanager: ${first?.labels.alertname ?? 'an alert'} on ${monitor ?? 'an unnamed target'} is ${first?.status}`;
-    if (alerts.every(({ labels }) => labels.alertname === TEST_ALERT))
-      return { event: 'test', monitor, because: `a test of the notification: ${because}` };
-    return { event: firing.length > 0 ? 'down' : 'up', monitor, because };
-  },
+/** One message tells of a whole group: one alert that fires is enough. */
+export const readAlerts = (sender: string, alerts: Alerts): CheckerEvent => {
+  const firing = alerts.filter(({ status }) => status === 'firing');
+  const told = firing.length > 0 ? firing : alerts;
+  const names = told.flatMap(({ labels, fingerprint }) =>
+    namesOf(labels.instance, labels.alertname, fingerprint),
+  );
+  const because = `${sender}: ${told.map(describe).join(', ')}`;
+  if (alerts.every(({ labels }) => labels.alertname === TEST_ALERT))
+    return { event: 'test', names, because: `a test of the notification: ${because}` };
+  return { event: firing.length > 0 ? 'down' : 'up', names, because };
 };
+
+const describe = ({ status, labels }: Alerts[number]): string =>
+  `${labels.alertname ?? 'an alert'} on ${labels.instance ?? 'an unnamed target'} is ${status}`;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CheckerEvent, Provider } from './provider.js';
+import { type CheckerEvent, namesOf, type Provider } from './provider.js';
 
 const bodySchema = z.strictObject({
   event: z.enum(['down', 'up', 'test']).default('down'),
@@ -10,10 +10,12 @@ const bodySchema = z.strictObject({
 /** The documented form for everything else: no body, or `{event, monitor, reason}`, each optional. */
 export const generic: Provider = {
   name: 'generic',
+  expects: 'no body, or {"event": "down" | "up" | "test", "monitor": "…", "reason": "…"}',
   read: (body): CheckerEvent | undefined => {
     const parsed = bodySchema.safeParse(body ?? {});
     if (!parsed.success) return undefined;
     const { event, monitor, reason } = parsed.data;
-    return { event, monitor, because: reason || `${monitor ?? 'a webhook'} says ${event}` };
+    const because = reason || `${monitor ?? 'a webhook'} says ${event}`;
+    return { event, names: namesOf(monitor), because };
   },
 };

@@ -2,8 +2,8 @@
 export interface CheckerEvent {
   /** `test`: somebody pressed a button. `other`: not about whether the service answers, such as an expiring certificate. */
   event: 'down' | 'up' | 'test' | 'other';
-  /** Which of its monitors, as people know it; null when it does not say. */
-  monitor: string | null;
+  /** What its monitor is called, the best-known name first: any of them may stand in WEBHOOK_MONITORS. */
+  names: readonly string[];
   /** In one line, for the operation's reason or for the answer that it was ignored. */
   because: string;
 }
@@ -11,6 +11,12 @@ export interface CheckerEvent {
 export interface Provider {
   /** As in `POST /webhooks/{provider}`. */
   name: string;
+  /** What its body looks like, for the one who sent something else. */
+  expects: string;
   /** The event in a body of this checker; undefined when it is not one. */
   read(body: unknown): CheckerEvent | undefined;
 }
+
+/** The names that there are, as text. */
+export const namesOf = (...names: (string | number | null | undefined)[]): string[] =>
+  names.map((name) => String(name ?? '')).filter((name) => name !== '');

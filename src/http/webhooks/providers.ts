@@ -1,18 +1,33 @@
 import { Refused } from '../../pure/errors.js';
 import { alertmanager } from './alertmanager.js';
+import { betterStack } from './better-stack.js';
+import { gatus } from './gatus.js';
 import { generic } from './generic.js';
+import { grafana } from './grafana.js';
+import { healthchecks } from './healthchecks.js';
+import { pingdom } from './pingdom.js';
 import type { CheckerEvent, Provider } from './provider.js';
 import { uptimeKuma } from './uptime-kuma.js';
 import { uptimeRobot } from './uptimerobot.js';
 
-/** Every checker whose messages are understood. */
-export const PROVIDERS: readonly Provider[] = [generic, uptimeKuma, uptimeRobot, alertmanager];
+/** Every checker whose messages are understood. Grafana's are Alertmanager's and more, so it is asked first. */
+export const PROVIDERS: readonly Provider[] = [
+  generic,
+  uptimeKuma,
+  uptimeRobot,
+  betterStack,
+  healthchecks,
+  grafana,
+  alertmanager,
+  pingdom,
+  gatus,
+];
 
 /** @throws Refused `invalid-request` when the body is none of this checker's */
 export const readEvent = (provider: Provider, body: unknown): CheckerEvent => {
   const event = provider.read(body);
-  if (event === undefined) throw notUnderstood(`is not one that ${provider.name} sends`);
-  return event;
+  if (event !== undefined) return event;
+  throw notUnderstood(`is not one that ${provider.name} sends`, `send ${provider.expects}`);
 };
 
 /** The event in a body of whichever checker. @throws Refused `forbidden` for an operator's options, `invalid-request` */
@@ -22,7 +37,11 @@ export const recognise = (body: unknown): CheckerEvent => {
     const event = provider.read(body);
     if (event !== undefined) return event;
   }
-  throw notUnderstood('is of no checker that is known');
+  const names = PROVIDERS.map(({ name }) => name).join(', ');
+  throw notUnderstood(
+    'is of no checker that is known',
+    `send ${generic.expects}, or what one of these sends: ${names}`,
+  );
 };
 
 /** What can lose data, or asks for another operation, needs a person's key. */
@@ -35,9 +54,5 @@ const refuseOptions = (body: unknown): void => {
   });
 };
 
-const notUnderstood = (why: string): Refused =>
-  new Refused(
-    'invalid-request',
-    `the body ${why}`,
-    `send no body, {"event": "down", "monitor": "…"}, or what one of ${PROVIDERS.map(({ name }) => name).join(', ')} sends`,
-  );
+const notUnderstood = (why: string, remedy: string): Refused =>
+  new Refused('invalid-request', `the body ${why}`, remedy);

@@ -1,11 +1,15 @@
 import { z } from 'zod';
-import type { CheckerEvent, Provider } from './provider.js';
+import { type CheckerEvent, namesOf, type Provider } from './provider.js';
 
 const bodySchema = z.looseObject({
   /** Null for its test button and for expiring certificates and domains (T26). */
   heartbeat: z.looseObject({ status: z.number() }).nullable(),
   monitor: z
-    .looseObject({ name: z.string().optional(), id: z.number().optional() })
+    .looseObject({
+      name: z.string().optional(),
+      id: z.number().optional(),
+      url: z.string().nullish(),
+    })
     .nullish()
     .transform((monitor) => monitor ?? null),
   msg: z.string().nullish(),
@@ -16,16 +20,17 @@ const EVENTS: Record<number, CheckerEvent['event']> = { 0: 'down', 1: 'up' };
 /** Uptime Kuma, "Webhook" notification with the preset JSON body. */
 export const uptimeKuma: Provider = {
   name: 'uptime-kuma',
+  expects: '{"heartbeat": {"status": 0} or null, "monitor": {"name": "…"} or null, "msg": "…"}',
   read: (body): CheckerEvent | undefined => {
     const parsed = bodySchema.safeParse(body);
     if (!parsed.success) return undefined;
-    const { heartbeat, msg } = parsed.data;
-    const monitor = parsed.data.monitor?.name ?? null;
+    const { heartbeat, monitor, msg } = parsed.data;
+    const names = namesOf(monitor?.name, monitor?.url, monitor?.id);
     const says = `Uptime Kuma: ${msg ?? 'no message'}`;
     if (heartbeat !== null)
-      return { event: EVENTS[heartbeat.status] ?? 'other', monitor, because: says };
+      return { event: EVENTS[heartbeat.status] ?? 'other', names, because: says };
     return monitor === null
-      ? { event: 'test', monitor, because: `a test of the notification: ${says}` }
-      : { event: 'other', monitor, because: `not about an outage: ${says}` };
+      ? { event: 'test', names, because: `a test of the notification: ${says}` }
+      : { event: 'other', names, because: `not about an outage: ${says}` };
   },
 };

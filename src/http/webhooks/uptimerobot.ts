@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CheckerEvent, Provider } from './provider.js';
+import { type CheckerEvent, namesOf, type Provider } from './provider.js';
 
 const text = z.union([z.string(), z.number()]).transform(String);
 
@@ -17,13 +17,14 @@ const EVENTS: Record<string, CheckerEvent['event']> = { 1: 'down', 2: 'up' };
 /** UptimeRobot, webhook with "Send as JSON". */
 export const uptimeRobot: Provider = {
   name: 'uptimerobot',
+  expects: '{"alertType": 1, "monitorFriendlyName": "…", "monitorURL": "…", "monitorID": …}',
   read: (body): CheckerEvent | undefined => {
     const parsed = bodySchema.safeParse(body);
     if (!parsed.success) return undefined;
     const { alertType, monitorID, monitorFriendlyName, monitorURL, alertDetails } = parsed.data;
     return {
       event: EVENTS[alertType] ?? 'other',
-      monitor: monitorFriendlyName ?? monitorURL ?? monitorID ?? null,
+      names: namesOf(monitorFriendlyName, monitorURL, monitorID),
       because: `UptimeRobot: alert type ${alertType}${alertDetails === undefined ? '' : `, ${alertDetails}`}`,
     };
   },

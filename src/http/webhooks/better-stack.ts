@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { type CheckerEvent, namesOf, type Provider } from './provider.js';
+
+const reference = z.looseObject({ data: z.looseObject({ id: z.string() }).nullish() }).nullish();
+
+const bodySchema = z.looseObject({
+  event: z.string(),
+  data: z.looseObject({
+    /** It also tells of changed monitors and of who is on call. */
+    type: z.string(),
+    attributes: z.looseObject({
+      name: z.string().nullish(),
+      url: z.string().nullish(),
+      cause: z.string().nullish(),
+    }),
+    relationships: z.looseObject({ monitor: reference, heartbeat: reference }).nullish(),
+  }),
+});
+
+/** "acknowledged" is a person who has seen it, not a check. */
+const EVENTS: Record<string, CheckerEvent['event']> = { started: 'down', resolved: 'up' };
+
+/** It opens incidents for these as well, long before anything is down. */
+const EXPIRY = /\b(ssl|tls|certificate|domain)\b.*\bexpir/i;
+
+/** Better Stack Uptime, outgoing webhook for incidents. */
+export const betterStack: Provider = {
+  name: 'better-stack',
+  expects:
+    '{"event": "started" | "acknowledged" | "resolved", "data": {"type": "incident", "attributes": {"name": "…", "url": "…", "cause": "…"}}}',
+  read: (body): CheckerEvent | undefined => {
+    const parsed = bodySchema.safeParse(body);
+    if (!parsed.success) return undefined;
+    const { event, data } = parsed.data;
+    const { name, url, cause } = data.attributes;
+    const { monitor, heartbeat } = data.relationships ?? {};
+    const isOutage = data.type === 'incident' && !EXPIRY.test(cause ?? '');
+    return {
+      event: (isOutage && EVENTS[event]) || 'other',
+      names: namesOf(name, url, monitor?.data?.id, heartbeat?.data?.id),
+      because: `Better Stack: ${data.type} of ${name ?? url ?? 'an unnamed monitor'} ${event}${cause ? `, ${cause}` : ''}`,
+    };
+  },
+};

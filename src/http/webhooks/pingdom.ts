@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { type CheckerEvent, namesOf, type Provider } from './provider.js';
+
+const bodySchema = z.looseObject({
+  check_id: z.number(),
+  check_name: z.string(),
+  current_state: z.string(),
+  check_params: z.looseObject({ full_url: z.string().nullish() }).nullish(),
+  description: z.string().nullish(),
+});
+
+/** Transaction checks say SUCCESS and FAILING: they try one way through the app, and say little about all of it. */
+const EVENTS: Record<string, CheckerEvent['event']> = { DOWN: 'down', UP: 'up' };
+
+/** Pingdom, "state change webhook". */
+export const pingdom: Provider = {
+  name: 'pingdom',
+  expects: '{"check_id": …, "check_name": "…", "current_state": "DOWN" | "UP"}',
+  read: (body): CheckerEvent | undefined => {
+    const parsed = bodySchema.safeParse(body);
+    if (!parsed.success) return undefined;
+    const { check_id, check_name, current_state, check_params, description } = parsed.data;
+    return {
+      event: EVENTS[current_state] ?? 'other',
+      names: namesOf(check_name, check_params?.full_url, check_id),
+      because: `Pingdom: ${check_name} is ${current_state}${description ? `, ${description}` : ''}`,
+    };
+  },
+};
