@@ -67,7 +67,8 @@ const ASK_FOR_KEY = { 'WWW-Authenticate': 'Bearer realm="coldspare"' };
 /** What changes something leaves a line. Never headers, bodies or the query: keys may stand in them. */
 const logRequest = (c: HttpContext, node: Node, ms: number): void => {
   const { method, path } = c.req;
-  if (method === 'GET' || method === 'HEAD') return;
+  const isReading = method === 'GET' || method === 'HEAD';
+  if (isReading && c.get('door') !== 'webhook') return;
   const data = { method, path: path.slice(0, 200), status: c.res.status, ms: Math.round(ms) };
   node.log.info({ ...data, who: c.get('door') ?? 'nobody' }, 'request');
 };

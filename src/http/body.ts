@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { ColdspareError, Refused } from '../pure/errors.js';
 import type { HttpContext } from './route.js';
 
-/** Bytes. Enough for every command and every checker's message. */
+/** Bytes. Enough for every command. */
 const SMALL = 64 * 1024;
 
 /** Milliseconds for a small body to arrive as a whole. */
@@ -13,7 +13,7 @@ const PATIENCE = 15_000;
 const STALL = 60_000;
 
 /** The body as JSON; undefined when there is none. @throws Refused `invalid-request`, `too-large` */
-export const readJson = async (c: HttpContext, limit = SMALL): Promise<unknown> => {
+const readJson = async (c: HttpContext, limit = SMALL): Promise<unknown> => {
   const bytes = await readBytes(c, limit);
   if (bytes.length === 0) return undefined;
   const type = c.req.header('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? '';
@@ -24,6 +24,11 @@ export const readJson = async (c: HttpContext, limit = SMALL): Promise<unknown> 
       type === '' ? 'no Content-Type' : type,
     );
   }
+  return decodeJson(bytes);
+};
+
+/** @throws Refused `invalid-request` */
+export const decodeJson = (bytes: Uint8Array): unknown => {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
@@ -86,8 +91,8 @@ const readNext = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
 const torn = (why: string, cause?: unknown): ColdspareError =>
   new ColdspareError('upload-torn', `the body broke off: ${why}`, 'send it again', { cause });
 
-/** Counted while it is read: nobody's Content-Length is believed. */
-const readBytes = async (c: HttpContext, limit: number): Promise<Buffer> => {
+/** The whole body, counted while it is read: nobody's Content-Length is believed. @throws Refused `too-large` */
+export const readBytes = async (c: HttpContext, limit: number): Promise<Buffer> => {
   const { body } = c.req.raw;
   if (body === null) return Buffer.alloc(0);
   const reader = body.getReader();

@@ -11,7 +11,7 @@ import {
   pingdom,
   robot,
 } from '../support/checkers.js';
-import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
+import { DUMP, manifestOf, type Service, startService, TOKENS } from '../support/http.js';
 
 let standby: Service;
 beforeEach(async () => {
@@ -191,6 +191,135 @@ test('an unknown checker is not found, and those there are are named', async () 
     code: 'not-found',
     value: 'nagios',
     remedy: expect.stringContaining('/webhooks/uptime-kuma'),
+  });
+});
+
+/** As axios sends Uptime Kuma's form. */
+const multipart = (message: object) => ({
+  headers: { 'Content-Type': 'multipart/form-data; boundary=--------------------------058' },
+  body: `----------------------------058\r\nContent-Disposition: form-data; name="data"\r\n\r\n${JSON.stringify(message)}\r\n----------------------------058--\r\n`,
+});
+const query = (fields: Record<string, string>) => `?${new URLSearchParams(fields)}`;
+const kumaQuery = (status: number) => {
+  const { heartbeat, monitor, msg } = kuma(status);
+  return query({ msg, heartbeat: JSON.stringify(heartbeat), monitor: JSON.stringify(monitor) });
+};
+
+test.each([
+  ['POST', '/webhooks/uptime-kuma', multipart(kuma(0))],
+  ['POST', '/promote', multipart(kuma(0))],
+  ['GET', `/webhooks/uptime-kuma${kumaQuery(0)}`, {}],
+  ['GET', `/webhooks/healthchecks${query(healthchecks('down'))}`, {}],
+  [
+    'POST',
+    '/webhooks/healthchecks',
+    {
+      body: `${new URLSearchParams(healthchecks('down'))}`,
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    },
+  ],
+])('%s %s says down without JSON, and a promote begins', async (method, path, asked) => {
+  await giveBackup();
+  const { status, body: record } = await standby.ask(method, path, { door, ...asked });
+  expect(status).toBe(202);
+  expect(record.reason).toMatch(/coffee shop/);
+  expect((await standby.node.runner.wait(record.id, 10_000))?.state).toBe('done');
+});
+
+test.each([
+  ['POST', '/webhooks/uptime-kuma', multipart(kuma(1))],
+  ['POST', '/webhooks/uptime-kuma', multipart({ heartbeat: null, monitor: null, msg: 'Testing' })],
+  ['GET', `/webhooks/uptime-kuma${kumaQuery(1)}`, {}],
+  ['GET', `/webhooks/uptime-kuma${query({ msg: 'coffee shop Testing' })}`, {}],
+  ['GET', `/webhooks/healthchecks${query(healthchecks('up'))}`, {}],
+  ['GET', `/webhooks/healthchecks${query(healthchecks('down', 'TEST'))}`, {}],
+])('%s %s says something else without JSON, and is ignored', async (method, path, asked) => {
+  await giveBackup();
+  const { status, body } = await standby.ask(method, path, { door, ...asked });
+  expect(status).toBe(200);
+  expect(body).toEqual({ ignored: true, because: expect.stringMatching(/.+/) });
+  expect(standby.node.runner.list()).toEqual([]);
+});
+
+test.each([
+  ['GET', '/webhooks/generic', {}],
+  ['GET', `/webhooks/generic${query({ event: 'down' })}`, {}],
+  ['GET', '/webhooks/uptime-kuma', {}],
+  ['GET', `/webhooks/uptime-kuma${query({ msg: 'Down', heartbeat: '{"status":0' })}`, {}],
+  ['GET', '/webhooks/healthchecks', {}],
+  ['POST', '/webhooks/uptime-kuma', multipart({ hello: 'world' })],
+  ['POST', '/webhooks/uptime-kuma', { ...multipart(kuma(0)), body: 'torn' }],
+  ['POST', '/webhooks/pingdom', { body: '{"check_id": 4711' }],
+])('%s %s is refused when it is no message of that checker', async (method, path, asked) => {
+  await giveBackup();
+  const { status, headers, body } = await standby.ask(method, path, { door, ...asked });
+  expect(status).toBe(400);
+  expect(headers.get('content-type')).toBe('application/problem+json');
+  expect(body).toMatchObject({ code: 'invalid-request', remedy: expect.stringMatching(/.+/) });
+  expect(standby.node.runner.list()).toEqual([]);
+});
+
+test('a HEAD, with which a browser or a chat looks at a link, begins nothing', async () => {
+  await giveBackup();
+  const { status } = await standby.ask('HEAD', `/webhooks/uptime-kuma${kumaQuery(0)}`, { door });
+  expect(status).toBe(405);
+  expect(standby.node.runner.list()).toEqual([]);
+});
+
+test('a group of a thousand alerts is not too large', async () => {
+  const many = Array.from({ length: 1_000 }, (_, index) => alert('resolved', `target ${index}`));
+  const asked = { door, body: alertmanager(...many) };
+  const { status, body } = await standby.ask('POST', '/webhooks/alertmanager', asked);
+  expect(status).toBe(200);
+  expect(body.because).toMatch(/target 2 is resolved and 997 more$/);
+});
+
+describe('Pingdom, whose key stands in the URL because it sends no headers', () => {
+  const path = `/webhooks/pingdom?token=${TOKENS.webhook}`;
+  const spread = () =>
+    JSON.stringify([standby.logged, standby.announced, standby.node.runner.list()]);
+
+  test('starts a promote, and the key is in no log and no operation', async () => {
+    await giveBackup();
+    const body = new TextEncoder().encode(JSON.stringify(pingdom('DOWN')));
+    const { status, body: record } = await standby.ask('POST', path, { body });
+    expect(status).toBe(202);
+    await standby.node.runner.wait(record.id, 10_000);
+    expect(JSON.stringify(record)).not.toContain(TOKENS.webhook);
+    expect(spread()).not.toContain(TOKENS.webhook);
+  });
+
+  test.each([
+    ['POST', path, '{"check_id": 4711', 400],
+    ['POST', path, '{}', 400],
+    ['GET', path, undefined, 400],
+    ['DELETE', path, undefined, 405],
+    ['POST', path.replace('pingdom', 'nagios'), '{}', 404],
+    ['POST', path.replace('/webhooks/', '/hooks/'), '{}', 404],
+    ['POST', `${path}x`, '{}', 401],
+    ['POST', '/webhooks/pingdom?token=', '{}', 401],
+    ['POST', `/backups?token=${TOKENS.webhook}`, '{}', 401],
+  ])(
+    '%s %s is refused, and the key is in no log and no error',
+    async (method, url, body, expected) => {
+      const reply = await standby.ask(method, url, body === undefined ? {} : { body });
+      expect(reply.status).toBe(expected);
+      expect(JSON.stringify([reply.body, [...reply.headers]])).not.toContain(TOKENS.webhook);
+      expect(spread()).not.toContain(TOKENS.webhook);
+    },
+  );
+});
+
+test('a GET that is a message leaves a line in the log like any other, without its query', async () => {
+  await standby.ask('GET', `/webhooks/healthchecks${query(healthchecks('up'))}`, { door });
+  expect(standby.logged).toContainEqual({
+    level: 'info',
+    message: 'request',
+    data: expect.objectContaining({
+      method: 'GET',
+      path: '/webhooks/healthchecks',
+      who: 'webhook',
+    }),
   });
 });
 

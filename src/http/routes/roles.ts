@@ -6,10 +6,11 @@ import {
   type PromoteCommand,
   promoteCommandSchema,
 } from '../../pure/commands.js';
-import { parseWith, readCommand, readJson } from '../body.js';
+import { readCommand } from '../body.js';
 import { idempotencyKey } from '../headers.js';
 import { followOperation } from '../long-operation.js';
 import { type HttpContext, type Route, sourceOf } from '../route.js';
+import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
 import { recognise } from '../webhooks/providers.js';
 
@@ -20,9 +21,9 @@ export const roleRoutes: Route[] = [
     path: '/promote',
     doors: ['admin', 'webhook'],
     handle: async (c, node) => {
-      const body = await readJson(c);
-      if (c.get('door') === 'webhook') return promoteByWebhook(c, node, recognise(body));
-      return promoteByOperator(c, node, parseWith(promoteCommandSchema, body ?? {}, 'the body'));
+      if (c.get('door') === 'webhook')
+        return promoteByWebhook(c, node, recognise(await readMessage(c)));
+      return promoteByOperator(c, node, await readCommand(c, promoteCommandSchema));
     },
   },
   {

@@ -1,22 +1,37 @@
+import type { Node } from '../../operations/node.js';
 import { Refused } from '../../pure/errors.js';
-import { readJson } from '../body.js';
-import type { Route } from '../route.js';
+import type { HttpContext, Route } from '../route.js';
+import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
 import { PROVIDERS, readEvent } from '../webhooks/providers.js';
 
+const path = '/webhooks/:provider';
+
+const receive = async (c: HttpContext, node: Node): Promise<Response> => {
+  const name = c.req.param('provider') ?? '';
+  const provider = PROVIDERS.find((candidate) => candidate.name === name);
+  if (provider === undefined) throw unknownProvider(name);
+  return promoteByWebhook(c, node, readEvent(provider, await readMessage(c)));
+};
+
 export const webhookRoutes: Route[] = [
+  { method: 'POST', path, doors: ['webhook'], handle: receive },
   {
-    method: 'POST',
-    path: '/webhooks/:provider',
+    method: 'GET',
+    path,
     doors: ['webhook'],
     handle: async (c, node) => {
-      const name = c.req.param('provider') ?? '';
-      const provider = PROVIDERS.find((candidate) => candidate.name === name);
-      if (provider === undefined) throw unknownProvider(name);
-      return promoteByWebhook(c, node, readEvent(provider, await readJson(c)));
+      // A HEAD comes to every GET's route. It must not begin anything.
+      if (c.req.method === 'HEAD') throw noHead();
+      return receive(c, node);
     },
   },
 ];
+
+const noHead = (): Refused =>
+  new Refused('method-not-allowed', 'a checker does not say HEAD', 'use POST or GET', {
+    value: 'HEAD',
+  });
 
 const unknownProvider = (name: string): Refused =>
   new Refused(

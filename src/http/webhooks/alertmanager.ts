@@ -26,6 +26,9 @@ export const alertmanager: Provider = {
 /** What Grafana, which sends the same form, calls the alert behind its test button (T26). */
 const TEST_ALERT = 'TestAlert';
 
+/** Alerts that are named where there may be hundreds. */
+const SHOWN = 3;
+
 /** One message tells of a whole group: one alert that fires is enough. */
 export const readAlerts = (sender: string, alerts: Alerts): CheckerEvent => {
   const firing = alerts.filter(({ status }) => status === 'firing');
@@ -33,7 +36,8 @@ export const readAlerts = (sender: string, alerts: Alerts): CheckerEvent => {
   const names = told.flatMap(({ labels, fingerprint }) =>
     namesOf(labels.instance, labels.alertname, fingerprint),
   );
-  const because = `${sender}: ${told.map(describe).join(', ')}`;
+  const more = told.length > SHOWN ? ` and ${told.length - SHOWN} more` : '';
+  const because = `${sender}: ${told.slice(0, SHOWN).map(describe).join(', ')}${more}`;
   if (alerts.every(({ labels }) => labels.alertname === TEST_ALERT))
     return { event: 'test', names, because: `a test of the notification: ${because}` };
   return { event: firing.length > 0 ? 'down' : 'up', names, because };

@@ -8,6 +8,9 @@ export interface CheckerEvent {
   because: string;
 }
 
+/** What a form or a query says. */
+export type Fields = Readonly<Record<string, string>>;
+
 export interface Provider {
   /** As in `POST /webhooks/{provider}`. */
   name: string;
@@ -15,6 +18,8 @@ export interface Provider {
   expects: string;
   /** The event in a body of this checker; undefined when it is not one. */
   read(body: unknown): CheckerEvent | undefined;
+  /** The same for one that also sends forms, or its message in the query of a GET. */
+  readFields?(fields: Fields): CheckerEvent | undefined;
 }
 
 /** The names that there are, as text. */

@@ -1,4 +1,5 @@
 import { Refused } from '../../pure/errors.js';
+import type { Message } from '../webhook-message.js';
 import { alertmanager } from './alertmanager.js';
 import { betterStack } from './better-stack.js';
 import { gatus } from './gatus.js';
@@ -24,17 +25,17 @@ export const PROVIDERS: readonly Provider[] = [
 ];
 
 /** @throws Refused `invalid-request` when the body is none of this checker's */
-export const readEvent = (provider: Provider, body: unknown): CheckerEvent => {
-  const event = provider.read(body);
+export const readEvent = (provider: Provider, message: Message): CheckerEvent => {
+  const event = eventIn(provider, message);
   if (event !== undefined) return event;
   throw notUnderstood(`is not one that ${provider.name} sends`, `send ${provider.expects}`);
 };
 
-/** The event in a body of whichever checker. @throws Refused `forbidden` for an operator's options, `invalid-request` */
-export const recognise = (body: unknown): CheckerEvent => {
-  refuseOptions(body);
+/** The event in a message of whichever checker. @throws Refused `forbidden` for an operator's options, `invalid-request` */
+export const recognise = (message: Message): CheckerEvent => {
+  refuseOptions(message.fields ?? message.json);
   for (const provider of PROVIDERS) {
-    const event = provider.read(body);
+    const event = eventIn(provider, message);
     if (event !== undefined) return event;
   }
   const names = PROVIDERS.map(({ name }) => name).join(', ');
@@ -43,6 +44,9 @@ export const recognise = (body: unknown): CheckerEvent => {
     `send ${generic.expects}, or what one of these sends: ${names}`,
   );
 };
+
+const eventIn = (provider: Provider, { fields, json }: Message): CheckerEvent | undefined =>
+  fields === undefined ? provider.read(json) : provider.readFields?.(fields);
 
 /** What can lose data, or asks for another operation, needs a person's key. */
 const refuseOptions = (body: unknown): void => {
