@@ -34,6 +34,14 @@ const token = z
   .min(32, 'must have at least 32 characters; make one with: openssl rand -hex 32')
   .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
 
+/** 24 to 64 bytes, as Standard Webhooks has it. */
+const signingSecret = z
+  .string()
+  .regex(
+    /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/,
+    'must be whsec_ and 24 to 64 bytes in base64; make one with: echo "whsec_$(openssl rand -base64 32)"',
+  );
+
 const urlList = z.string().transform((text, context) => {
   const urls = text.split(/[\s,]+/).filter((url) => url !== '');
   for (const url of urls) {
@@ -122,6 +130,7 @@ export const environmentSchema = z.object({
   ADMIN_TOKEN: token,
   WEBHOOK_TOKEN: token,
   WEBHOOK_MONITORS: nameList.prefault(''),
+  WEBHOOK_SIGNING_SECRET: signingSecret.optional(),
   PEER_SSH: z
     .string()
     .regex(/^[^@\s]+@[^@\s:]+(:\d+)?$/, 'must be user@host or user@host:port')
@@ -148,6 +157,7 @@ export const SECRETS: readonly string[] = [
   'PEER_TOKEN',
   'ADMIN_TOKEN',
   'WEBHOOK_TOKEN',
+  'WEBHOOK_SIGNING_SECRET',
   'DB_PASSWORD',
   'NOTIFY_URLS',
 ];

@@ -88,5 +88,6 @@ const settingsOf = (config: Config): Settings => ({
   appStartTimeout: config.APP_START_TIMEOUT,
   appRestartAfter: config.APP_RESTART_AFTER,
   webhookMonitors: config.WEBHOOK_MONITORS,
+  webhookSigningSecret: config.WEBHOOK_SIGNING_SECRET,
   heartbeatFile: config.WATCHDOG_TIMEOUT > 0 ? heartbeatFile(config) : undefined,
 });

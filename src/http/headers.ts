@@ -13,12 +13,15 @@ export const preferredWait = (c: HttpContext): number | undefined => {
 };
 
 /** @throws Refused `invalid-request` */
-export const idempotencyKey = (c: HttpContext): { idempotencyKey?: string } => {
-  const key = c.req.header('Idempotency-Key');
+export const idempotencyKey = (
+  c: HttpContext,
+  header = 'Idempotency-Key',
+): { idempotencyKey?: string } => {
+  const key = c.req.header(header);
   if (key === undefined) return {};
   if (/^[\x21-\x7e]{1,255}$/.test(key)) return { idempotencyKey: key };
   throw invalid(
-    'Idempotency-Key must be 1 to 255 visible ASCII characters',
+    `${header} must be 1 to 255 visible ASCII characters`,
     'send something like a UUID',
     key.slice(0, 300),
   );

@@ -1,5 +1,7 @@
+import type { Node } from '../operations/node.js';
 import { decodeJson, invalid, readBytes } from './body.js';
 import type { HttpContext } from './route.js';
+import { checkSignature } from './webhook-signature.js';
 import type { Fields } from './webhooks/provider.js';
 
 /** Bytes. Alertmanager and Grafana tell of a whole group at once, and in an outage much fires. */
@@ -7,27 +9,28 @@ const LARGEST = 1024 * 1024;
 
 /** What a checker sent. */
 export interface Message {
-  /** The body as it came in: signatures cover it. */
-  bytes: Buffer;
   /** The fields of a form or of a GET's query, which say the same as JSON would. */
   fields?: Fields;
   /** Undefined when there is no body. */
   json?: unknown;
 }
 
-/** @throws Refused `invalid-request`, `too-large` */
-export const readMessage = async (c: HttpContext): Promise<Message> => {
-  if (c.req.method === 'GET') {
+/** @throws ColdspareError `unauthorized` without a signature that is asked for, `invalid-request`, `too-large` */
+export const readMessage = async (c: HttpContext, node: Node): Promise<Message> => {
+  const bytes = c.req.method === 'GET' ? undefined : await readBytes(c, LARGEST);
+  const secret = node.settings.webhookSigningSecret;
+  if (secret !== undefined)
+    checkSignature({ header: (name) => c.req.header(name), bytes }, secret, node.clock.now());
+  if (bytes === undefined) {
     // The key is no part of the message.
     const { token: _key, ...fields } = c.req.query();
-    return { bytes: Buffer.alloc(0), fields };
+    return { fields };
   }
-  const bytes = await readBytes(c, LARGEST);
-  if (bytes.length === 0) return { bytes };
+  if (bytes.length === 0) return {};
   const type = c.req.header('Content-Type') ?? '';
-  if (FORM.test(type)) return { bytes, fields: await decodeForm(bytes, type) };
+  if (FORM.test(type)) return { fields: await decodeForm(bytes, type) };
   // Not every checker declares what it sends, and in some nobody can set a header.
-  return { bytes, json: decodeJson(bytes) };
+  return { json: decodeJson(bytes) };
 };
 
 const FORM = /^(multipart\/form-data|application\/x-www-form-urlencoded)\b/i;

@@ -27,7 +27,9 @@ export const promoteByWebhook = async (
   }
   try {
     const command = { force: false, planned: false, dryRun: false, reason: because.slice(0, 500) };
-    const asker = { source: 'webhook' as const, ...idempotencyKey(c) };
+    // The id is signed and the same in each delivery; whoever plays a message again could add another key.
+    const key = { ...idempotencyKey(c), ...idempotencyKey(c, 'webhook-id') };
+    const asker = { source: 'webhook' as const, ...key };
     const record = await requestPromote(node, command, asker);
     return c.json(record, 202, { Location: `/operations/${record.id}` });
   } catch (error) {

@@ -41,6 +41,8 @@ export interface Settings {
   appRestartAfter: number;
   /** The monitors whose word counts, by name, id or URL; none: all of them. */
   webhookMonitors: readonly string[];
+  /** With one, every webhook has to be signed. */
+  webhookSigningSecret: string | undefined;
   /** Changed at every round of the guard; undefined without a watchdog. */
   heartbeatFile: string | undefined;
 }

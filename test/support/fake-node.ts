@@ -217,6 +217,7 @@ const SETTINGS: Settings = {
   appStartTimeout: 1_000,
   appRestartAfter: 1_000,
   webhookMonitors: [],
+  webhookSigningSecret: undefined,
   heartbeatFile: undefined,
 };
 

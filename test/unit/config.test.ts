@@ -42,6 +42,7 @@ describe('.env.example', () => {
       'WITNESS_URL',
       'NOTIFY_URLS',
       'WEBHOOK_MONITORS',
+      'WEBHOOK_SIGNING_SECRET',
     ];
     const differing = Object.keys(defaults).filter(
       (name) =>
@@ -79,6 +80,12 @@ describe('a bad environment stops the start and names the variable (H23)', () =>
   test('a token that is too short is refused without being shown', () => {
     const message = complaint({ ...asWritten, ADMIN_TOKEN: 'hunter2' });
     expect(message).toContain('ADMIN_TOKEN=(secret): must have at least 32 characters');
+    expect(message).not.toContain('hunter2');
+  });
+
+  test('a signing secret that is no such thing is refused without being shown', () => {
+    const message = complaint({ ...asWritten, WEBHOOK_SIGNING_SECRET: 'whsec_hunter2' });
+    expect(message).toContain('WEBHOOK_SIGNING_SECRET=(secret): must be whsec_ and');
     expect(message).not.toContain('hunter2');
   });
 

@@ -22,7 +22,7 @@ export const roleRoutes: Route[] = [
     doors: ['admin', 'webhook'],
     handle: async (c, node) => {
       if (c.get('door') === 'webhook')
-        return promoteByWebhook(c, node, recognise(await readMessage(c)));
+        return promoteByWebhook(c, node, recognise(await readMessage(c, node)));
       return promoteByOperator(c, node, await readCommand(c, promoteCommandSchema));
     },
   },

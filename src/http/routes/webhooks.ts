@@ -11,7 +11,7 @@ const receive = async (c: HttpContext, node: Node): Promise<Response> => {
   const name = c.req.param('provider') ?? '';
   const provider = PROVIDERS.find((candidate) => candidate.name === name);
   if (provider === undefined) throw unknownProvider(name);
-  return promoteByWebhook(c, node, readEvent(provider, await readMessage(c)));
+  return promoteByWebhook(c, node, readEvent(provider, await readMessage(c, node)));
 };
 
 export const webhookRoutes: Route[] = [
