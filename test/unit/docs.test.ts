@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { PROVIDERS } from '../../src/http/webhooks/providers.js';
 import { DECISIONS } from '../../src/pure/verdict.js';
 
 const manual = readFileSync('wrangler-free-readme.md', 'utf8');
@@ -45,6 +46,38 @@ describe('the manual', () => {
         .map(([problem]) => problem)
         .sort(),
     ).toEqual([...new Set(problems)].sort());
+  });
+
+  test('says what to enter in every uptime checker', () => {
+    const listed = rowsOf(manual, 'checker').map(([name = '']) => name.replaceAll('`', ''));
+    expect(listed.sort()).toEqual(PROVIDERS.map(({ name }) => name).sort());
+  });
+
+  test.each([
+    [
+      'healthchecks',
+      /^\{"code": .*\}$/m,
+      { $CODE: '6f1b1a3e-2f6c-4b7e-9d52-0d9a4e0c7b11', $NAME_JSON: '"shop"', $STATUS: 'down' },
+    ],
+    [
+      'gatus',
+      /(?<=body: ')\{"alert": .*\}(?='$)/m,
+      {
+        '[ALERT_TRIGGERED_OR_RESOLVED]': 'TRIGGERED',
+        '[ENDPOINT_NAME]': 'shop',
+        '[ENDPOINT_GROUP]': '',
+        '[ENDPOINT_URL]': 'http://vcl2:3000/coffees',
+      },
+    ],
+    ['generic', /^\{"event": .*\}$/m, {}],
+  ])('has a body for %s that says down once it is filled in', (name, shape, placeholders) => {
+    const [template = ''] = shape.exec(manual) ?? [];
+    const filled = Object.entries(placeholders).reduce(
+      (text, [placeholder, value]) => text.replace(placeholder, value),
+      template,
+    );
+    const provider = PROVIDERS.find((candidate) => candidate.name === name);
+    expect(provider?.read(JSON.parse(filled))?.event).toBe('down');
   });
 
   test('lists every hazard with its test', () => {
