@@ -22,12 +22,12 @@ export const promoteByWebhook = async (
   }
   if (!isListed(node, names)) {
     node.log.info(said, 'a checker reports an outage of what WEBHOOK_MONITORS does not list');
-    const listed = names.length > 0 ? names.join(' or ') : 'a monitor without a name';
-    return ignored(c, `WEBHOOK_MONITORS does not list ${listed}: ${because}`);
+    const monitor = names.slice(0, 3).join(' or ') || 'a monitor without a name';
+    return ignored(c, `WEBHOOK_MONITORS does not list ${monitor}: ${because}`);
   }
   try {
     const command = { force: false, planned: false, dryRun: false, reason: because.slice(0, 500) };
-    // The id is signed and the same in each delivery; whoever plays a message again could add another key.
+    // The id is the same in each delivery, and signed with it: a message played again could bring any other key.
     const key = { ...idempotencyKey(c), ...idempotencyKey(c, 'webhook-id') };
     const asker = { source: 'webhook' as const, ...key };
     const record = await requestPromote(node, command, asker);
