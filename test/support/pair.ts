@@ -282,8 +282,9 @@ export const standsBy = (machine: Operated, timeout?: number): Promise<unknown> 
   eventually(
     `${machine.agent.name} is a standby with nothing to do`,
     async () => {
-      const { mode, operation } = await machine.agent.status();
-      return mode === 'standby' && operation === null;
+      const { mode, operation, problems } = await machine.agent.status();
+      // One that was superseded has its database to set aside, in an operation that is about to begin.
+      return mode === 'standby' && operation === null && !problems.includes('standing-down');
     },
     timeout,
   );

@@ -101,8 +101,9 @@ export const watchedPair = (options: () => PairOptions = () => ({})) => {
       const other = machine === first ? second : first;
       const { epoch } = await machine.agent.status();
       await eventually(`${other.agent.name} is a standby with nothing to do`, async () => {
-        const { mode, operation, epoch: theirs } = await other.agent.status();
-        return mode === 'standby' && operation === null && theirs === epoch;
+        const { mode, operation, epoch: theirs, problems } = await other.agent.status();
+        const isStandingDown = problems.includes('standing-down');
+        return mode === 'standby' && operation === null && theirs === epoch && !isStandingDown;
       });
       expect(await machine.entries()).toEqual(acknowledged);
       expect(await other.entries()).toBeUndefined();
