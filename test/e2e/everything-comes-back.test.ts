@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, type Pair, startPair } from '../support/pair.js';
+import { type Pair, standsBy, startPair } from '../support/pair.js';
 import { type Cluster, describePostgres } from '../support/postgres.js';
 
 /** A database with one of everything that a dump may stumble over, and a million rows. */
@@ -90,10 +90,7 @@ describePostgres('a million rows and one of everything', () => {
     await vcl3.write('during the outage');
     const during = await fingerprint(vcl3.database);
     await vcl2.mendApp();
-    await eventually('VCL2 is a cold standby', async () => {
-      const { mode, operation } = await vcl2.agent.status();
-      return mode === 'standby' && operation === null;
-    });
+    await standsBy(vcl2);
     expect((await vcl3.run('/demote')).body).toMatchObject({ state: 'done' });
     expect(await fingerprint(vcl2.database)).toBe(during);
     expect(during).not.toBe(before);

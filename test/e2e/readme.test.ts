@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, type Pair, startPair, TOKENS } from '../support/pair.js';
+import { type Pair, standsBy, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 
 const run = promisify(execFile);
@@ -51,12 +51,7 @@ describePostgres('the commands of the README, word for word', () => {
     await vcl3.write('an order during the outage');
 
     await vcl2.mendApp();
-    await eventually(
-      'VCL2 is a standby',
-      async () =>
-        (await vcl2.agent.status()).mode === 'standby' &&
-        (await vcl2.agent.status()).operation === null,
-    );
+    await standsBy(vcl2);
     expect(JSON.parse(await type(back))).toMatchObject({ kind: 'handover', state: 'done' });
     expect(await vcl2.entries()).toEqual([
       'SEED',
