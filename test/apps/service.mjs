@@ -6,10 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const [action, pidFile, program] = process.argv.slice(2);
 
+/** The number may be another process's by now; a dead one that nobody has reaped has no command line. */
 const isAlive = (pid) => {
   try {
-    process.kill(pid, 0);
-    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(pidFile);
   } catch {
     return false;
   }
@@ -20,7 +20,7 @@ if (action === 'start') {
   if (existsSync(`${pidFile}.broken`)) throw new Error('the app cannot be started on this machine');
   if (pid === undefined || !isAlive(pid)) {
     const log = openSync(`${pidFile}.log`, 'a');
-    const child = spawn(process.execPath, [program], {
+    const child = spawn(process.execPath, [program, pidFile], {
       detached: true,
       stdio: ['ignore', log, log],
     });

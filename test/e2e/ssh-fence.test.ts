@@ -120,7 +120,11 @@ describeSshd('VCL2 is reached over SSH when its agent is not', () => {
     const failover = await vcl3.do('/promote');
     await customers.stop();
     await watch.stop();
-    expect(await vcl3.entries()).toEqual([...everything, ...customers.acknowledged]);
+    // The last one may have been written, and its answer lost with the app.
+    const acknowledged = [...everything, ...customers.acknowledged];
+    const kept = (await vcl3.entries()) ?? [];
+    expect(kept.slice(0, acknowledged.length)).toEqual(acknowledged);
+    expect(kept.length - acknowledged.length).toBeLessThanOrEqual(1);
     expect(watch.bothServed).toEqual([]);
     expect(failover.result).toMatchObject({
       fenced: 'fenced-by-ssh',
@@ -139,7 +143,7 @@ describeSshd('VCL2 is reached over SSH when its agent is not', () => {
       id: rescued,
       epoch: 1,
       sequence: 2,
-      inventory: { rows: { 'public.entries': everything.length + customers.acknowledged.length } },
+      inventory: { rows: { 'public.entries': kept.length } },
     });
     const files = await readdir(join(vcl3.directory, 'backups'));
     expect(files.filter((file) => file.startsWith(rescued)).sort()).toEqual([
@@ -157,7 +161,7 @@ describeSshd('VCL2 is reached over SSH when its agent is not', () => {
     expect(await vcl3.write('on VCL3')).toBe(true);
     await vcl3.do('/demote');
     await serves(vcl2);
-    expect(await vcl2.entries()).toEqual([...everything, ...customers.acknowledged, 'on VCL3']);
+    expect(await vcl2.entries()).toEqual([...kept, 'on VCL3']);
     expect(await vcl2.write('again on VCL2')).toBe(true);
     expect((await databasesOf(vcl2)).filter((name) => name.includes('diverged'))).toEqual([]);
   });

@@ -208,7 +208,11 @@ const setClock: Trouble = (world) => {
 const rotBackup: Trouble = (world) => {
   const machine = anyOf(world);
   const directory = `/${machine.name}/backups`;
-  const dumps = machine.disk.list(directory).filter((name) => name.endsWith('.dump'));
+  const names = machine.disk.list(directory);
+  // Committed ones: before that, its digest would have found it out.
+  const dumps = names.filter(
+    (name) => name.endsWith('.dump') && names.includes(name.replace('.dump', '.json')),
+  );
   const [first, ...rest] = dumps;
   if (first === undefined) return;
   const name = world.random.pick([first, ...rest]);

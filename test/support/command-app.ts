@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from './postgres.js';
+import { runsAs } from './processes.js';
 
 const APP = `import { createServer } from 'node:http';
 createServer((_request, response) => response.end('ok')).listen(Number(process.argv[2]), '127.0.0.1');
@@ -30,13 +31,7 @@ export const createCommandApp = async (directory: string): Promise<CommandApp> =
     healthUrl: `http://127.0.0.1:${port}/`,
     pids,
     remove: async () => {
-      for (const pid of await pids()) {
-        try {
-          process.kill(pid, 'SIGKILL');
-        } catch {
-          // It had ended, as it should.
-        }
-      }
+      for (const pid of await pids()) if (runsAs(pid, file)) process.kill(pid, 'SIGKILL');
     },
   };
 };

@@ -9,6 +9,7 @@ import { Link, type Way } from './link.js';
 import { Operated } from './operated.js';
 import { type Cluster, createCluster } from './postgres.js';
 import { PROGRAMS } from './postgres-tools.js';
+import { runsAs } from './processes.js';
 import { TOKENS } from './tokens.js';
 
 export { eventually, TOKENS };
@@ -149,7 +150,8 @@ export class Machine extends Operated {
   /** None while the pid file is being written: 0 would be the process group of the tests. */
   #appPid(): number | undefined {
     if (!existsSync(this.#pidFile)) return undefined;
-    return Number(readFileSync(this.#pidFile, 'utf8')) || undefined;
+    const pid = Number(readFileSync(this.#pidFile, 'utf8'));
+    return runsAs(pid, this.#pidFile) ? pid : undefined;
   }
 
   /** The next time an agent of this machine comes to these steps, it breaks there. */

@@ -12,6 +12,7 @@ import {
   PROGRAMS,
   runAsPostgres,
 } from './postgres-tools.js';
+import { runsAs } from './processes.js';
 
 /** `describe` for tests that need an installed PostgreSQL; skipped with the reason in its name, but never in CI. */
 export const describePostgres = (name: string, tests: () => void): void => {
@@ -74,9 +75,15 @@ fsync = off
   const stop = async (mode: string) => {
     await runAsPostgres(`${PROGRAMS}/pg_ctl -D ${data} -m ${mode} -w stop`).catch(() => {});
   };
+  /** Undefined when it does not run, whatever file it has left. */
+  const serverPid = async (): Promise<number | undefined> => {
+    const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
+    const pid = Number(text.split('\n')[0]);
+    return runsAs(pid, data) ? pid : undefined;
+  };
   const signal = async (name: NodeJS.Signals) => {
-    const [pid] = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n');
-    process.kill(Number(pid), name);
+    const pid = await serverPid();
+    if (pid !== undefined) process.kill(pid, name);
   };
   const isRunning = () =>
     runAsPostgres(`${PROGRAMS}/pg_ctl -D ${data} status`).then(
@@ -112,9 +119,8 @@ fsync = off
     start,
     killHard: () => stop('immediate'),
     crash: async () => {
-      const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
-      if (text === '') return;
-      await killFamily(Number(text.split('\n')[0]));
+      const pid = await serverPid();
+      if (pid !== undefined) await killFamily(pid);
     },
     hang: () => signal('SIGSTOP'),
     wake: () => signal('SIGCONT'),

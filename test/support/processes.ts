@@ -1,5 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
+/** Whether it runs and its command line names `mark`: the number in a file may be another process's by now. */
+export const runsAs = (pid: number, mark: string): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark);
+  } catch {
+    return false;
+  }
+};
+
 /** Every command line of this machine that was ever seen while `work` ran. */
 export const watchProcesses = async (work: Promise<unknown>): Promise<Set<string>> => {
   const seen = new Set<string>();

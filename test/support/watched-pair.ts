@@ -91,7 +91,9 @@ export const watchedPair = (options: () => PairOptions = () => ({})) => {
         async () => {
           for (const candidate of [first, second]) {
             const { status } = await candidate.agent.get('/primary');
-            if (status === 200 && (await candidate.agent.status()).operation === null)
+            const isIdle = (await candidate.agent.status()).operation === null;
+            // Its agent may not have noticed yet that the app lost its database.
+            if (status === 200 && isIdle && (await candidate.entries()) !== undefined)
               return candidate;
           }
           return undefined;
