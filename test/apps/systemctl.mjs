@@ -39,9 +39,10 @@ const note = (more) => {
   writeFileSync(`${file('state')}.new`, JSON.stringify({ ...state(), ...more }));
   renameSync(`${file('state')}.new`, file('state'));
 };
+/** The number may be another process's by now. */
 const isAlive = (pid) => {
   try {
-    return pid > 0 && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+    return pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0supervise\0');
   } catch {
     return false;
   }
