@@ -76,8 +76,12 @@ describePostgres('every step of a backup may be cut', () => {
           if (push.failingSince === null && operation === null) await failToPush();
           return false;
         },
-        60_000,
-      );
+        // The pauses before it is tried again grow: 10 s, 20 s, 40 s.
+        150_000,
+      ).catch(async (cause) => {
+        const [last] = await primary.agent.operations();
+        throw new Error(`the last operation was ${JSON.stringify(last)}`, { cause });
+      });
       await strikes(primary, cut);
       await revive(primary);
       expect(await pair.settled()).toBe(primary);
