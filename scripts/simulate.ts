@@ -55,6 +55,7 @@ const play = async (from: number, end: number, every: number): Promise<Figures> 
   const { user, system } = process.cpuUsage();
   return { ...figures, processor: (user + system) / 1_000 };
 };
+
 /** One child a core, each with its share of the seeds. */
 const playAll = async (): Promise<Figures> => {
   const cores = availableParallelism();

@@ -12,6 +12,7 @@ import {
   serveSteps,
   stopApp,
   stopAppStep,
+  stopDatabaseStep,
 } from './serve-steps.js';
 
 const POLL_PAUSE = 1_000;
@@ -173,13 +174,7 @@ export const expectedLineage = ({ state, observed }: Node): string | null => {
 const standbySteps = (node: Node): Step[] => [
   stopAppStep(node),
   setAsideStep(node),
-  {
-    name: 'stop-database',
-    run: async ({ signal }) => {
-      await node.stack.database.stop(signal);
-      return undefined;
-    },
-  },
+  stopDatabaseStep(node),
 ];
 
 /** What is left to do of having been superseded: the database may hold what no other node has. */

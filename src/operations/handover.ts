@@ -8,7 +8,7 @@ import { takeRoleBack } from './boot.js';
 import { lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import { type Plan, type Step, type StepContext, silently } from './plan.js';
-import { serveSteps, stopApp } from './serve-steps.js';
+import { serveSteps, stopApp, stopDatabaseStep } from './serve-steps.js';
 
 const POLL_PAUSE = 100;
 
@@ -179,13 +179,7 @@ const decideSteps = (node: Node, handover: Handover): Step[] => [
       return `standby from epoch ${handover.epoch} on`;
     },
   },
-  {
-    name: 'stop-database',
-    run: async ({ signal }) => {
-      await node.stack.database.stop(signal);
-      return undefined;
-    },
-  },
+  stopDatabaseStep(node),
   awaitAppStep(node),
 ];
 

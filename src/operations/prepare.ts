@@ -3,6 +3,7 @@ import type { Manifest } from '../pure/manifest.js';
 import { isoNow, type Node } from './node.js';
 import type { Plan, Step } from './plan.js';
 import { newRestoration, type Restoration, restoreSteps, tidyStep } from './restore-steps.js';
+import { stopDatabaseStep } from './serve-steps.js';
 
 /**
  * Restores a backup ahead of time and leaves the database cold, so that a promote has only to open it. Everything
@@ -54,14 +55,6 @@ const sayPrepared = ({ state }: Node): string =>
   state.current.prepared === null
     ? 'no backup is restored ahead of time'
     : `a takeover would go by ${state.current.prepared}`;
-
-const stopDatabaseStep = (node: Node): Step => ({
-  name: 'stop-database',
-  run: async ({ signal }) => {
-    await node.stack.database.stop(signal);
-    return undefined;
-  },
-});
 
 /** Only now: cut before, it is done again, and finds the database restored already. */
 const proveStep = (node: Node, backup: Manifest, began: number): Step => ({

@@ -79,6 +79,14 @@ export const stopAppStep = (node: Node): Step => ({
   },
 });
 
+export const stopDatabaseStep = (node: Node): Step => ({
+  name: 'stop-database',
+  run: async ({ signal }) => {
+    await node.stack.database.stop(signal);
+    return undefined;
+  },
+});
+
 const appAnswers = async (node: Node, signal: AbortSignal): Promise<void> => {
   const { appStartTimeout } = node.settings;
   let last: ProbeResult | undefined;

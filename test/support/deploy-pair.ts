@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import {
   chmod,
   copyFile,
@@ -21,6 +21,7 @@ import { eventually } from '../../scripts/lib/agent-process.js';
 import { freePorts } from '../../scripts/lib/free-port.js';
 import type { NodeStatus } from '../../src/pure/status.js';
 import { type Cluster, createCluster } from './postgres.js';
+import { listPids } from './processes.js';
 import { Sshd } from './sshd.js';
 
 const SYSTEMCTL = resolve('test/apps/systemctl.mjs');
@@ -116,13 +117,11 @@ export class BareServer {
 
   /** Pids of what runs below this server's directory and names `mark` in its command line. */
   pids(mark: string): number[] {
-    return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .filter((pid) => {
-        const about = read(`/proc/${pid}/cmdline`) + read(`/proc/${pid}/environ`);
-        return about.includes(this.root) && read(`/proc/${pid}/cmdline`).includes(mark);
-      });
+    return listPids().filter((pid) => {
+      const command = read(`/proc/${pid}/cmdline`);
+      const about = command + read(`/proc/${pid}/environ`);
+      return about.includes(this.root) && command.includes(mark);
+    });
   }
 
   get appPid(): number | undefined {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,7 +9,7 @@ import { Link, type Way } from './link.js';
 import { Operated } from './operated.js';
 import { type Cluster, createCluster } from './postgres.js';
 import { PROGRAMS } from './postgres-tools.js';
-import { runsAs } from './processes.js';
+import { listPids, runsAs } from './processes.js';
 import { TOKENS } from './tokens.js';
 
 export { eventually, TOKENS };
@@ -89,13 +89,13 @@ export class Machine extends Operated {
 
   /** SIGKILL to the watchdogs, which outlive their agents; one may only just be starting. */
   killWatchdogs(): void {
-    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    for (const pid of listPids()) {
       try {
         const isOurs = readFileSync(`/proc/${pid}/environ`, 'utf8').includes(
           `STATE_DIR=${this.directory}\0`,
         );
         const isWatchdog = readFileSync(`/proc/${pid}/cmdline`, 'utf8').endsWith('\0watchdog\0');
-        if (isOurs && isWatchdog) process.kill(Number(pid), 'SIGKILL');
+        if (isOurs && isWatchdog) process.kill(pid, 'SIGKILL');
       } catch {
         // It ended while we looked.
       }

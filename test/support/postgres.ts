@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import {
   PROGRAMS,
   runAsPostgres,
 } from './postgres-tools.js';
-import { runsAs } from './processes.js';
+import { listPids, runsAs } from './processes.js';
 
 /** `describe` for tests that need an installed PostgreSQL; skipped with the reason in its name, but never in CI. */
 export const describePostgres = (name: string, tests: () => void): void => {
@@ -151,10 +151,7 @@ const killFamily = async (pid: number): Promise<void> => {
 };
 
 const childrenOf = (pid: number): number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((candidate) => statusOf(candidate)?.parent === pid);
+  listPids().filter((candidate) => statusOf(candidate)?.parent === pid);
 
 /** A zombie is not alive, only not yet reaped. */
 const isAlive = (pid: number): boolean => !['Z', 'X', undefined].includes(statusOf(pid)?.state);

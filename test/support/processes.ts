@@ -1,5 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
+/** Of every process of this machine. */
+export const listPids = (): number[] =>
+  readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number);
+
 /** Whether it runs and its command line names `mark`: the number in a file may be another process's by now. */
 export const runsAs = (pid: number, mark: string): boolean => {
   try {
@@ -17,7 +23,7 @@ export const watchProcesses = async (work: Promise<unknown>): Promise<Set<string
     isDone = true;
   });
   while (!isDone) {
-    for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    for (const pid of listPids()) {
       try {
         seen.add(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
       } catch {

@@ -176,7 +176,7 @@ export const provoke = async (
   return asked?.id ?? '';
 };
 
-/** One case for every step: what `befalls` does happens before it, while it is held. */
+/** One case for every step: it is held before it begins, until `release`. */
 export const held = (labels: string[]) =>
   labels.map((label): FaultRule => ({ label, moment: 'before', action: 'hold' }));
 
