@@ -133,8 +133,10 @@ export const keepDump = async (
 ): Promise<Manifest> => {
   const { settings, backups, clock } = node;
   const takenAt = clock.now();
-  const isTaken = (candidate: string) => backups.has(candidate) || !isOurs(candidate, node);
-  const id = newBackupId(settings.backupPrefix, takenAt, isTaken);
+  const id = newBackupId(settings.backupPrefix, takenAt, {
+    ours: backups.list().flatMap((kept) => (kept.node === settings.nodeName ? [kept.id] : [])),
+    isTaken: (candidate) => backups.has(candidate) || !isOurs(candidate, node),
+  });
   const { sink, received } = await backups.open(id);
   try {
     const { marker: _, ...facts } = await dump(sink);

@@ -18,14 +18,25 @@ export const timestamp = (at: number): string => {
   return `${iso.slice(0, 10).replaceAll('-', '')}_${iso.slice(11, 19).replaceAll(':', '')}`;
 };
 
-/** A new backup's id: the first free second at or after `at`, since two backups may be asked for in one second. */
+/** Milliseconds. What is named further ahead was named before the clock was put back. */
+const AHEAD = 3_600_000;
+
+/**
+ * A new backup's id: the first free second at or after `at`. Several backups may be asked for in one second, so
+ * it is also later than every one of `ours`: a name that became free here may still stand for its old content
+ * at the peer.
+ */
 export const newBackupId = (
   prefix: string,
   at: number,
-  isTaken: (id: string) => boolean,
+  { ours, isTaken }: { ours: readonly string[]; isTaken: (id: string) => boolean },
 ): string => {
-  for (let second = at; ; second += 1000) {
+  const ahead = ours.map(secondOf).filter((named) => named < at + AHEAD);
+  for (let second = Math.max(at, ...ahead.map((named) => named + 1000)); ; second += 1000) {
     const id = `${prefix}_${timestamp(second)}`;
     if (!isTaken(id)) return id;
   }
 };
+
+const secondOf = (id: string): number =>
+  Date.parse(id.slice(-15).replace(/(....)(..)(..)_(..)(..)(..)/, '$1-$2-$3T$4:$5:$6Z'));

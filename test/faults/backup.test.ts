@@ -13,8 +13,7 @@ import {
 } from '../support/watched-pair.js';
 
 describePostgres('every step of a backup may be cut', () => {
-  // Several a second are named ahead of the clock; a name that is free again here may still be taken over there.
-  const pair = watchedPair(() => ({ env: { BACKUP_KEEP: '100' } }));
+  const pair = watchedPair();
 
   const backUpAgain = async () => {
     const { primary, standby } = pair;

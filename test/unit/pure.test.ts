@@ -20,6 +20,9 @@ import {
 
 const NOON = Date.UTC(2026, 10, 22, 12, 0, 0);
 
+/** No backup there yet. */
+const FREE = { ours: [], isTaken: () => false };
+
 const backup = (more: Partial<Manifest>): Manifest => ({
   id: 'ledger_20261122_120000',
   database: 'ledger',
@@ -38,12 +41,24 @@ const backup = (more: Partial<Manifest>): Manifest => ({
 describe('backup ids', () => {
   test('carry the time in UTC, as the old scripts wrote it', () => {
     expect(timestamp(NOON)).toBe('20261122_120000');
-    expect(newBackupId('coffee_db', NOON, () => false)).toBe('coffee_db_20261122_120000');
+    expect(newBackupId('coffee_db', NOON, FREE)).toBe('coffee_db_20261122_120000');
   });
 
   test('two backups in one second get two ids', () => {
     const taken = new Set(['db_20261122_120000', 'db_20261122_120001']);
-    expect(newBackupId('db', NOON, (id) => taken.has(id))).toBe('db_20261122_120002');
+    const isTaken = (id: string) => taken.has(id);
+    expect(newBackupId('db', NOON, { ours: [], isTaken })).toBe('db_20261122_120002');
+  });
+
+  test('a name that was pruned here is not given again: the peer may still keep what it stood for', () => {
+    const ours = ['db_20261122_120007', 'db_20261122_115900'];
+    expect(newBackupId('db', NOON, { ...FREE, ours })).toBe('db_20261122_120008');
+  });
+
+  test('a clock that was put back by a day names by the clock again', () => {
+    expect(newBackupId('db', NOON, { ...FREE, ours: ['db_20261123_120000'] })).toBe(
+      'db_20261122_120000',
+    );
   });
 
   test.each([
