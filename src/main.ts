@@ -4,18 +4,14 @@ import { config as readDotenv } from 'dotenv';
 import { type Config, ConfigError, environmentSchema, loadConfig } from './config.js';
 import { type Drivers, heartbeatFile } from './create-node.js';
 import { startDetached } from './drivers/command.js';
-import { createComposeStack } from './drivers/compose/stack.js';
-import { createEmbeddedStack } from './drivers/embedded/stack.js';
 import { createFileDisk } from './drivers/file-disk.js';
 import { createFileFaults } from './drivers/file-faults.js';
-import { createHostStack } from './drivers/host/stack.js';
 import { createHttpNotifier } from './drivers/http-notifier.js';
 import { createHttpPeer } from './drivers/http-peer.js';
 import { createHttpProbe } from './drivers/http-probe.js';
 import { acquireNodeLock } from './drivers/node-lock.js';
 import { createPinoLog } from './drivers/pino-log.js';
 import { createRandomIds } from './drivers/random-ids.js';
-import { createPeerMachine } from './drivers/ssh/peer-machine.js';
 import { createSystemClock } from './drivers/system-clock.js';
 import { noFaults } from './ports/faults.js';
 import type { PeerMachine } from './ports/peer-machine.js';
@@ -28,7 +24,10 @@ import { startAgent } from './service.js';
 /** Milliseconds for a stop command on the other machine. */
 const PEER_STOP_TIMEOUT = 60_000;
 
-/** The composition root: the only file that knows which driver is behind which port. */
+/**
+ * The composition root: the only file that knows which driver is behind which port. Stacks that are
+ * not chosen are not even loaded: that would be a seventh of an agent's start.
+ */
 const main = async ([, program = '', command]: string[]): Promise<void> => {
   readDotenv({ quiet: true });
   const environment = { ...process.env };
@@ -47,7 +46,7 @@ const runAgent = async (config: Config): Promise<void> => {
     node: config.NODE_NAME,
     why: 'runs the agent',
   });
-  const drivers = buildDrivers(config);
+  const drivers = await buildDrivers(config);
   const agent = await startAgent(config, drivers);
   const stop = async (signal: NodeJS.Signals) => {
     drivers.log.info({ signal }, 'stopping; the app goes on');
@@ -77,7 +76,7 @@ const startWatchdog = async (
 const runWatchdog = async (config: Config): Promise<void> => {
   const directory = join(config.STATE_DIR, 'watchdog');
   await acquireNodeLock(directory, { node: config.NODE_NAME, why: 'runs the watchdog' });
-  const { disk, clock, log, stack } = buildDrivers(config);
+  const { disk, clock, log, stack } = await buildDrivers(config);
   const options = {
     heartbeat: heartbeatFile(config),
     timeout: config.WATCHDOG_TIMEOUT,
@@ -86,12 +85,12 @@ const runWatchdog = async (config: Config): Promise<void> => {
   await watch({ disk, clock, log, app: stack.app }, options, new AbortController().signal);
 };
 
-const buildDrivers = (config: Config): Drivers => {
+const buildDrivers = async (config: Config): Promise<Drivers> => {
   const log = createPinoLog(config.LOG_LEVEL, config.NODE_NAME);
   const probe = createHttpProbe();
   const faultsFile = process.env.COLDSPARE_TEST_FAULTS;
   if (faultsFile !== undefined) log.warn({ faultsFile }, 'faults are injected: this is a test');
-  const machine = buildPeerMachine(config, probe);
+  const machine = await buildPeerMachine(config, probe);
   return {
     disk: createFileDisk(),
     clock: createSystemClock(),
@@ -100,7 +99,7 @@ const buildDrivers = (config: Config): Drivers => {
     faults: faultsFile === undefined ? noFaults : createFileFaults(faultsFile),
     notifier: createHttpNotifier({ urls: config.NOTIFY_URLS, node: config.NODE_NAME, log }),
     probe,
-    stack: buildStack(config, probe),
+    stack: await buildStack(config, probe),
     ...(machine && { machine }),
     connectPeer: (link) =>
       createHttpPeer({
@@ -113,7 +112,7 @@ const buildDrivers = (config: Config): Drivers => {
   };
 };
 
-const buildStack = (config: Config, probe: Probe): Stack => {
+const buildStack = async (config: Config, probe: Probe): Promise<Stack> => {
   switch (config.STACK) {
     case 'host':
       return buildHostStack(config, probe);
@@ -124,8 +123,9 @@ const buildStack = (config: Config, probe: Probe): Stack => {
   }
 };
 
-const buildComposeStack = (config: Config, probe: Probe): Stack =>
-  createComposeStack({
+const buildComposeStack = async (config: Config, probe: Probe): Promise<Stack> => {
+  const { createComposeStack } = await import('./drivers/compose/stack.js');
+  return createComposeStack({
     command: config.COMPOSE_COMMAND,
     directory: config.COMPOSE_PROJECT_DIR,
     services: { database: config.DB_SERVICE, app: config.APP_SERVICE },
@@ -137,9 +137,11 @@ const buildComposeStack = (config: Config, probe: Probe): Stack =>
     overrideFile: join(config.STATE_DIR, 'compose.override.yml'),
     timeouts: { start: config.DB_START_TIMEOUT, appStart: config.APP_START_TIMEOUT },
   });
+};
 
-const buildHostStack = (config: Config, probe: Probe): Stack =>
-  createHostStack({
+const buildHostStack = async (config: Config, probe: Probe): Promise<Stack> => {
+  const { createHostStack } = await import('./drivers/host/stack.js');
+  return createHostStack({
     database: { host: config.DB_HOST, ...databaseOf(config) },
     ...(config.PG_BIN !== undefined && { programs: config.PG_BIN }),
     ...(config.DB_START_COMMAND !== undefined &&
@@ -152,13 +154,15 @@ const buildHostStack = (config: Config, probe: Probe): Stack =>
     log: join(config.STATE_DIR, 'services.log'),
     timeouts: { start: config.DB_START_TIMEOUT },
   });
+};
 
 /** Both nodes are configured alike: what has no variable of its own is on the other machine as it is here. */
-const buildPeerMachine = (config: Config, probe: Probe): PeerMachine | undefined => {
+const buildPeerMachine = async (config: Config, probe: Probe): Promise<PeerMachine | undefined> => {
   const { PEER_SSH, PEER_SSH_KEY, PEER_SSH_HOST_KEY } = config;
   if (!PEER_SSH || !PEER_SSH_KEY || !PEER_SSH_HOST_KEY) return undefined;
   const { username, hostname, port } = new URL(`ssh://${PEER_SSH}`);
   const { start, stop, appStop } = peerCommands(config);
+  const { createPeerMachine } = await import('./drivers/ssh/peer-machine.js');
   return createPeerMachine({
     ssh: {
       user: decodeURIComponent(username),
@@ -210,8 +214,9 @@ const peerCommands = (config: Config) => {
   };
 };
 
-const buildEmbeddedStack = (config: Config, probe: Probe): Stack =>
-  createEmbeddedStack({
+const buildEmbeddedStack = async (config: Config, probe: Probe): Promise<Stack> => {
+  const { createEmbeddedStack } = await import('./drivers/embedded/stack.js');
+  return createEmbeddedStack({
     directory: join(config.STATE_DIR, 'embedded'),
     database: databaseOf(config),
     appHealthUrl: config.APP_HEALTH_URL,
@@ -226,6 +231,7 @@ const buildEmbeddedStack = (config: Config, probe: Probe): Stack =>
       transfer: 600_000,
     },
   });
+};
 
 const databaseOf = (config: Config) => ({
   port: config.DB_PORT,
