@@ -1,4 +1,4 @@
-import type { DryRun } from '../../src/operations/dry-run.js';
+import type { DryRun } from '../../src/pure/answers.js';
 import type { Accepted } from './customers.js';
 import { followHandover, type Stage, settleAccounts, untilServing } from './stage.js';
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DryRun } from '../../src/operations/dry-run.js';
+import type { DryRun } from '../../src/pure/answers.js';
 import { sayDuration } from '../../src/pure/duration.js';
 import type { OperationRecord } from '../../src/pure/operation.js';
 import { diagnoseAgents, diagnoseMachines, type Finding } from './diagnose.js';

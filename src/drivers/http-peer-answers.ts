@@ -2,13 +2,12 @@ import { z } from 'zod';
 import { manifestSchema } from '../pure/manifest.js';
 import type { OperationRecord } from '../pure/operation.js';
 import type { NodeStatus } from '../pure/status.js';
+import { modeSchema } from '../pure/transitions.js';
 
 /**
  * What is read out of the peer's answers, no more: it may run another version, so what is new there is kept and
  * what nobody acts on is not checked.
  */
-const modeSchema = z.enum(['standby', 'primary', 'yielding']);
-
 const recordSchema = z.looseObject({
   id: z.string(),
   kind: z.string(),
@@ -37,8 +36,6 @@ export const statusAnswer = z
     operation: recordSchema.nullable(),
   })
   .transform((status) => status as unknown as NodeStatus);
-
-export const fenceAnswer = z.object({ mode: modeSchema, detail: z.string() });
 
 export const uploadAnswer = z.object({ bytes: z.int(), sha256: z.string() });
 

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Peer } from '../ports/peer.js';
+import { fenceAnswerSchema } from '../pure/answers.js';
 import { ColdspareError, isError } from '../pure/errors.js';
 import {
   type ExchangeAnswer,
@@ -10,7 +11,6 @@ import {
 import {
   backupsAnswer,
   commitAnswer,
-  fenceAnswer,
   operationAnswer,
   problemAnswer,
   statusAnswer,
@@ -68,7 +68,7 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
 
   return {
     status: () => get('/status', statusAnswer, options.statusTimeout),
-    fence: (operation, epoch) => post('/fence', fenceAnswer, { operation, epoch }, FENCE),
+    fence: (operation, epoch) => post('/fence', fenceAnswerSchema, { operation, epoch }, FENCE),
     rescue: (operation) => post('/backups', operationAnswer, { rescue: operation }),
     takeOver: (operation, epoch, backup) =>
       post('/takeovers', operationAnswer, { operation, epoch, backup }),

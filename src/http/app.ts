@@ -8,6 +8,7 @@ import type { HttpContext, HttpEnv, Route } from './route.js';
 import { adoptRoutes } from './routes/adopt.js';
 import { backupRoutes } from './routes/backups.js';
 import { healthRoutes } from './routes/health.js';
+import { openapiRoutes } from './routes/openapi.js';
 import { operationRoutes } from './routes/operations.js';
 import { pauseRoutes } from './routes/pause.js';
 import { peerRoutes } from './routes/peer.js';
@@ -26,6 +27,7 @@ export const ROUTES: readonly Route[] = [
   ...peerRoutes,
   ...operationRoutes,
   ...pauseRoutes,
+  ...openapiRoutes(() => ROUTES),
 ];
 
 /** The agent's HTTP service over `node`. Opens nothing and listens nowhere: see server.ts. */
@@ -88,7 +90,7 @@ const noSuchRoute = (c: HttpContext): Refused =>
   new Refused(
     'not-found',
     `there is no ${c.req.path.slice(0, 200)}`,
-    'see the routes in README.md',
+    'GET /openapi.json lists what there is',
     {
       value: c.req.path.slice(0, 200),
     },

@@ -1,8 +1,14 @@
 import type { Node } from '../operations/node.js';
-import { hasEnded, type OperationRecord } from '../pure/operation.js';
+import { hasEnded, type OperationRecord, operationRecordSchema } from '../pure/operation.js';
 import { preferredWait } from './headers.js';
 import { operationProblem } from './problem.js';
-import type { HttpContext } from './route.js';
+import type { About, HttpContext } from './route.js';
+
+/** What is said about every route that answers by `followOperation`. */
+export const FOLLOWED = {
+  headers: ['Prefer', 'Idempotency-Key'],
+  answers: { 200: operationRecordSchema, 202: operationRecordSchema },
+} satisfies Partial<About>;
 
 /**
  * 202 with where to follow the operation, or with `Prefer: wait=N` how it ended within N seconds. Nobody who

@@ -1,4 +1,5 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { Problem } from '../pure/answers.js';
 import { type ColdspareError, type ErrorCode, toColdspareError } from '../pure/errors.js';
 import type { OperationRecord } from '../pure/operation.js';
 
@@ -58,18 +59,6 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   internal: 500,
 };
 
-interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  code: string;
-  detail: string;
-  value?: unknown;
-  remedy: string;
-  /** The operation that ended like this. */
-  operation?: string;
-}
-
 type Said = Pick<Problem, 'code' | 'detail' | 'remedy' | 'value' | 'operation'>;
 
 /** Any thrown thing as an answer. What nobody foresaw tells nothing of itself: the log has it. */
@@ -125,5 +114,7 @@ const answer = (
 /** A value at fault may be a bigint, which JSON has no form for. */
 const jsonSafe = (_key: string, value: unknown): unknown =>
   typeof value === 'bigint' ? String(value) : value;
+
+export const statusOf = (code: ErrorCode): number => STATUS[code];
 
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(STATUS, code);

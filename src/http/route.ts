@@ -1,5 +1,7 @@
 import type { Context } from 'hono';
+import type { z } from 'zod';
 import type { Node } from '../operations/node.js';
+import type { ErrorCode } from '../pure/errors.js';
 import type { Source } from '../pure/operation.js';
 
 /** Who may come in. Each door has its own key, and a key opens no other door. */
@@ -14,6 +16,29 @@ export interface HttpEnv {
 
 export type HttpContext = Context<HttpEnv>;
 
+/** Headers of a request that some routes understand; `openapi.ts` describes each. */
+export type RequestHeader =
+  | 'Prefer'
+  | 'Idempotency-Key'
+  | 'Coldspare-Epoch'
+  | 'Content-Digest'
+  | 'webhook-id';
+
+/** A route for those who call it. What all routes of its kind have in common is left out: see `openapi.ts`. */
+export interface About {
+  summary: string;
+  /** The varying parts of the path. */
+  params?: Readonly<Record<string, z.ZodType>>;
+  query?: z.ZodObject;
+  headers?: readonly RequestHeader[];
+  /** The body as JSON by its schema, or the media type of another. */
+  body?: z.ZodType | string;
+  /** By status: a schema with an id, the media type of what is no JSON, or null for nothing. */
+  answers: Readonly<Record<number, z.ZodType | string | null>>;
+  /** Why it may say no, besides what its doors and parameters have said before it. */
+  problems?: readonly ErrorCode[];
+}
+
 /** One line of the contract. The table of all of them is what the doors, the 405s and the tests go by. */
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -23,6 +48,8 @@ export interface Route {
   doors: readonly Door[];
   /** A peer that is behind us is refused, because what it sends belongs to a past epoch. */
   refusesStaleEpoch?: true;
+  /** What GET /openapi.json says of it. */
+  about: About;
   handle(c: HttpContext, node: Node): Response | Promise<Response>;
 }
 

@@ -1,3 +1,4 @@
+import type { DryRun } from '../pure/answers.js';
 import type { DemoteCommand, PromoteCommand } from '../pure/commands.js';
 import { type ColdspareError, toColdspareError } from '../pure/errors.js';
 import { chooseBackup, mayBeRescued, sayLoss } from './choose-steps.js';
@@ -7,18 +8,6 @@ import { lookAtPeer, lookAtWitness } from './look.js';
 import type { Node } from './node.js';
 import { planPromote, refusePromote } from './promote.js';
 import { newRestoration } from './restore-steps.js';
-
-/** What an operation would do, found out without changing anything. */
-export interface DryRun {
-  wouldRun: boolean;
-  /** Why it would be refused. */
-  refusal: { code: string; message: string; remedy: string } | null;
-  peer: string;
-  /** The backup it would start from, and what would be lost. */
-  backup: string | null;
-  loss: string | null;
-  steps: string[];
-}
 
 export const dryRunPromote = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   const look = await lookAtPeer(node);

@@ -1,4 +1,4 @@
-import type { FenceAnswer } from '../ports/peer.js';
+import type { FenceAnswer } from '../pure/answers.js';
 import type { PromoteCommand } from '../pure/commands.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError, isError, toColdspareError } from '../pure/errors.js';

@@ -1,4 +1,4 @@
-import type { FenceAnswer } from '../ports/peer.js';
+import type { FenceAnswer } from '../pure/answers.js';
 import type {
   AdoptCommand,
   BackupCommand,

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { FenceAnswer } from '../pure/answers.js';
 import type { Manifest } from '../pure/manifest.js';
 import type { OperationRecord } from '../pure/operation.js';
 import type { NodeStatus } from '../pure/status.js';
@@ -31,11 +32,4 @@ export interface Peer {
     signal: AbortSignal,
   ): Promise<{ bytes: number; sha256: string }>;
   commit(manifest: Manifest): Promise<void>;
-}
-
-export interface FenceAnswer {
-  /** The peer's role from now on. */
-  mode: NodeStatus['mode'];
-  /** What it did, for the report. */
-  detail: string;
 }

@@ -41,23 +41,29 @@ const surroundingsSchema = z.object({
 export type Surroundings = z.infer<typeof surroundingsSchema>;
 
 /** A committed backup. Its presence on disk beside the dump is what makes the backup exist. */
-export const manifestSchema = z.object({
-  id: backupIdSchema,
-  database: z.string().min(1),
-  node: z.string().min(1),
-  /** ISO 8601, the moment of the dump's snapshot on the primary's clock. For people; order comes from epoch and sequence. */
-  takenAt: z.iso.datetime(),
-  epoch: z.int().positive(),
-  sequence: count,
-  lineage: z.string().min(1),
-  format: z.enum(['custom', 'plain']),
-  bytes: z.int().positive(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  serverVersion: z.string(),
-  /** Absent for an adopted dump of the old scripts: nobody counted when it was taken. */
-  inventory: inventorySchema.optional(),
-  surroundings: surroundingsSchema.optional(),
-});
+export const manifestSchema = z
+  .object({
+    id: backupIdSchema,
+    database: z.string().min(1),
+    node: z.string().min(1),
+    takenAt: z.iso
+      .datetime()
+      .describe(
+        "The moment of the dump's snapshot on the primary's clock. For people; order comes from epoch and sequence",
+      ),
+    epoch: z.int().positive(),
+    sequence: count,
+    lineage: z.string().min(1),
+    format: z.enum(['custom', 'plain']),
+    bytes: z.int().positive(),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    serverVersion: z.string(),
+    inventory: inventorySchema
+      .optional()
+      .describe('Absent for an adopted dump of the old scripts: nobody counted when it was taken'),
+    surroundings: surroundingsSchema.optional(),
+  })
+  .meta({ id: 'Manifest' });
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /** Newest first: by epoch, then sequence; never by name or file time (H13). Adopted dumps share a sequence, so their own date decides. */

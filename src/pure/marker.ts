@@ -4,7 +4,7 @@ import { z } from 'zod';
  * Kept in `COMMENT ON DATABASE`: which data this is. A database without the expected lineage is not
  * production data, whatever it contains.
  */
-const markerSchema = z.object({
+export const markerSchema = z.object({
   lineage: z.string().min(1),
   epoch: z.int().positive(),
   /** The backup it was restored from; null for the database that was adopted at first start. */

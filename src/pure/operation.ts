@@ -1,65 +1,76 @@
-export type OperationKind =
-  | 'promote'
-  | 'handover'
-  | 'backup'
-  | 'push'
-  | 'prepare'
-  | 'fence'
-  | 'boot'
-  | 'stand-down'
-  | 'adopt';
+import { z } from 'zod';
 
-export type OperationState = 'running' | 'done' | 'failed' | 'rolled-back' | 'refused';
+const moment = z.iso.datetime();
+
+const operationKindSchema = z.enum([
+  'promote',
+  'handover',
+  'backup',
+  'push',
+  'prepare',
+  'fence',
+  'boot',
+  'stand-down',
+  'adopt',
+]);
+export type OperationKind = z.infer<typeof operationKindSchema>;
+
+export type OperationState = OperationRecord['state'];
 
 /** Who asked: it decides what has to be confirmed, and what is reported. */
-export type Source =
-  | 'operator'
-  | 'webhook'
-  | 'monitor'
-  | 'schedule'
-  | 'failback'
-  | 'peer'
-  | 'agent';
+const sourceSchema = z.enum([
+  'operator',
+  'webhook',
+  'monitor',
+  'schedule',
+  'failback',
+  'peer',
+  'agent',
+]);
+export type Source = z.infer<typeof sourceSchema>;
 
-export interface StepRecord {
-  name: string;
-  state: 'running' | 'done' | 'failed' | 'undone';
-  startedAt: string;
-  endedAt: string | null;
-  detail: string | null;
-  /** Bytes moved so far and in all, while a step moves bytes. */
-  progress?: { done: number; total: number };
-}
-
-interface OperationError {
-  code: string;
-  message: string;
-  remedy: string;
-}
+const stepRecordSchema = z
+  .object({
+    name: z.string(),
+    state: z.enum(['running', 'done', 'failed', 'undone']),
+    startedAt: moment,
+    endedAt: moment.nullable(),
+    detail: z.string().nullable().describe('What it found or did, for a person'),
+    progress: z
+      .object({ done: z.number(), total: z.number() })
+      .exactOptional()
+      .describe('Bytes moved so far and in all, while a step moves bytes'),
+  })
+  .meta({ id: 'Step' });
+export type StepRecord = z.infer<typeof stepRecordSchema>;
 
 /** One operation as the journal keeps it and as HTTP shows it. Times are ISO 8601. */
-export interface OperationRecord {
-  id: string;
-  kind: OperationKind;
-  state: OperationState;
-  /** Past the point of no return: from here on it is finished, never rolled back. */
-  committed: boolean;
-  reason: string;
-  source: Source;
-  /** The node's epoch when it started. */
-  epoch: number;
-  startedAt: string;
-  endedAt: string | null;
-  /** In the order they ran; a step that ran again is listed again. */
-  steps: StepRecord[];
-  result: Record<string, unknown> | null;
-  error: OperationError | null;
-  /** What was asked, enough to run it again after a crash. */
-  command: Record<string, unknown>;
-  /** How often it was started; above 1 after a crash of the agent. */
-  attempt: number;
-  idempotencyKey?: string;
-}
+export const operationRecordSchema = z
+  .object({
+    id: z.string(),
+    kind: operationKindSchema,
+    state: z.enum(['running', 'done', 'failed', 'rolled-back', 'refused']),
+    committed: z
+      .boolean()
+      .describe('Past the point of no return: from here on it is finished, never rolled back'),
+    reason: z.string(),
+    source: sourceSchema.describe('Who asked'),
+    epoch: z.int().nonnegative().describe("The node's epoch when it started"),
+    startedAt: moment,
+    endedAt: moment.nullable(),
+    steps: z
+      .array(stepRecordSchema)
+      .describe('In the order they ran; a step that ran again is listed again'),
+    result: z.record(z.string(), z.unknown()).nullable(),
+    error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
+    command: z
+      .record(z.string(), z.unknown())
+      .describe('What was asked, enough to run it again after a crash'),
+    attempt: z.int().describe('How often it was started; above 1 after a crash of the agent'),
+    idempotencyKey: z.string().exactOptional(),
+  })
+  .meta({ id: 'Operation' });
+export type OperationRecord = z.infer<typeof operationRecordSchema>;
 
 /** A preparation makes way for everything else at once, so nobody has to wait for one. */
 export const isInTheWay = (operation: Pick<OperationRecord, 'kind'> | null | undefined): boolean =>

@@ -1,60 +1,109 @@
-import type { Marker } from './marker.js';
-import type { OperationRecord } from './operation.js';
-import type { Mode } from './transitions.js';
+import { z } from 'zod';
+import { backupIdSchema } from './backup-id.js';
+import { markerSchema } from './marker.js';
+import { operationRecordSchema } from './operation.js';
+import { modeSchema } from './transitions.js';
 
-export interface BackupSummary {
-  id: string;
-  epoch: number;
-  sequence: number;
-  takenAt: string;
-  ageSeconds: number;
-  bytes: number;
-  /** When it was restored ahead of time and found whole, or why it could not be; null before it was tried. */
-  proof: { at: string; took: number; error: string | null } | null;
-}
+const moment = z.iso.datetime();
+const seconds = z.number().describe('Seconds');
+const epoch = z.int().nonnegative();
+
+/** What became of restoring a backup ahead of time. */
+export const proofSchema = z
+  .object({
+    at: moment,
+    took: z.int().nonnegative().describe('Milliseconds that the restore took'),
+    error: z
+      .string()
+      .nullable()
+      .describe('Why it cannot be restored; null when it was found whole'),
+  })
+  .meta({ id: 'Proof' });
+
+const backupSummarySchema = z
+  .object({
+    id: backupIdSchema,
+    epoch,
+    sequence: z.int().nonnegative(),
+    takenAt: moment,
+    ageSeconds: seconds,
+    bytes: z.int().positive(),
+    proof: proofSchema.nullable().describe('Null before anybody tried to restore it'),
+  })
+  .meta({ id: 'BackupSummary' });
+export type BackupSummary = z.infer<typeof backupSummarySchema>;
+
+export const promotionSchema = z.object({
+  operation: z.string(),
+  epoch: z.int().positive(),
+  backup: z.string().nullable(),
+  at: moment,
+});
+
+export const pauseSchema = z.object({ until: moment, reason: z.string() }).meta({ id: 'Pause' });
+
+export const pushSchema = z.object({
+  lastSuccessAt: moment.nullable(),
+  failingSince: moment.nullable(),
+  error: z.string().nullable(),
+});
+
+export const yieldingSchema = z.object({
+  operation: z.string(),
+  epoch: z.int().positive(),
+  cause: z.enum(['handover', 'fence']),
+});
 
 /** `GET /status`: everything a person or the peer needs to know about a node. No secrets. */
-export interface NodeStatus {
-  node: string;
-  role: 'primary' | 'standby';
-  mode: Mode;
-  epoch: number;
-  lineage: string | null;
-  serving: boolean;
-  /** Seconds are measured on this node's clock. */
-  since: string;
-  stack: string;
-  app: { answers: boolean; detail: string; checkedAt: string | null };
-  database: { answers: boolean; marker: Marker | null };
-  latestBackup: BackupSummary | null;
-  /** The backup that lies restored and cold on a standby: a promote has only to open it. */
-  prepared: string | null;
-  push: { lastSuccessAt: string | null; failingSince: string | null; error: string | null };
-  peer: {
-    url: string;
-    reachable: boolean;
-    /** The way around its agent, as it was tried last; null without PEER_SSH. */
-    ssh: { works: boolean; error: string | null; checkedAt: string | null } | null;
-    role: string | null;
-    epoch: number | null;
-    checkedAt: string | null;
-    error: string | null;
-  };
-  /** How this node last became primary; null when it never did so from a backup. */
-  promotion: { operation: string; epoch: number; backup: string | null; at: string } | null;
-  /** Set while this node has promised not to serve. */
-  yielding: { operation: string; epoch: number; cause: string } | null;
-  /** Why it serves although the peer could not be asked (ALONE=serve); null once the peer has answered. */
-  alone: string | null;
-  pause: { until: string; reason: string } | null;
-  failback: { policy: 'auto' | 'manual'; due: boolean };
-  operation: OperationRecord | null;
-  policy: {
-    alone: 'serve' | 'wait';
-    monitor: 'on' | 'off';
-    witness: boolean;
-    backupMaxAgeSeconds: number;
-    rescueTimeoutSeconds: number;
-  };
-  problems: string[];
-}
+export const nodeStatusSchema = z
+  .object({
+    node: z.string(),
+    role: z.enum(['primary', 'standby']),
+    mode: modeSchema,
+    epoch,
+    lineage: z.string().nullable(),
+    serving: z.boolean(),
+    since: moment.describe('When it took this mode, on its own clock'),
+    stack: z.string(),
+    app: z.object({ answers: z.boolean(), detail: z.string(), checkedAt: moment.nullable() }),
+    database: z.object({ answers: z.boolean(), marker: markerSchema.nullable() }),
+    latestBackup: backupSummarySchema.nullable(),
+    prepared: z
+      .string()
+      .nullable()
+      .describe('The backup that lies restored and cold: a promote has only to open it'),
+    push: pushSchema,
+    peer: z.object({
+      url: z.string(),
+      reachable: z.boolean(),
+      ssh: z
+        .object({ works: z.boolean(), error: z.string().nullable(), checkedAt: moment.nullable() })
+        .nullable()
+        .describe('The way around its agent, as it was tried last; null without PEER_SSH'),
+      role: z.string().nullable(),
+      epoch: epoch.nullable(),
+      checkedAt: moment.nullable(),
+      error: z.string().nullable(),
+    }),
+    promotion: promotionSchema
+      .nullable()
+      .describe('How it last became primary; null when it never did so from a backup'),
+    yielding: yieldingSchema.nullable().describe('Set while it has promised not to serve'),
+    alone: z
+      .string()
+      .nullable()
+      .describe('Why it serves although the peer could not be asked; null once that has answered'),
+    pause: pauseSchema.nullable(),
+    failback: z.object({ policy: z.enum(['auto', 'manual']), due: z.boolean() }),
+    operation: operationRecordSchema.nullable().describe('The one that runs'),
+    policy: z.object({
+      alone: z.enum(['serve', 'wait']),
+      monitor: z.enum(['on', 'off']),
+      witness: z.boolean(),
+      backupMaxAgeSeconds: seconds,
+      rescueTimeoutSeconds: seconds,
+    }),
+    problems: z.array(z.string()).describe('Why it does not do its job; empty when it does'),
+  })
+  .meta({ id: 'NodeStatus' });
+export type NodeStatus = z.infer<typeof nodeStatusSchema>;

@@ -1,10 +1,12 @@
+import { z } from 'zod';
 import { ColdspareError } from './errors.js';
 
 /**
  * `yielding` is a primary that has promised not to serve: a handover or a fence is under way, and only the
  * peer can say whether it has taken over.
  */
-export type Mode = 'standby' | 'primary' | 'yielding';
+export const modeSchema = z.enum(['standby', 'primary', 'yielding']);
+export type Mode = z.infer<typeof modeSchema>;
 
 /** The node whose first role was primary counts in odd epochs, the other in even ones, so that no two ever share one. */
 export type Parity = 'odd' | 'even';

@@ -2,21 +2,20 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Disk } from '../ports/disk.js';
 import { ColdspareError } from '../pure/errors.js';
-import { type Parity, type RoleEvent, transition } from '../pure/transitions.js';
+import {
+  pauseSchema,
+  promotionSchema,
+  proofSchema,
+  pushSchema,
+  yieldingSchema,
+} from '../pure/status.js';
+import { modeSchema, type Parity, type RoleEvent, transition } from '../pure/transitions.js';
 
 const moment = z.iso.datetime();
 
-const proofSchema = z.object({
-  at: moment,
-  /** How long the restore took, in milliseconds. */
-  took: z.int().nonnegative(),
-  /** Why it cannot be restored; null when it was, and is what its manifest says. */
-  error: z.string().nullable(),
-});
-
 const stateSchema = z.object({
   version: z.literal(1),
-  mode: z.enum(['standby', 'primary', 'yielding']),
+  mode: modeSchema,
   epoch: z.int().nonnegative(),
   parity: z.enum(['odd', 'even']),
   /** Since when it has had this mode. */
@@ -26,23 +25,13 @@ const stateSchema = z.object({
   /** Number of the last backup taken in this epoch. */
   sequence: z.int().nonnegative(),
   /** Whose word a yielding node waits for: the peer's operation and the epoch it means to take. */
-  yielding: z
-    .object({
-      operation: z.string(),
-      epoch: z.int().positive(),
-      cause: z.enum(['handover', 'fence']),
+  yielding: yieldingSchema
+    .extend({
       /** The last backup taken while yielding: nothing was written after it. */
       finalBackup: z.string().nullable(),
     })
     .nullable(),
-  promotion: z
-    .object({
-      operation: z.string(),
-      epoch: z.int().positive(),
-      backup: z.string().nullable(),
-      at: moment,
-    })
-    .nullable(),
+  promotion: promotionSchema.nullable(),
   /** Set when this node was superseded and its own database is still to be dealt with. */
   standDown: z.object({ epoch: z.int().positive(), finalBackup: z.string().nullable() }).nullable(),
   /** True after an unplanned promote of the node that was born a standby: the role is to be given back. */
@@ -53,12 +42,8 @@ const stateSchema = z.object({
   proofs: z.record(z.string(), proofSchema).default({}),
   /** The backup that lies restored and cold, so that a promote has only to open it; null when none does. */
   prepared: z.string().nullable().default(null),
-  pause: z.object({ until: moment, reason: z.string() }).nullable(),
-  push: z.object({
-    lastSuccessAt: moment.nullable(),
-    failingSince: moment.nullable(),
-    error: z.string().nullable(),
-  }),
+  pause: pauseSchema.nullable(),
+  push: pushSchema,
 });
 export type StateData = z.infer<typeof stateSchema>;
 

@@ -2,7 +2,7 @@ import { requestAdopt } from '../../operations/requests.js';
 import { adoptCommandSchema } from '../../pure/commands.js';
 import { readCommand } from '../body.js';
 import { idempotencyKey } from '../headers.js';
-import { followOperation } from '../long-operation.js';
+import { FOLLOWED, followOperation } from '../long-operation.js';
 import { type Route, sourceOf } from '../route.js';
 
 /** Which data is the production data. */
@@ -11,6 +11,12 @@ export const adoptRoutes: Route[] = [
     method: 'POST',
     path: '/adopt',
     doors: ['admin'],
+    about: {
+      ...FOLLOWED,
+      summary: "Make this node's database the production data, under a new lineage",
+      body: adoptCommandSchema,
+      problems: ['yielding', 'busy', 'peer-not-ready', 'peer-unreachable', 'idempotency-conflict'],
+    },
     handle: async (c, node) => {
       const command = await readCommand(c, adoptCommandSchema);
       const asker = { source: sourceOf(c), ...idempotencyKey(c) };

@@ -3,24 +3,40 @@ import { pipeline, Readable, Transform } from 'node:stream';
 import { adoptDump } from '../../operations/adopt-dump.js';
 import { commitBackup, receiveBackup } from '../../operations/receive.js';
 import { requestBackup } from '../../operations/requests.js';
+import { backupListSchema, committedSchema, receivedSchema } from '../../pure/answers.js';
 import { backupIdSchema } from '../../pure/backup-id.js';
 import { adoptDumpCommandSchema, backupCommandSchema } from '../../pure/commands.js';
-import { ColdspareError } from '../../pure/errors.js';
+import { ColdspareError, type ErrorCode } from '../../pure/errors.js';
 import { type Manifest, manifestSchema } from '../../pure/manifest.js';
 import type { Quarantined } from '../../state/quarantine.js';
 import { invalid, openUpload, parseWith, readCommand } from '../body.js';
 import { contentDigest, contentLength, idempotencyKey } from '../headers.js';
-import { followOperation } from '../long-operation.js';
+import { FOLLOWED, followOperation } from '../long-operation.js';
 import { type HttpContext, type Route, sourceOf } from '../route.js';
 
 /** Bytes. A manifest counts the rows of every table, and there may be many tables. */
 const MANIFEST_LIMIT = 16 * 1024 * 1024;
+
+const params = { id: backupIdSchema };
+
+/** Why no dump is taken in. */
+const RECEIVING: readonly ErrorCode[] = [
+  'serving',
+  'backup-exists',
+  'digest-mismatch',
+  'too-large',
+  'disk-full',
+];
 
 export const backupRoutes: Route[] = [
   {
     method: 'GET',
     path: '/backups',
     doors: ['admin', 'peer'],
+    about: {
+      summary: 'The committed backups, and the dumps that were refused for good',
+      answers: { 200: backupListSchema },
+    },
     handle: (c, node) =>
       c.json({
         backups: node.backups.list().map((manifest) => ({
@@ -34,6 +50,12 @@ export const backupRoutes: Route[] = [
     method: 'POST',
     path: '/backups',
     doors: ['admin', 'peer'],
+    about: {
+      ...FOLLOWED,
+      summary: 'Take a backup now and push it',
+      body: backupCommandSchema,
+      problems: ['not-primary', 'busy', 'idempotency-conflict'],
+    },
     handle: async (c, node) => {
       const command = await readCommand(c, backupCommandSchema);
       if (command.rescue !== undefined && c.get('door') !== 'peer') throw rescueIsForThePeer();
@@ -45,6 +67,12 @@ export const backupRoutes: Route[] = [
     method: 'GET',
     path: '/backups/:id',
     doors: ['admin', 'peer'],
+    about: {
+      summary: "A backup's manifest",
+      params,
+      answers: { 200: manifestSchema },
+      problems: ['backup-not-found'],
+    },
     handle: (c, node) => c.json(forDoor(c, node.backups.get(backupId(c)))),
   },
   {
@@ -52,6 +80,14 @@ export const backupRoutes: Route[] = [
     path: '/backups/:id',
     doors: ['peer'],
     refusesStaleEpoch: true,
+    about: {
+      summary: 'Upload a dump. It is no backup before its commit',
+      params,
+      headers: ['Content-Digest'],
+      body: 'application/octet-stream',
+      answers: { 201: receivedSchema },
+      problems: [...RECEIVING],
+    },
     handle: async (c, node) => {
       const id = backupId(c);
       const content = checked(openUpload(c), contentDigest(c));
@@ -64,6 +100,16 @@ export const backupRoutes: Route[] = [
     path: '/backups/:id/commit',
     doors: ['peer'],
     refusesStaleEpoch: true,
+    about: {
+      summary: 'Make an upload a backup',
+      params,
+      body: manifestSchema,
+      answers: { 200: committedSchema, 201: committedSchema },
+      problems: [
+        ...(['serving', 'stale-epoch', 'foreign-lineage', 'backup-exists'] as const),
+        ...(['upload-unknown', 'upload-torn', 'digest-mismatch'] as const),
+      ],
+    },
     handle: async (c, node) => {
       const id = backupId(c);
       const manifest = await readCommand(c, manifestSchema, MANIFEST_LIMIT);
@@ -83,6 +129,12 @@ export const backupRoutes: Route[] = [
     method: 'GET',
     path: '/backups/:id/content',
     doors: ['admin', 'peer'],
+    about: {
+      summary: 'The dump itself',
+      params,
+      answers: { 200: 'application/octet-stream' },
+      problems: ['backup-not-found'],
+    },
     handle: async (c, node) => {
       const { id, bytes } = node.backups.get(backupId(c));
       const content = Readable.toWeb(await node.backups.content(id)) as ReadableStream;
@@ -97,6 +149,13 @@ export const backupRoutes: Route[] = [
     method: 'POST',
     path: '/backups/:id/adopt',
     doors: ['admin'],
+    about: {
+      summary: "Take a dump on this node's disk into the backups",
+      params,
+      body: adoptDumpCommandSchema,
+      answers: { 201: manifestSchema },
+      problems: [...RECEIVING, 'backup-unusable'],
+    },
     handle: async (c, node) => {
       const id = backupId(c);
       const command = await readCommand(c, adoptDumpCommandSchema);

@@ -1,4 +1,5 @@
 import { isServing, isVouchedFor, problems } from '../../operations/status.js';
+import { healthSchema, isPrimarySchema, isStandbySchema } from '../../pure/answers.js';
 import { roleOf } from '../epoch.js';
 import type { Route } from '../route.js';
 
@@ -8,6 +9,10 @@ export const healthRoutes: Route[] = [
     method: 'GET',
     path: '/health',
     doors: [],
+    about: {
+      summary: 'Does this node do its job?',
+      answers: { 200: healthSchema, 503: healthSchema },
+    },
     handle: (c, node) => {
       const found = problems(node);
       const body = {
@@ -24,6 +29,10 @@ export const healthRoutes: Route[] = [
     method: 'GET',
     path: '/primary',
     doors: [],
+    about: {
+      summary: 'For load balancers: 200 while users may be sent here',
+      answers: { 200: isPrimarySchema, 503: isPrimarySchema },
+    },
     handle: (c, node) => {
       const primary = isVouchedFor(node);
       return c.json({ primary }, primary ? 200 : 503);
@@ -33,6 +42,10 @@ export const healthRoutes: Route[] = [
     method: 'GET',
     path: '/standby',
     doors: [],
+    about: {
+      summary: '200 while this node stands by',
+      answers: { 200: isStandbySchema, 503: isStandbySchema },
+    },
     handle: (c, node) => {
       const standby = node.state.current.mode === 'standby';
       return c.json({ standby }, standby ? 200 : 503);

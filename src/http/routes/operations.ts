@@ -1,22 +1,31 @@
 import { z } from 'zod';
 import { cancelOperation } from '../../operations/requests.js';
+import { operationListSchema } from '../../pure/answers.js';
 import { Refused } from '../../pure/errors.js';
+import { operationRecordSchema } from '../../pure/operation.js';
 import { parseWith } from '../body.js';
 import { streamOperation } from '../operation-events.js';
 import type { HttpContext, Route } from '../route.js';
 
-const LIMIT = z.coerce.number().int().min(1).max(200).default(50);
+const listQuerySchema = z.object({ limit: z.coerce.number().int().min(1).max(200).default(50) });
 
 /** The id becomes a file name in the journal, so nothing else is accepted. */
 const OPERATION_ID = z.string().regex(/^[\w-]{8,120}$/, 'must be the id of an operation');
+
+const params = { id: OPERATION_ID };
 
 export const operationRoutes: Route[] = [
   {
     method: 'GET',
     path: '/operations',
     doors: ['admin', 'peer'],
+    about: {
+      summary: 'The history, newest first',
+      query: listQuerySchema,
+      answers: { 200: operationListSchema },
+    },
     handle: (c, node) => {
-      const limit = parseWith(LIMIT, c.req.query('limit'), 'limit');
+      const { limit } = parseWith(listQuerySchema, c.req.query(), 'the query');
       return c.json({ operations: node.runner.list().slice(0, limit) });
     },
   },
@@ -24,6 +33,12 @@ export const operationRoutes: Route[] = [
     method: 'GET',
     path: '/operations/:id',
     doors: ['admin', 'peer'],
+    about: {
+      summary: 'One operation with its steps',
+      params,
+      answers: { 200: operationRecordSchema },
+      problems: ['operation-not-found'],
+    },
     handle: (c, node) => {
       const id = operationId(c);
       const record = node.runner.get(id);
@@ -35,6 +50,12 @@ export const operationRoutes: Route[] = [
     method: 'GET',
     path: '/operations/:id/events',
     doors: ['admin', 'peer'],
+    about: {
+      summary: 'The operation at every change until it has ended, as events named "operation"',
+      params,
+      answers: { 200: 'text/event-stream' },
+      problems: ['operation-not-found'],
+    },
     handle: (c, node) => {
       const id = operationId(c);
       if (node.runner.get(id) === undefined) throw unknownOperation(id);
@@ -45,6 +66,12 @@ export const operationRoutes: Route[] = [
     method: 'DELETE',
     path: '/operations/:id',
     doors: ['peer', 'admin'],
+    about: {
+      summary: 'End an operation, unless it has committed',
+      params,
+      answers: { 200: operationRecordSchema },
+      problems: ['operation-not-found'],
+    },
     handle: async (c, node) => {
       const id = operationId(c);
       // The peer withdraws what may still be on its way; a person who names nothing we know has mistyped.

@@ -1,5 +1,6 @@
 import { pause, unpause } from '../../operations/requests.js';
 import { pauseCommandSchema } from '../../pure/commands.js';
+import { pauseSchema } from '../../pure/status.js';
 import { readCommand } from '../body.js';
 import type { Route } from '../route.js';
 
@@ -8,6 +9,11 @@ export const pauseRoutes: Route[] = [
     method: 'POST',
     path: '/pause',
     doors: ['admin'],
+    about: {
+      summary: 'No automatic failover or failback for some minutes',
+      body: pauseCommandSchema,
+      answers: { 200: pauseSchema },
+    },
     handle: async (c, node) => {
       await pause(node, await readCommand(c, pauseCommandSchema));
       const { pause: set } = node.state.current;
@@ -19,6 +25,7 @@ export const pauseRoutes: Route[] = [
     method: 'DELETE',
     path: '/pause',
     doors: ['admin'],
+    about: { summary: 'End the pause', answers: { 204: null } },
     handle: async (c, node) => {
       await unpause(node);
       node.log.warn({ who: c.get('door') }, 'failover and failback go on');

@@ -1,11 +1,12 @@
 import { requestDemote, requestFence, requestTakeOver } from '../../operations/requests.js';
+import { fenceAnswerSchema } from '../../pure/answers.js';
 import {
   demoteCommandSchema,
   fenceCommandSchema,
   takeOverCommandSchema,
 } from '../../pure/commands.js';
 import { readCommand } from '../body.js';
-import { followOperation } from '../long-operation.js';
+import { FOLLOWED, followOperation } from '../long-operation.js';
 import type { Route } from '../route.js';
 
 const handoverCommandSchema = demoteCommandSchema.pick({ reason: true });
@@ -17,6 +18,12 @@ export const peerRoutes: Route[] = [
     path: '/fence',
     doors: ['peer'],
     refusesStaleEpoch: true,
+    about: {
+      summary: 'Stop serving, because the caller takes over',
+      body: fenceCommandSchema,
+      answers: { 200: fenceAnswerSchema },
+      problems: ['busy', 'stale-epoch', 'app-failed'],
+    },
     handle: async (c, node) =>
       c.json(await requestFence(node, await readCommand(c, fenceCommandSchema))),
   },
@@ -25,6 +32,13 @@ export const peerRoutes: Route[] = [
     path: '/takeovers',
     doors: ['peer'],
     refusesStaleEpoch: true,
+    about: {
+      ...FOLLOWED,
+      headers: ['Prefer'],
+      summary: 'Take over from the backup that the caller has just pushed',
+      body: takeOverCommandSchema,
+      problems: ['already-primary', 'busy'],
+    },
     handle: async (c, node) => {
       const command = await readCommand(c, takeOverCommandSchema);
       return followOperation(c, node, await requestTakeOver(node, command));
@@ -34,6 +48,13 @@ export const peerRoutes: Route[] = [
     method: 'POST',
     path: '/handovers',
     doors: ['peer'],
+    about: {
+      ...FOLLOWED,
+      headers: ['Prefer'],
+      summary: 'Hand over to the caller',
+      body: handoverCommandSchema,
+      problems: ['not-primary', 'yielding', 'busy'],
+    },
     handle: async (c, node) => {
       const { reason } = await readCommand(c, handoverCommandSchema);
       const command = { reason, dryRun: false };

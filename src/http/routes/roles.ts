@@ -1,18 +1,28 @@
+import { z } from 'zod';
 import { dryRunDemote, dryRunPromote } from '../../operations/dry-run.js';
 import type { Node } from '../../operations/node.js';
 import { requestDemote, requestPlannedPromote, requestPromote } from '../../operations/requests.js';
+import { dryRunSchema, ignoredSchema } from '../../pure/answers.js';
 import {
   demoteCommandSchema,
   type PromoteCommand,
   promoteCommandSchema,
 } from '../../pure/commands.js';
+import { operationRecordSchema } from '../../pure/operation.js';
 import { readCommand } from '../body.js';
 import { idempotencyKey } from '../headers.js';
-import { followOperation } from '../long-operation.js';
+import { FOLLOWED, followOperation } from '../long-operation.js';
 import { type HttpContext, type Route, sourceOf } from '../route.js';
 import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
 import { recognise } from '../webhooks/providers.js';
+
+const demoteAnswerSchema = z
+  .union([operationRecordSchema, dryRunSchema])
+  .meta({ id: 'DemoteAnswer' });
+const promoteAnswerSchema = z
+  .union([operationRecordSchema, dryRunSchema, ignoredSchema])
+  .meta({ id: 'PromoteAnswer' });
 
 /** Who serves: the two commands by which a person or a checker changes it. */
 export const roleRoutes: Route[] = [
@@ -20,6 +30,16 @@ export const roleRoutes: Route[] = [
     method: 'POST',
     path: '/promote',
     doors: ['admin', 'webhook'],
+    about: {
+      ...FOLLOWED,
+      summary: "Take over. With the webhook's key, the body is a checker's message",
+      body: promoteCommandSchema,
+      answers: { 200: promoteAnswerSchema, 202: operationRecordSchema },
+      problems: [
+        ...(['already-primary', 'yielding', 'paused', 'busy', 'idempotency-conflict'] as const),
+        ...(['not-primary', 'peer-unreachable', 'peer-refused'] as const),
+      ],
+    },
     handle: async (c, node) => {
       if (c.get('door') === 'webhook')
         return promoteByWebhook(c, node, recognise(await readMessage(c, node)));
@@ -30,6 +50,13 @@ export const roleRoutes: Route[] = [
     method: 'POST',
     path: '/demote',
     doors: ['admin'],
+    about: {
+      ...FOLLOWED,
+      summary: 'Give the primary role to the other node, without losing a write',
+      body: demoteCommandSchema,
+      answers: { 200: demoteAnswerSchema, 202: operationRecordSchema },
+      problems: ['not-primary', 'yielding', 'busy', 'idempotency-conflict'],
+    },
     handle: async (c, node) => {
       const command = await readCommand(c, demoteCommandSchema);
       if (command.dryRun) return c.json(await dryRunDemote(node, command));

@@ -1,4 +1,5 @@
 import { freshStatus } from '../../operations/status.js';
+import { nodeStatusSchema } from '../../pure/status.js';
 import type { Route } from '../route.js';
 
 export const statusRoutes: Route[] = [
@@ -6,6 +7,7 @@ export const statusRoutes: Route[] = [
     method: 'GET',
     path: '/status',
     doors: ['admin', 'peer'],
+    about: { summary: 'Everything about this node', answers: { 200: nodeStatusSchema } },
     handle: async (c, node) => c.json(await freshStatus(node)),
   },
 ];

@@ -1,6 +1,9 @@
+import { z } from 'zod';
 import type { Node } from '../../operations/node.js';
+import { ignoredSchema } from '../../pure/answers.js';
 import { Refused } from '../../pure/errors.js';
-import type { HttpContext, Route } from '../route.js';
+import { operationRecordSchema } from '../../pure/operation.js';
+import type { About, HttpContext, Route } from '../route.js';
 import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
 import { PROVIDERS, readEvent } from '../webhooks/providers.js';
@@ -14,12 +17,23 @@ const receive = async (c: HttpContext, node: Node): Promise<Response> => {
   return promoteByWebhook(c, node, readEvent(provider, await readMessage(c, node)));
 };
 
+const about: About = {
+  summary: 'What an uptime checker says: a confirmed "down" starts a promote',
+  params: { provider: z.enum(PROVIDERS.map(({ name }) => name)) },
+  headers: ['Idempotency-Key', 'webhook-id'],
+  answers: { 200: ignoredSchema, 202: operationRecordSchema },
+  problems: ['yielding', 'busy', 'idempotency-conflict', 'not-found'],
+};
+
+const MESSAGE = z.unknown().describe("The checker's own message, as JSON or as a form");
+
 export const webhookRoutes: Route[] = [
-  { method: 'POST', path, doors: ['webhook'], handle: receive },
+  { method: 'POST', path, doors: ['webhook'], about: { ...about, body: MESSAGE }, handle: receive },
   {
     method: 'GET',
     path,
     doors: ['webhook'],
+    about,
     handle: async (c, node) => {
       // A HEAD comes to every GET's route. It must not begin anything.
       if (c.req.method === 'HEAD') throw noHead();

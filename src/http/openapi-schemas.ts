@@ -1,0 +1,44 @@
+import { z } from 'zod';
+
+export type Json = Record<string, unknown>;
+
+const POINTER = '#/components/schemas/';
+
+/** Every schema that has an id. */
+export const namedSchemas = (): Json => {
+  const { schemas } = z.toJSONSchema(z.globalRegistry, {
+    uri: (id) => `${POINTER}${id}`,
+    override: (made) => {
+      simplify(made);
+      // A later version may say more.
+      if (made.jsonSchema.additionalProperties === false) {
+        delete made.jsonSchema.additionalProperties;
+      }
+    },
+  });
+  return Object.fromEntries(
+    Object.entries(schemas).map(([id, { $schema: _schema, $id: _id, ...schema }]) => [id, schema]),
+  );
+};
+
+/** To a schema that has an id. */
+export const reference = (schema: z.ZodType): Json => ({
+  $ref: `${POINTER}${z.globalRegistry.get(schema)?.id}`,
+});
+
+/** A parameter or a body, as it may be sent. */
+export const inline = (schema: z.ZodType): Json => {
+  if (z.globalRegistry.get(schema)?.id !== undefined) return reference(schema);
+  const { $schema: _schema, ...plain } = z.toJSONSchema(schema, {
+    io: 'input',
+    override: simplify,
+  });
+  return plain;
+};
+
+/** Leaves out what says nothing: the pattern behind a format, and the ends of what a number can hold. */
+const simplify = ({ jsonSchema }: { jsonSchema: Json }): void => {
+  if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+};

@@ -1,0 +1,176 @@
+import { problemSchema } from '../pure/answers.js';
+import type { ErrorCode } from '../pure/errors.js';
+import { VERSION } from '../pure/version.js';
+import { inline, type Json, namedSchemas, reference } from './openapi-schemas.js';
+import { statusOf } from './problem.js';
+import type { About, Door, RequestHeader, Route } from './route.js';
+
+/** The contract as an OpenAPI 3.1 document, for programs and for those who write them. */
+export const describeRoutes = (routes: readonly Route[]): Json => ({
+  openapi: '3.1.1',
+  info: {
+    title: 'coldspare',
+    version: VERSION,
+    summary: 'A second server that is ready to take over',
+    description: CONVENTIONS,
+    license: { name: 'MIT', identifier: 'MIT' },
+  },
+  paths: Object.fromEntries(
+    unique(routes.map(({ path }) => path)).map((path) => [
+      path.replaceAll(/:(\w+)/g, '{$1}'),
+      Object.fromEntries(
+        routes
+          .filter((route) => route.path === path)
+          .map((route) => [route.method.toLowerCase(), describeRoute(route)]),
+      ),
+    ]),
+  ),
+  components: {
+    schemas: namedSchemas(),
+    securitySchemes: {
+      admin: { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN' },
+      peer: { type: 'http', scheme: 'bearer', description: 'PEER_TOKEN, for the other agent' },
+      webhook: { type: 'http', scheme: 'bearer', description: 'WEBHOOK_TOKEN' },
+      'webhook-query': {
+        ...{ type: 'apiKey', in: 'query', name: 'token' },
+        description: 'WEBHOOK_TOKEN, for checkers that cannot set a header',
+      },
+    },
+  },
+});
+
+const CONVENTIONS = `Every answer carries Coldspare-Node, Coldspare-Role and Coldspare-Epoch.
+
+An error is a problem (RFC 9457) with a stable code, the value at fault, and the remedy: what to do or type next.
+
+A long operation is answered by 202 with its Location. It goes on when the caller goes away.`;
+
+const describeRoute = (route: Route): Json => {
+  const { method, path, doors, about } = route;
+  return {
+    operationId: [method.toLowerCase(), ...path.split(/\W+/).filter(Boolean)].join('-'),
+    summary: about.summary,
+    security: doors.flatMap(keysOf).map((name) => ({ [name]: [] })),
+    parameters: parametersOf(route),
+    ...(about.body !== undefined && { requestBody: requestBody(about.body) }),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(about.answers).map(([status, content]) => [
+          status,
+          answer(Number(status), content),
+        ]),
+      ),
+      ...problemsOf(route),
+    },
+  };
+};
+
+const keysOf = (door: Door): string[] => (door === 'webhook' ? [door, 'webhook-query'] : [door]);
+
+const HEADERS: Record<RequestHeader, { description: string; schema: Json }> = {
+  Prefer: {
+    description: 'wait=SECONDS (RFC 7240): answer when the operation has ended',
+    schema: { type: 'string', examples: ['wait=60'] },
+  },
+  'Idempotency-Key': {
+    description: 'The same call again with this key is the same operation',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+  },
+  'Coldspare-Epoch': {
+    description: 'Of the agent that sends',
+    schema: { type: 'integer', minimum: 0 },
+  },
+  'Content-Digest': {
+    description: 'sha-256=:BASE64: (RFC 9530)',
+    schema: { type: 'string' },
+  },
+  'webhook-id': {
+    description: 'Of Standard Webhooks: the same message again is the same operation',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+  },
+};
+
+const parametersOf = ({ path, doors, about }: Route): Json[] => {
+  const { params, query, headers = [] } = about;
+  const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+  const understood = [
+    ...headers,
+    ...(doors.includes('peer') ? (['Coldspare-Epoch'] as const) : []),
+  ];
+  return [
+    ...inPath.map((name) => ({
+      ...{ name, in: 'path', required: true },
+      schema: params?.[name] === undefined ? { type: 'string' } : inline(params[name]),
+    })),
+    ...Object.entries(query?.shape ?? {}).map(([name, schema]) => ({
+      ...{ name, in: 'query', schema: inline(schema) },
+    })),
+    ...understood.map((name) => ({ name, in: 'header', ...HEADERS[name] })),
+  ];
+};
+
+const requestBody = (body: About['body'] & {}): Json => ({
+  required: typeof body === 'string' || !body.safeParse({}).success,
+  content:
+    typeof body === 'string' ? { [body]: {} } : { 'application/json': { schema: inline(body) } },
+});
+
+const answer = (status: number, content: About['answers'][number] | undefined): Json => ({
+  description: DESCRIPTIONS[status] ?? 'Done',
+  ...(status === 202 && { headers: { Location: { schema: { type: 'string' } } } }),
+  ...(typeof content === 'string' && { content: { [content]: {} } }),
+  ...(typeof content === 'object' &&
+    content !== null && {
+      content: { 'application/json': { schema: reference(content) } },
+    }),
+});
+
+const DESCRIPTIONS: Record<number, string> = {
+  201: 'It is there now',
+  202: 'It has begun, and Location says where to follow it',
+  204: 'Done; there is nothing to say',
+  503: 'No',
+};
+
+/** Every refusal, by the status that it comes with. */
+const problemsOf = (route: Route): Json => {
+  const codes = unique(codesOf(route));
+  const refusals = unique(codes.map(statusOf)).map((status) => {
+    const these = codes.filter((code) => statusOf(code) === status);
+    const schema = {
+      allOf: [reference(problemSchema), { properties: { code: { enum: these } } }],
+    };
+    return [status, problemAnswer(these.join(', '), schema)];
+  });
+  return {
+    ...Object.fromEntries(refusals),
+    ...(route.about.headers?.includes('Prefer') && { default: BAD_END }),
+  };
+};
+
+const problemAnswer = (description: string, schema: Json): Json => ({
+  description,
+  content: { 'application/problem+json': { schema } },
+});
+
+const BAD_END = problemAnswer(
+  'How the operation ended that was waited for, when it did not end well',
+  reference(problemSchema),
+);
+
+/** What a route's doors, parameters and body say no to, and then the route itself. */
+const codesOf = ({ doors, refusesStaleEpoch, about }: Route): ErrorCode[] => {
+  const { params, query, headers, body, problems = [] } = about;
+  const isRead = body !== undefined;
+  const isChecked = params ?? query ?? headers ?? body ?? doors.includes('peer');
+  return [
+    ...(doors.length > 0 ? (['unauthorized', 'forbidden'] as const) : []),
+    ...(isChecked ? (['invalid-request'] as const) : []),
+    ...(isRead ? (['too-large', 'upload-torn'] as const) : []),
+    ...(refusesStaleEpoch ? (['stale-epoch'] as const) : []),
+    ...problems,
+    'internal',
+  ];
+};
+
+const unique = <T>(items: readonly T[]): T[] => [...new Set(items)];

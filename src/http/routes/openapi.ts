@@ -1,0 +1,19 @@
+import { describeRoutes } from '../openapi.js';
+import type { Route } from '../route.js';
+
+/** `routes` is asked late: this one is among them. */
+export const openapiRoutes = (routes: () => readonly Route[]): Route[] => {
+  let document: ReturnType<typeof describeRoutes> | undefined;
+  return [
+    {
+      method: 'GET',
+      path: '/openapi.json',
+      doors: [],
+      about: { summary: 'This document', answers: { 200: 'application/json' } },
+      handle: (c) => {
+        document ??= describeRoutes(routes());
+        return c.json(document);
+      },
+    },
+  ];
+};
