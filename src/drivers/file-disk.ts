@@ -33,7 +33,7 @@ export const createFileDisk = (): Disk => {
       if ((await orAbsent(unlink(path).then(() => true))) === true) await sync(dirname(path));
     },
     rename: (from, to) => explained(moveFile(from, to)),
-    writer: (path) => explained(openWriter(path)),
+    writer: (path, options) => explained(openWriter(path, options)),
     reader: async (path) => (await openRegular(path)).createReadStream(),
     free: async (directory) => {
       await makeDirectory(directory);
@@ -63,9 +63,9 @@ const moveFile = async (from: string, to: string): Promise<void> => {
   if (dirname(from) !== dirname(to)) await sync(dirname(from));
 };
 
-const openWriter = async (path: string): Promise<Writable> => {
+const openWriter = async (path: string, { append } = { append: false }): Promise<Writable> => {
   await makeDirectory(dirname(path));
-  const file = await open(path, 'wx', FILE_MODE);
+  const file = await open(path, append ? 'a' : 'wx', FILE_MODE);
   const run = (work: Promise<unknown>, done: (error?: Error | null) => void) =>
     explained(work).then(() => done(), done);
   return new Writable({

@@ -15,7 +15,8 @@ export interface ExchangeRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   url: URL;
   headers: Record<string, string>;
-  body?: string | { content: Readable; bytes: number };
+  /** A stream of unknown length is sent in chunks. */
+  body?: string | { content: Readable; bytes: number | undefined };
   /** Milliseconds for the whole of it. With a streamed body: without any progress. */
   patience: number;
   signal?: AbortSignal;
@@ -43,6 +44,8 @@ export const exchange = async (options: ExchangeRequest): Promise<ExchangeAnswer
   let broken: unknown;
   try {
     if (typeof body === 'object') {
+      // A dump may think for a while before its first byte, and a server does not wait that long for headers.
+      request.flushHeaders();
       const source = exactly(body, watch.progress, (error) => {
         broken = error;
       });
@@ -65,7 +68,7 @@ export const exchange = async (options: ExchangeRequest): Promise<ExchangeAnswer
 
 /** The announced bytes and not one else: fewer would leave the peer waiting, more would be its next request. */
 async function* exactly(
-  { content, bytes }: { content: Readable; bytes: number },
+  { content, bytes }: { content: Readable; bytes: number | undefined },
   progress: () => void,
   onBroken: (error: unknown) => void,
 ): AsyncGenerator<Buffer> {
@@ -73,11 +76,11 @@ async function* exactly(
   try {
     for await (const chunk of content) {
       sent += chunk.length;
-      if (sent > bytes) throw otherLength(bytes, sent);
+      if (bytes !== undefined && sent > bytes) throw otherLength(bytes, sent);
       progress();
       yield chunk;
     }
-    if (sent < bytes) throw otherLength(bytes, sent);
+    if (bytes !== undefined && sent < bytes) throw otherLength(bytes, sent);
   } catch (error) {
     onBroken(error);
     throw error;

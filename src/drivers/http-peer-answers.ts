@@ -37,6 +37,8 @@ export const statusAnswer = z
   })
   .transform((status) => status as unknown as NodeStatus);
 
+export const receivedAnswer = z.object({ bytes: z.int().nonnegative() });
+
 export const uploadAnswer = z.object({ bytes: z.int(), sha256: z.string() });
 
 export const commitAnswer = z.object({ id: z.string() });

@@ -13,6 +13,7 @@ import {
   commitAnswer,
   operationAnswer,
   problemAnswer,
+  receivedAnswer,
   statusAnswer,
   uploadAnswer,
 } from './http-peer-answers.js';
@@ -39,17 +40,20 @@ const FENCE = 100_000;
 /** Without a byte moving. The peer's disk may be busy for a while when it writes the last ones down. */
 const STALL = 60_000;
 
-type Ask = Pick<ExchangeRequest, 'method' | 'body' | 'signal'> & { patience?: number };
+type Ask = Pick<ExchangeRequest, 'method' | 'body' | 'signal'> & {
+  headers?: Record<string, string>;
+  patience?: number;
+};
 
 /** The other agent over HTTP. */
 export const createHttpPeer = (options: PeerOptions): Peer => {
   const ask = async <T extends z.ZodType>(
     path: string,
     schema: T,
-    { method, body, signal, patience = CALL }: Ask,
+    { method, headers: more, body, signal, patience = CALL }: Ask,
   ): Promise<z.output<T>> => {
     const url = new URL(path, options.url);
-    const headers = { ...headersOf(options), ...bodyHeaders(body) };
+    const headers = { ...headersOf(options), ...bodyHeaders(body), ...more };
     const answer = await exchange({
       ...{ method, url, headers, patience },
       ...(body !== undefined && { body }),
@@ -85,10 +89,18 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
     cancel: (id) =>
       ask(`/operations/${encodeURIComponent(id)}`, operationAnswer, { method: 'DELETE' }),
     backups: () => get('/backups', backupsAnswer),
-    upload: (id, content, bytes, signal) =>
+    received: async (id) => {
+      const { bytes } = await get(`/backups/${encodeURIComponent(id)}/upload`, receivedAnswer);
+      return bytes;
+    },
+    upload: (id, content, { from, bytes }, signal) =>
       ask(`/backups/${encodeURIComponent(id)}`, uploadAnswer, {
         method: 'PUT',
-        body: { content, bytes },
+        ...(from > 0 &&
+          bytes !== undefined && {
+            headers: { 'Content-Range': `bytes ${from}-${bytes - 1}/${bytes}` },
+          }),
+        body: { content, bytes: bytes === undefined ? undefined : bytes - from },
         signal,
         patience: STALL,
       }),
@@ -109,7 +121,10 @@ const bodyHeaders = (body: ExchangeRequest['body']): Record<string, string> => {
   if (body === undefined) return {};
   return typeof body === 'string'
     ? { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) }
-    : { 'Content-Type': 'application/octet-stream', 'Content-Length': String(body.bytes) };
+    : {
+        'Content-Type': 'application/octet-stream',
+        ...(body.bytes !== undefined && { 'Content-Length': String(body.bytes) }),
+      };
 };
 
 const hearAnswer = async (

@@ -40,8 +40,19 @@ export const contentDigest = (c: HttpContext): string | undefined => {
   );
 };
 
-/** Bytes that the sender announces; undefined when it streams. */
-export const contentLength = (c: HttpContext): number | undefined => {
-  const text = c.req.header('Content-Length');
-  return text === undefined ? undefined : Number(text);
+/** Bytes that the sender announces; 0 when it streams. */
+export const contentLength = (c: HttpContext): number =>
+  Number(c.req.header('Content-Length') ?? 0);
+
+/** Where the body begins in the whole, by `Content-Range` (RFC 9110); 0 without one. @throws Refused `invalid-request` */
+export const rangeStart = (c: HttpContext): number => {
+  const text = c.req.header('Content-Range');
+  if (text === undefined) return 0;
+  const [, from, last, whole] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(text) ?? [];
+  if (Number(from) <= Number(last) && Number(last) + 1 === Number(whole)) return Number(from);
+  throw invalid(
+    'Content-Range must name the rest of the dump',
+    'send bytes 1000-1999/2000 for the last 1000 of 2000 bytes, or leave the header out',
+    text.slice(0, 300),
+  );
 };

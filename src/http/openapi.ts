@@ -84,6 +84,10 @@ const HEADERS: Record<RequestHeader, { description: string; schema: Json }> = {
     description: 'sha-256=:BASE64: (RFC 9530)',
     schema: { type: 'string' },
   },
+  'Content-Range': {
+    description: 'bytes FROM-LAST/ALL (RFC 9110): the rest of an upload that broke off',
+    schema: { type: 'string', examples: ['bytes 1000-1999/2000'] },
+  },
   'webhook-id': {
     description: 'Of Standard Webhooks: the same message again is the same operation',
     schema: { type: 'string', minLength: 1, maxLength: 255 },

@@ -18,6 +18,7 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   'backup-exists': 409,
   'backup-not-found': 404,
   'upload-unknown': 409,
+  'upload-elsewhere': 409,
   'upload-torn': 400,
   'digest-mismatch': 400,
   'too-large': 413,

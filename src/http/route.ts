@@ -22,6 +22,7 @@ export type RequestHeader =
   | 'Idempotency-Key'
   | 'Coldspare-Epoch'
   | 'Content-Digest'
+  | 'Content-Range'
   | 'webhook-id';
 
 /** A route for those who call it. What all routes of its kind have in common is left out: see `openapi.ts`. */

@@ -23,7 +23,9 @@ export const adoptDump = async (
   const takenAt = dateOf(id);
   const found: Found = { format: 'custom', serverVersion: 'unknown' };
   const content = inspected(await openDump(node, path), path, found);
-  const received = await receiveBackup(node, id, content, await node.disk.size(path));
+  const received = await receiveBackup(node, id, content, {
+    bytes: (await node.disk.size(path)) ?? 0,
+  });
   const manifest: Manifest = {
     id,
     database: settings.databaseName,

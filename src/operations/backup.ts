@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import { PassThrough, type Writable } from 'node:stream';
 import type { DumpFacts } from '../ports/stack.js';
 import { newBackupId } from '../pure/backup-id.js';
 import type { BackupCommand } from '../pure/commands.js';
@@ -8,11 +8,17 @@ import { retrying } from './asking.js';
 import { isoNow, type Node } from './node.js';
 import type { Plan, Step } from './plan.js';
 import { observeDatabase } from './serve-steps.js';
+import { tee } from './tee.js';
 
 /** The backup an operation takes; filled in by its dump step. */
 export interface Taken {
   manifest: Manifest | undefined;
+  /** The upload that began with the dump. */
+  upload?: Promise<unknown> | undefined;
 }
+
+/** Bytes of a dump that may wait for the network: beyond, the dump waits as well. */
+const AHEAD = 4 * 1024 * 1024;
 
 const PUSH_TRIES = 4;
 const PUSH_FIRST_PAUSE = 1_000;
@@ -104,7 +110,7 @@ const rememberFinalStep = (node: Node, taken: Taken): Step => ({
 const isOurs = (id: string, { state }: Node): boolean =>
   Number(id.at(-1)) % 2 === (state.current.parity === 'odd' ? 1 : 0);
 
-/** A committed backup on this node's disk, of its own database. */
+/** A committed backup on this node's disk, of its own database. It goes to the peer while it is being taken. */
 export const dumpStep = (node: Node, taken: Taken): Step => ({
   name: 'dump',
   run: async ({ signal }) => {
@@ -119,17 +125,27 @@ export const dumpStep = (node: Node, taken: Taken): Step => ({
         throw foreignDatabase(node, facts.marker?.lineage);
       return { ...facts, lineage, epoch, sequence };
     };
-    taken.manifest = await keepDump(node, dump);
+    taken.manifest = await keepDump(node, dump, (id, sink) => {
+      const content = new PassThrough({ writableHighWaterMark: AHEAD });
+      taken.upload = node.peer.upload(id, content, { from: 0, bytes: undefined }, signal);
+      // It is looked at by the push step, which tries again.
+      taken.upload.catch(() => content.destroy());
+      return tee(sink, content);
+    });
     return `${taken.manifest.id}: ${taken.manifest.bytes} bytes`;
   },
 });
 
 type Numbered = DumpFacts & Pick<Manifest, 'lineage' | 'epoch' | 'sequence'>;
 
-/** Streams what `dump` writes into a committed backup on this node's disk. Nothing stays of one that fails. */
+/**
+ * Streams what `dump` writes into a committed backup on this node's disk, by way of what `through` makes of it.
+ * Nothing stays of one that fails.
+ */
 export const keepDump = async (
   node: Node,
   dump: (sink: Writable) => Promise<Numbered>,
+  through: (id: string, sink: Writable) => Writable = (_id, sink) => sink,
 ): Promise<Manifest> => {
   const { settings, backups, clock } = node;
   const takenAt = clock.now();
@@ -137,7 +153,8 @@ export const keepDump = async (
     ours: backups.list().flatMap((kept) => (kept.node === settings.nodeName ? [kept.id] : [])),
     isTaken: (candidate) => backups.has(candidate) || !isOurs(candidate, node),
   });
-  const { sink, received } = await backups.open(id);
+  const { sink: file, received } = await backups.open(id);
+  const sink = through(id, file);
   try {
     const { marker: _, ...facts } = await dump(sink);
     const manifest: Manifest = {
@@ -161,7 +178,7 @@ export const pushStep = (node: Node, taken: Taken): Step => ({
   name: 'push',
   run: async ({ signal, progress }) => {
     const manifest = manifestOf(taken);
-    const once = () => push(node, manifest, signal, (done) => progress(done, manifest.bytes));
+    const once = () => push(node, taken, signal, (done) => progress(done, manifest.bytes));
     try {
       await retrying(
         { clock: node.clock, signal },
@@ -183,20 +200,35 @@ export const pushStep = (node: Node, taken: Taken): Step => ({
 
 const push = async (
   node: Node,
-  manifest: Manifest,
+  taken: Taken,
   signal: AbortSignal,
   onBytes: (done: number) => void,
 ): Promise<void> => {
-  const content = await node.backups.verifiedContent(manifest.id, onBytes);
+  const manifest = manifestOf(taken);
+  const begun = taken.upload;
+  taken.upload = undefined;
   try {
-    await node.peer.upload(manifest.id, content, manifest.bytes, signal);
+    await (begun ?? upload(node, manifest, signal, onBytes));
   } catch (error) {
     // An answer that was lost: the peer has it, and the commit below finds out whether it is the same.
     if (!(error instanceof ColdspareError) || error.value !== 'backup-exists') throw error;
+  }
+  await node.peer.commit(manifest);
+};
+
+const upload = async (
+  node: Node,
+  { id, bytes }: Manifest,
+  signal: AbortSignal,
+  onBytes: (done: number) => void,
+): Promise<void> => {
+  const from = await node.peer.received(id);
+  const content = await node.backups.verifiedContent(id, onBytes, from);
+  try {
+    await node.peer.upload(id, content, { from, bytes }, signal);
   } finally {
     content.destroy();
   }
-  await node.peer.commit(manifest);
 };
 
 const notePush = async (node: Node, error: string | null): Promise<void> => {

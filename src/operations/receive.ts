@@ -5,15 +5,15 @@ import { isInTheWay } from '../pure/operation.js';
 import type { Received } from '../state/backup-store.js';
 import { isoNow, type Node } from './node.js';
 
-/** Streams a dump to disk. @throws Refused `serving`, and those of `BackupStore.receive` */
+/** Streams a dump to disk, or the rest of one from a byte on. @throws Refused `serving`, and those of `BackupStore.receive` */
 export const receiveBackup = async (
   node: Node,
   id: string,
   content: Readable,
-  announcedBytes: number | undefined,
+  extent: { from?: number; bytes?: number },
 ): Promise<Received> => {
   refuseWhileServing(node);
-  return node.backups.receive(id, content, announcedBytes);
+  return node.backups.receive(id, content, extent);
 };
 
 /**

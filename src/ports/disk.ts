@@ -14,8 +14,8 @@ export interface Disk {
   remove(path: string): Promise<void>;
   /** Renames and makes the rename durable. Replaces what is at `to`. */
   rename(from: string, to: string): Promise<void>;
-  /** A stream into a new file of mode 0600 whose `finish` comes after fsync. */
-  writer(path: string): Promise<Writable>;
+  /** A stream into a new file of mode 0600, or with `append` to the end of one; its `finish` comes after fsync. */
+  writer(path: string, options?: { append: boolean }): Promise<Writable>;
   /** The file as it is when it is opened. @throws when there is no such file, or it is a link, a device or a pipe */
   reader(path: string): Promise<Readable>;
   /** Bytes that may still be written to the file system of `directory`. */

@@ -24,12 +24,22 @@ export interface Peer {
   /** Makes sure that `operation` never commits at the peer, unless it did already. The answer is what it came to. */
   cancel(id: string): Promise<OperationRecord>;
   backups(): Promise<Manifest[]>;
-  /** Streams a dump to the peer. Not a backup there until `commit`. */
+  /** Bytes that the peer has of an upload that broke off; 0 when it starts from the beginning. */
+  received(id: string): Promise<number>;
+  /** Streams a dump, or what of it is in `extent`, to the peer. Not a backup there until `commit`. */
   upload(
     id: string,
     content: Readable,
-    bytes: number,
+    extent: Extent,
     signal: AbortSignal,
   ): Promise<{ bytes: number; sha256: string }>;
   commit(manifest: Manifest): Promise<void>;
+}
+
+/** Which part of a dump is sent. */
+interface Extent {
+  /** The first byte's place in the dump. */
+  from: number;
+  /** Of the whole dump; undefined while it is still being taken. */
+  bytes: number | undefined;
 }

@@ -44,6 +44,8 @@ export const receivedSchema = z
   })
   .meta({ id: 'Received' });
 
+export const tornSchema = z.object({ bytes: z.int().nonnegative() }).meta({ id: 'TornUpload' });
+
 export const committedSchema = z.object({ id: backupIdSchema }).meta({ id: 'Committed' });
 
 export const operationListSchema = z

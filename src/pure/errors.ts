@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'backup-exists'
   | 'backup-not-found'
   | 'upload-unknown'
+  | 'upload-elsewhere'
   | 'upload-torn'
   | 'digest-mismatch'
   | 'too-large'

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
 import { type Readable, Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Disk } from '../ports/disk.js';
 import type { Faults } from '../ports/faults.js';
-import { ColdspareError, Refused } from '../pure/errors.js';
+import { ColdspareError, isError, Refused } from '../pure/errors.js';
 import { type Manifest, manifestSchema, newestFirst } from '../pure/manifest.js';
 import { expired } from '../pure/retention.js';
 import { Quarantine, type Quarantined } from './quarantine.js';
@@ -21,6 +21,9 @@ interface Upload extends Received {
 /** Uploads that nobody committed. One running and one forgotten are normal; more is somebody filling the disk. */
 const MAX_UPLOADS = 2;
 
+/** Bytes from which on a torn upload is kept: less is sent again as soon as it is asked about. */
+const WORTH_KEEPING = 1024 * 1024;
+
 /** Left free for the state and the journal, whatever is uploaded. */
 const RESERVED_BYTES = 64 * 1024 * 1024;
 
@@ -36,6 +39,8 @@ export class BackupStore {
   readonly #quarantine: Quarantine;
   readonly #manifests = new Map<string, Manifest>();
   readonly #uploads = new Map<string, Upload>();
+  /** The upload that broke off last: its sender may go on with it. */
+  #torn: { id: string; path: string } | undefined;
   #uploadCount = 0;
 
   private constructor(
@@ -107,17 +112,21 @@ export class BackupStore {
     return this.#disk.reader(this.#dumpPath(this.get(id).id));
   }
 
-  /** The dump's bytes for a restore: the stream fails with `backup-unusable` at its end when they are not the committed ones. */
-  async verifiedContent(id: string, onBytes: (done: number) => void): Promise<Readable> {
+  /**
+   * The dump's bytes, for a restore or a push, beginning with the one at `from`. All are read: the stream fails with
+   * `backup-unusable` at its end when they are not the committed ones.
+   */
+  async verifiedContent(id: string, onBytes: (done: number) => void, from = 0): Promise<Readable> {
     const manifest = this.get(id);
     const hash = createHash('sha256');
     let bytes = 0;
     const check = new Transform({
       transform(chunk: Buffer, _encoding, done) {
         hash.update(chunk);
+        const skipped = Math.max(0, from - bytes);
         bytes += chunk.length;
         onBytes(bytes);
-        done(null, chunk);
+        done(null, chunk.subarray(skipped));
       },
       flush(done) {
         const sha256 = hash.digest('hex');
@@ -130,27 +139,36 @@ export class BackupStore {
   }
 
   /**
-   * Takes in a dump from `content`. It is no backup until `commit`.
-   * @throws Refused `backup-exists`, `too-large`, `disk-full`
+   * Takes in a dump from `content`, which goes on at `from` where an earlier one broke off. It is no backup until
+   * `commit`.
+   * @throws Refused `backup-exists`, `upload-elsewhere`, `too-large`, `disk-full`
    */
-  async receive(id: string, content: Readable, announcedBytes?: number): Promise<Received> {
-    const { sink, received } = await this.open(id, announcedBytes);
+  async receive(id: string, content: Readable, { from = 0, bytes = 0 } = {}): Promise<Received> {
+    const { sink, received } = await this.open(id, { from, announcedBytes: bytes });
     await Promise.all([pipeline(content, sink), received]);
     return received;
   }
 
-  /** A sink for a dump, and what had gone into it once it is on disk. A sink that is destroyed leaves nothing behind. */
+  /** Bytes of an upload that broke off and may go on from there; 0 when there is none. */
+  async torn(id: string): Promise<number> {
+    if (this.#torn?.id !== id) return 0;
+    return (await this.#disk.size(this.#torn.path)) ?? 0;
+  }
+
+  /**
+   * A sink for a dump, and what had gone into it once it is on disk. A sink that is destroyed leaves nothing behind,
+   * unless it is with `upload-torn`, when much has come.
+   */
   async open(
     id: string,
-    announcedBytes = 0,
+    { from = 0, announcedBytes = 0 } = {},
   ): Promise<{ sink: Writable; received: Promise<Received> }> {
     this.#refuseCommitted(id);
-    await this.#refuseTooLarge(announcedBytes);
-    const path = join(this.#directory, `${id}.${this.#uploadCount++}.part`);
+    await this.#refuseTooLarge(from, announcedBytes);
     await this.#faults.at('receive.write', 'before');
-    const file = await this.#disk.writer(path);
-    const hash = createHash('sha256');
-    let bytes = 0;
+    const { path, hash } = await this.#begin(id, from);
+    const file = await this.#disk.writer(path, { append: from > 0 });
+    let bytes = from;
     const sink = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         bytes += chunk.length;
@@ -166,7 +184,10 @@ export class BackupStore {
         return { bytes: upload.bytes, sha256: upload.sha256 };
       })
       .catch(async (error: unknown) => {
-        await this.#disk.remove(path);
+        const isKept =
+          isError(error, 'upload-torn') && ((await this.#disk.size(path)) ?? 0) >= WORTH_KEEPING;
+        if (!isKept) await this.#disk.remove(path);
+        else await this.#keepTorn({ id, path });
         throw error;
       });
     // The caller may fail before it looks at this promise; the failure then already has its way out through the sink.
@@ -241,6 +262,30 @@ export class BackupStore {
     return gone;
   }
 
+  /** The file that `id` goes to, and the digest of what is in there. @throws Refused `upload-elsewhere` */
+  async #begin(id: string, from: number): Promise<{ path: string; hash: Hash }> {
+    const hash = createHash('sha256');
+    const received = await this.torn(id);
+    const torn = this.#torn;
+    if (from === 0 || torn === undefined) {
+      if (from > 0) throw uploadElsewhere(id, from, 0);
+      await this.#keepTorn(undefined);
+      return { path: join(this.#directory, `${id}.${this.#uploadCount++}.part`), hash };
+    }
+    if (received !== from) throw uploadElsewhere(id, from, received);
+    // Whoever asks for it from here on begins anew: two must not write to one file.
+    this.#torn = undefined;
+    await pipeline(await this.#disk.reader(torn.path), hash, { end: false });
+    return { path: torn.path, hash };
+  }
+
+  /** One is enough: what comes next is newer. */
+  async #keepTorn(torn: { id: string; path: string } | undefined): Promise<void> {
+    const replaced = this.#torn;
+    this.#torn = torn;
+    if (replaced !== undefined) await this.#disk.remove(replaced.path);
+  }
+
   async #keepUpload(id: string, upload: Upload): Promise<void> {
     const replaced = this.#uploads.get(id);
     if (replaced !== undefined) await this.#disk.remove(replaced.path);
@@ -262,8 +307,8 @@ export class BackupStore {
     );
   }
 
-  async #refuseTooLarge(announcedBytes: number): Promise<void> {
-    if (announcedBytes > this.#maxBytes) throw this.#tooLarge(announcedBytes);
+  async #refuseTooLarge(from: number, announcedBytes: number): Promise<void> {
+    if (from + announcedBytes > this.#maxBytes) throw this.#tooLarge(from + announcedBytes);
     const free = await this.#disk.free(this.#directory);
     if (announcedBytes + RESERVED_BYTES <= free) return;
     throw new Refused(
@@ -306,6 +351,14 @@ export class BackupStore {
     return join(this.#directory, `${id}.json`);
   }
 }
+
+const uploadElsewhere = (id: string, from: number, received: number): Refused =>
+  new Refused(
+    'upload-elsewhere',
+    `${id} cannot go on at byte ${from}: ${received} bytes of it are here`,
+    received === 0 ? `PUT /backups/${id} from its beginning` : `go on at byte ${received}`,
+    { value: received },
+  );
 
 const changedOnDisk = (manifest: Manifest, sha256: string): ColdspareError =>
   new ColdspareError(

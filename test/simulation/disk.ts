@@ -110,8 +110,9 @@ export const createDisk = (
         image.files.delete(from);
         image.files.set(to, file);
       }),
-    writer: async (path) => {
-      const file: File = { content: Buffer.alloc(0), isSynced: false };
+    writer: async (path, { append } = { append: false }) => {
+      const before = append ? image.files.get(path)?.content : undefined;
+      const file: File = { content: before ?? Buffer.alloc(0), isSynced: false };
       await change(() => {
         refuseFull();
         image.files.set(path, file);

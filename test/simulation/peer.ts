@@ -131,13 +131,14 @@ export const createPeer =
       cancel: (id) =>
         ask({ mayRepeat: true, serve: async (node) => copied(await cancelOperation(node, id)) }),
       backups: () => ask({ serve: (node) => node.backups.list() }),
-      upload: async (id, content, bytes, signal) => {
+      received: (id) => ask({ serve: (node) => node.backups.torn(id) }),
+      upload: async (id, content, { from: first, bytes = 0 }, signal) => {
         const chunks = await collect(content);
         signal.throwIfAborted();
         const upload = ask({
           timeout: 60_000,
           refusesStaleEpoch: true,
-          serve: (node) => receiveBackup(node, id, paced(chunks), bytes),
+          serve: (node) => receiveBackup(node, id, paced(chunks), { from: first, bytes }),
         });
         return Promise.race([upload, aborted(signal)]);
 

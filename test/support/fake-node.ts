@@ -189,6 +189,7 @@ const lostPeer = (): Peer => ({
   operation: nobody,
   cancel: nobody,
   backups: nobody,
+  received: nobody,
   upload: nobody,
   commit: nobody,
 });

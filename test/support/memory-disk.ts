@@ -32,8 +32,8 @@ export class MemoryDisk implements Disk {
     this.files.delete(from);
     this.files.set(to, content);
   }
-  async writer(path: string): Promise<Writable> {
-    this.files.set(path, Buffer.alloc(0));
+  async writer(path: string, { append } = { append: false }): Promise<Writable> {
+    if (!append) this.files.set(path, Buffer.alloc(0));
     return new Writable({
       write: (chunk: Buffer, _encoding, done) => {
         try {

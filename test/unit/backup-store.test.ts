@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { noFaults } from '../../src/ports/faults.js';
+import { ColdspareError } from '../../src/pure/errors.js';
 import type { Manifest } from '../../src/pure/manifest.js';
 import { BackupStore } from '../../src/state/backup-store.js';
 import { MemoryDisk } from '../support/memory-disk.js';
@@ -110,9 +111,82 @@ describe('receiving', () => {
     expect(await disk.list(DIRECTORY)).toHaveLength(2);
   });
 
+  describe('a long upload that broke off', () => {
+    const LONG = 'x'.repeat(3 * 1024 * 1024);
+    const { id } = manifest(1);
+    const whole = manifest(1, {
+      bytes: LONG.length,
+      sha256: createHash('sha256').update(LONG).digest('hex'),
+    });
+    const send = (content: string, from: number) =>
+      store.receive(id, Readable.from([Buffer.from(content)]), { from });
+    const tear = async (at: number, code: 'upload-torn' | 'disk-full' = 'upload-torn') => {
+      const torn = Readable.from(
+        (async function* () {
+          yield Buffer.from(LONG.slice(0, at));
+          throw new ColdspareError(code, 'the sender vanished', 'send it again');
+        })(),
+      );
+      await expect(store.receive(id, torn)).rejects.toMatchObject({ code });
+    };
+
+    beforeEach(async () => {
+      store = await open(10 * LONG.length);
+    });
+
+    test('goes on where it stopped, and is checked as a whole', async () => {
+      await tear(2_000_000);
+      const from = await store.torn(id);
+      expect(from).toBe(2_000_000);
+      const { bytes, sha256 } = whole;
+      expect(await send(LONG.slice(from), from)).toEqual({ bytes, sha256 });
+      await store.commit(whole);
+      expect(await text(await store.content(id))).toBe(LONG);
+    });
+
+    test('with another rest is not the backup of the manifest', async () => {
+      await tear(2_000_000);
+      await send('y'.repeat(LONG.length - 2_000_000), 2_000_000);
+      await expect(store.commit(whole)).rejects.toMatchObject({ code: 'digest-mismatch' });
+      expect(await disk.list(DIRECTORY)).toEqual([]);
+    });
+
+    test('goes on nowhere else, and tells where', async () => {
+      await tear(2_000_000);
+      await expect(send('rest', 1_999_999)).rejects.toMatchObject({
+        code: 'upload-elsewhere',
+        value: 2_000_000,
+      });
+      expect(await store.torn(id)).toBe(2_000_000);
+    });
+
+    test.each([
+      ['a new one of it begins', () => send(LONG, 0)],
+      ['another begins', () => upload(manifest(2).id)],
+    ])('makes room when %s', async (_what, begin) => {
+      await tear(2_000_000);
+      await begin();
+      expect(await store.torn(id)).toBe(0);
+      expect(await disk.list(DIRECTORY)).toHaveLength(1);
+      await expect(send('rest', 2_000_000)).rejects.toMatchObject({ code: 'upload-elsewhere' });
+    });
+
+    test('is kept for nobody after a restart, or when it was small, or when the disk is full', async () => {
+      await tear(2_000_000, 'disk-full');
+      expect(await disk.list(DIRECTORY)).toEqual([]);
+      await tear(500_000);
+      expect(await disk.list(DIRECTORY)).toEqual([]);
+      await tear(2_000_000);
+      expect(await (await open()).torn(id)).toBe(0);
+      expect(await disk.list(DIRECTORY)).toEqual([]);
+    });
+  });
+
   test('more than BACKUP_MAX_BYTES is refused, announced or not', async () => {
     store = await open(10);
-    await expect(store.receive(manifest(1).id, Readable.from([]), 11)).rejects.toMatchObject({
+    await expect(
+      store.receive(manifest(1).id, Readable.from([]), { bytes: 11 }),
+    ).rejects.toMatchObject({
       code: 'too-large',
     });
     await expect(upload(manifest(1).id)).rejects.toMatchObject({ code: 'too-large' });
@@ -121,7 +195,9 @@ describe('receiving', () => {
 
   test('what does not fit on the disk is refused before a byte is taken', async () => {
     disk.freeBytes = 1;
-    await expect(store.receive(manifest(1).id, Readable.from([]), 100)).rejects.toMatchObject({
+    await expect(
+      store.receive(manifest(1).id, Readable.from([]), { bytes: 100 }),
+    ).rejects.toMatchObject({
       code: 'disk-full',
     });
   });

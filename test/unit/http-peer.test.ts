@@ -1,8 +1,9 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable, Writable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { freePorts } from '../../scripts/lib/free-port.js';
 import { createHttpPeer } from '../../src/drivers/http-peer.js';
 import { LINEAGE } from '../support/fake-node.js';
@@ -33,6 +34,8 @@ const peerAt = (url: string, more: Partial<Parameters<typeof createHttpPeer>[0]>
     ...more,
   });
 
+const of = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
+
 /** Something that listens and is no agent. */
 const impostor = async (listener: RequestListener): Promise<string> => {
   const server = createServer(listener).listen(0, '127.0.0.1');
@@ -45,7 +48,7 @@ const impostor = async (listener: RequestListener): Promise<string> => {
 };
 
 const send = (peer: ReturnType<typeof peerAt>, content: Readable, bytes = DUMP.length) =>
-  peer.upload(manifestOf(DUMP).id, content, bytes, new AbortController().signal);
+  peer.upload(manifestOf(DUMP).id, content, { from: 0, bytes }, new AbortController().signal);
 
 describe('two agents', () => {
   test('push a backup, and the sender learns what arrived', async () => {
@@ -214,6 +217,38 @@ describe('an upload', () => {
     content.destroy();
   });
 
+  test('of a dump that is still being taken has no length yet', async () => {
+    const standby = await service('standby');
+    const peer = peerAt(standby.url);
+    const { id, bytes, sha256 } = manifestOf(DUMP);
+    const content = Readable.from([Buffer.from(DUMP)]);
+    const extent = { from: 0, bytes: undefined };
+    const signal = new AbortController().signal;
+    expect(await peer.upload(id, content, extent, signal)).toEqual({ bytes, sha256 });
+    await peer.commit(manifestOf(DUMP));
+  });
+
+  test('that broke off goes on where it stopped', async () => {
+    const standby = await service('standby', { maxBytes: 10_000_000 });
+    const peer = peerAt(standby.url);
+    const dump = randomBytes(4_000_000);
+    const manifest = manifestOf(DUMP, { bytes: dump.length, sha256: of(dump) });
+    const broken = new Readable({ read() {} });
+    broken.push(dump.subarray(0, 3_000_000));
+    const first = send(peer, broken, dump.length);
+    setTimeout(() => broken.destroy(new Error('the agent was killed')), 300);
+    await expect(first).rejects.toThrow('the agent was killed');
+
+    const from = await vi.waitUntil(() => peer.received(manifest.id));
+    expect(from).toBe(3_000_000);
+    const rest = Readable.from([dump.subarray(from)]);
+    const signal = new AbortController().signal;
+    const answer = await peer.upload(manifest.id, rest, { from, bytes: dump.length }, signal);
+    expect(answer).toEqual({ bytes: dump.length, sha256: of(dump) });
+    await peer.commit(manifest);
+    expect(await peer.received(manifest.id)).toBe(0);
+  });
+
   test('stops when it is told to', async () => {
     const standby = await service('standby');
     const stop = new AbortController();
@@ -223,7 +258,7 @@ describe('an upload', () => {
     const sending = peerAt(standby.url).upload(
       manifestOf(DUMP).id,
       content,
-      900_000_000,
+      { from: 0, bytes: 900_000_000 },
       stop.signal,
     );
     await expect(sending).rejects.toBe(reason);

@@ -3,14 +3,19 @@ import { pipeline, Readable, Transform } from 'node:stream';
 import { adoptDump } from '../../operations/adopt-dump.js';
 import { commitBackup, receiveBackup } from '../../operations/receive.js';
 import { requestBackup } from '../../operations/requests.js';
-import { backupListSchema, committedSchema, receivedSchema } from '../../pure/answers.js';
+import {
+  backupListSchema,
+  committedSchema,
+  receivedSchema,
+  tornSchema,
+} from '../../pure/answers.js';
 import { backupIdSchema } from '../../pure/backup-id.js';
 import { adoptDumpCommandSchema, backupCommandSchema } from '../../pure/commands.js';
 import { ColdspareError, type ErrorCode } from '../../pure/errors.js';
 import { type Manifest, manifestSchema } from '../../pure/manifest.js';
 import type { Quarantined } from '../../state/quarantine.js';
 import { invalid, openUpload, parseWith, readCommand } from '../body.js';
-import { contentDigest, contentLength, idempotencyKey } from '../headers.js';
+import { contentDigest, contentLength, idempotencyKey, rangeStart } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
 import { type HttpContext, type Route, sourceOf } from '../route.js';
 
@@ -83,17 +88,31 @@ export const backupRoutes: Route[] = [
     about: {
       summary: 'Upload a dump. It is no backup before its commit',
       params,
-      headers: ['Content-Digest'],
+      headers: ['Content-Digest', 'Content-Range'],
       body: 'application/octet-stream',
       answers: { 201: receivedSchema },
-      problems: [...RECEIVING],
+      problems: [...RECEIVING, 'upload-elsewhere'],
     },
     handle: async (c, node) => {
       const id = backupId(c);
       const content = checked(openUpload(c), contentDigest(c));
-      const received = await receiveBackup(node, id, content, contentLength(c));
+      const received = await receiveBackup(node, id, content, {
+        from: rangeStart(c),
+        bytes: contentLength(c),
+      });
       return c.json({ id, ...received }, 201);
     },
+  },
+  {
+    method: 'GET',
+    path: '/backups/:id/upload',
+    doors: ['peer'],
+    about: {
+      summary: 'How much is here of an upload that broke off: it may go on from there',
+      params,
+      answers: { 200: tornSchema },
+    },
+    handle: async (c, node) => c.json({ bytes: await node.backups.torn(backupId(c)) }),
   },
   {
     method: 'POST',
