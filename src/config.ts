@@ -122,6 +122,8 @@ export const environmentSchema = z.object({
   FAILBACK: z.enum(['auto', 'manual']).default('auto'),
   FAILBACK_STABLE: duration.prefault('1m'),
   PREPARE: z.enum(['on-receive', 'on-promote']).default('on-receive'),
+  DRILL_CRON: cron.optional(),
+  DRILL_QUERY: z.string().min(1).optional(),
   RESCUE_TIMEOUT: duration.prefault('2m'),
   ALONE: z.enum(['serve', 'wait']).default('serve'),
   ALONE_GRACE: duration.prefault('30s'),

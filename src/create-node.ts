@@ -81,6 +81,7 @@ const settingsOf = (config: Config): Settings => ({
   confirmInterval: config.CONFIRM_INTERVAL,
   failback: config.FAILBACK,
   prepare: config.PREPARE,
+  drillQuery: config.DRILL_QUERY,
   failbackStable: config.FAILBACK_STABLE,
   rescueTimeout: config.RESCUE_TIMEOUT,
   alone: config.ALONE,

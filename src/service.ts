@@ -27,7 +27,7 @@ export const startAgent = async (config: Config, drivers: Drivers): Promise<Agen
   });
   const { mode, epoch } = node.state.current;
   node.log.info({ node: config.NODE_NAME, port: server.port, mode, epoch }, 'listening');
-  const stopSchedules = startSchedules(node, config.BACKUP_CRON);
+  const stopSchedules = startSchedules(node, config);
   return {
     port: server.port,
     stop: async () => {

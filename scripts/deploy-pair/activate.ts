@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isInTheWay } from '../../src/pure/operation.js';
 import { SERVICE } from './inventory.js';
 import type { Change, Progress } from './progress.js';
 import type { Server } from './server.js';
@@ -92,8 +93,8 @@ const waitUntilQuiet = async (server: Server, seen: Survey): Promise<Survey> => 
   const deadline = performance.now() + QUIET_DEADLINE;
   for (let now = seen; ; now = await survey(server)) {
     const operation = now.status?.operation;
-    // A boot may wait for its peer, and a restore ahead of time for long: both are taken up again after a restart.
-    if (!operation || operation.kind === 'boot' || operation.kind === 'prepare') return now;
+    // A boot may wait for its peer, and a restore for long; both give way, and are taken up again or asked for again.
+    if (!operation || operation.kind === 'boot' || !isInTheWay(operation)) return now;
     if (performance.now() > deadline) {
       throw new Stop(
         `${server.name}: ${operation.kind} ${operation.id} still runs`,

@@ -7,6 +7,7 @@ import { problem } from './problem.js';
 import type { HttpContext, HttpEnv, Route } from './route.js';
 import { adoptRoutes } from './routes/adopt.js';
 import { backupRoutes } from './routes/backups.js';
+import { drillRoutes } from './routes/drill.js';
 import { healthRoutes } from './routes/health.js';
 import { openapiRoutes } from './routes/openapi.js';
 import { operationRoutes } from './routes/operations.js';
@@ -22,6 +23,7 @@ export const ROUTES: readonly Route[] = [
   ...statusRoutes,
   ...backupRoutes,
   ...roleRoutes,
+  ...drillRoutes,
   ...adoptRoutes,
   ...webhookRoutes,
   ...peerRoutes,

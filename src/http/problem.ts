@@ -15,6 +15,7 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   'no-backup': 409,
   'backup-too-old': 409,
   'backup-unusable': 422,
+  'drill-failed': 422,
   'backup-exists': 409,
   'backup-not-found': 404,
   'upload-unknown': 409,

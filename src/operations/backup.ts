@@ -4,6 +4,7 @@ import { newBackupId } from '../pure/backup-id.js';
 import type { BackupCommand } from '../pure/commands.js';
 import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
 import type { Manifest } from '../pure/manifest.js';
+import type { OperationKind } from '../pure/operation.js';
 import { retrying } from './asking.js';
 import { isoNow, type Node } from './node.js';
 import type { Plan, Step } from './plan.js';
@@ -38,10 +39,13 @@ export const refuseBackup = (node: Node, { rescue }: Pick<BackupCommand, 'rescue
   );
 };
 
+/** What a backup ends, or is. */
+const GIVES_WAY: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'drill']);
+
 /** Only a last dump is so urgent that another operation ends for it: serving again comes before an ordinary backup. */
 const refuseInstead = ({ runner }: Node): void => {
   const running = runner.current;
-  if (running === undefined || running.kind === 'backup' || running.kind === 'push') return;
+  if (running === undefined || GIVES_WAY.has(running.kind)) return;
   throw new Refused(
     'busy',
     `no backup while ${running.kind} ${running.id} runs (${running.reason})`,

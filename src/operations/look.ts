@@ -39,8 +39,8 @@ export const lookAtWitness = async (
   return { view: witnessView(seen), summary: `the witness ${sayProbe(seen)}` };
 };
 
-/** Backups give way to a fence, and a fence is what we are about to ask for. */
-const HARMLESS: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'fence']);
+/** Backups and drills give way to a fence, and a fence is what we are about to ask for. */
+const HARMLESS: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'drill', 'fence']);
 
 const agentView = (agent: Look['agent']): AgentView => {
   if ('error' in agent) return 'unreachable';

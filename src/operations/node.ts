@@ -33,6 +33,8 @@ export interface Settings {
   confirmInterval: number;
   failback: 'auto' | 'manual';
   prepare: 'on-receive' | 'on-promote';
+  /** SQL that has to be true of what a drill restores. */
+  drillQuery: string | undefined;
   failbackStable: number;
   rescueTimeout: number;
   alone: 'serve' | 'wait';

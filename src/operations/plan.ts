@@ -39,9 +39,11 @@ export interface Plan {
   /** Whether the point of no return has been passed, read from what is on disk. */
   isCommitted(operation: string): boolean;
   /** What the operation came to, for the report. */
-  result?(): Record<string, unknown>;
+  result?(): Record<string, unknown> | null;
   /** Whether a more urgent operation may end it now and run in its place. */
   isPreemptible?(): boolean;
+  /** Ends no other operation, not even a preemptible one: nothing is less urgent. */
+  isPatient?: true;
 }
 
 /** For running steps outside an operation, when one is taken back. */

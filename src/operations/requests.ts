@@ -3,6 +3,7 @@ import type {
   AdoptCommand,
   BackupCommand,
   DemoteCommand,
+  DrillCommand,
   FenceCommand,
   PauseCommand,
   PromoteCommand,
@@ -12,6 +13,7 @@ import { ColdspareError } from '../pure/errors.js';
 import type { OperationKind, OperationRecord, Source } from '../pure/operation.js';
 import { lineageToAdopt, planAdopt, refuseAdopt } from './adopt-lineage.js';
 import { planBackup, refuseBackup } from './backup.js';
+import { planDrill, refuseDrill } from './drill.js';
 import { planFence, refuseFence } from './fence.js';
 import { planHandover, refuseDemote } from './handover.js';
 import { isoNow, type Node } from './node.js';
@@ -66,6 +68,17 @@ export const requestBackup = (
   once(node, 'backup', asker, async () => {
     refuseBackup(node, command);
     return node.runner.start(planBackup(node, command), asker);
+  });
+
+/** Restores the newest backup on trial. @throws Refused as `refuseDrill` and `Runner.start` say */
+export const requestDrill = (
+  node: Node,
+  command: DrillCommand,
+  asker: Asker,
+): Promise<OperationRecord> =>
+  once(node, 'drill', asker, async () => {
+    const backup = refuseDrill(node);
+    return node.runner.start(planDrill(node, backup, command), asker);
   });
 
 /** Makes other data the production data. @throws Refused as `refuseAdopt`, `lineageToAdopt` and `Runner.start` say */

@@ -1,6 +1,6 @@
 import { replacedCopies, replacedName } from '../pure/database-names.js';
 import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
-import { inventoryDifferences, type Manifest } from '../pure/manifest.js';
+import { type Inventory, inventoryDifferences, type Manifest } from '../pure/manifest.js';
 import { setAsideStep } from './boot.js';
 import type { Node } from './node.js';
 import type { Step } from './plan.js';
@@ -51,19 +51,7 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
     return 'choose-backup';
   };
   return [
-    {
-      name: 'start-database',
-      run: async ({ signal }) => {
-        await database.start(signal);
-        return undefined;
-      },
-      undo: async (error) => {
-        // What is more urgent goes on with the database and with the restore.
-        if (isError(error, 'preempted')) return;
-        // A standby is cold. A yielding node keeps its database, which is the data.
-        if (node.state.current.mode === 'standby') await database.stop(AbortSignal.timeout(60_000));
-      },
-    },
+    startDatabaseStep(node),
     setAsideStep(node),
     {
       name: 'restore',
@@ -96,16 +84,10 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
       run: async ({ signal }) => {
         const backup = chosenOf(restoration);
         if (restoration.isPrepared) return 'was verified when it was restored';
-        const actual = await unlessAborted(database.incoming(), signal);
-        if (backup.inventory === undefined)
-          return describe(actual.rows, 'an adopted dump: nothing to compare with');
-        const differences = inventoryDifferences(backup.inventory, actual);
-        if (differences.length === 0) return describe(actual.rows, 'as in the manifest');
-        throw new ColdspareError(
-          'backup-unusable',
-          `${backup.id} was restored but is not what its manifest says: ${differences.slice(0, 5).join('; ')}`,
+        return asInManifest(
+          backup,
+          await unlessAborted(database.inventory('incoming'), signal),
           'the next older backup is used; take a new backup and look at the disk of both nodes',
-          { value: differences },
         );
       },
       otherwise,
@@ -135,6 +117,34 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
       },
     },
   ];
+};
+
+export const startDatabaseStep = ({ state, stack }: Node): Step => ({
+  name: 'start-database',
+  run: async ({ signal }) => {
+    await stack.database.start(signal);
+    return undefined;
+  },
+  undo: async (error) => {
+    // What is more urgent goes on with the database and with the restore.
+    if (isError(error, 'preempted')) return;
+    // A standby is cold. A yielding node keeps its database, which is the data.
+    if (state.current.mode === 'standby') await stack.database.stop(AbortSignal.timeout(60_000));
+  },
+});
+
+/** What a restored backup holds, in words. @throws ColdspareError `backup-unusable` unless that is what was counted in its dump */
+export const asInManifest = (backup: Manifest, actual: Inventory, remedy: string): string => {
+  if (backup.inventory === undefined)
+    return describe(actual.rows, 'an adopted dump: nothing to compare with');
+  const differences = inventoryDifferences(backup.inventory, actual);
+  if (differences.length === 0) return describe(actual.rows, 'as in the manifest');
+  throw new ColdspareError(
+    'backup-unusable',
+    `${backup.id} was restored but is not what its manifest says: ${differences.slice(0, 5).join('; ')}`,
+    remedy,
+    { value: differences },
+  );
 };
 
 /** What a primary serves is never replaced, whoever asks for it (H06). */

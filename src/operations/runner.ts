@@ -79,12 +79,13 @@ export class Runner {
 
   /**
    * Starts an operation and returns its first record; it goes on by itself. The same kind again is the running
-   * one. A preemptible one is ended first.
+   * one. A preemptible one is ended first, unless this one is patient.
    * @throws Refused `busy` when another operation runs
    */
   async start(plan: Plan, asked: Asked): Promise<OperationRecord> {
     await this.#whenWrittenDown();
-    if (this.#running?.plan.isPreemptible?.() && this.#running.plan.kind !== plan.kind) {
+    const isOther = this.#running?.plan.kind !== plan.kind;
+    if (this.#running?.plan.isPreemptible?.() && isOther && !plan.isPatient) {
       await this.#end(this.#running, 'preempted', `${plan.kind} is more urgent`);
     }
     if (this.#running?.plan.kind === plan.kind) return this.#running.record;

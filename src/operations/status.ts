@@ -28,8 +28,8 @@ export const freshStatus = async (node: Node): Promise<NodeStatus> => {
 /** Everything about a node that a person or the peer may know, from what it saw last. */
 export const nodeStatus = (node: Node): NodeStatus => {
   const { settings, state, observed, stack } = node;
-  const { mode, epoch, lineage, since, push, promotion, yielding, failbackDue, prepared } =
-    state.current;
+  const { mode, epoch, lineage, since, push, promotion, yielding, failbackDue } = state.current;
+  const { prepared, lastDrill } = state.current;
   const newest = usableBackups(node)[0];
   return {
     node: settings.nodeName,
@@ -51,6 +51,7 @@ export const nodeStatus = (node: Node): NodeStatus => {
     },
     latestBackup: newest === undefined ? null : summary(node, newest),
     prepared,
+    lastDrill,
     push,
     peer: peerStatus(node),
     promotion,
@@ -76,7 +77,7 @@ export const nodeStatus = (node: Node): NodeStatus => {
 
 /** Why this node does not do its job, as stable words; empty when it does. */
 export const problems = (node: Node): string[] => {
-  const { mode, push, standDown } = node.state.current;
+  const { mode, push, standDown, lastDrill } = node.state.current;
   return [
     ...(mode === 'primary' && !isServing(node) ? ['app-down'] : []),
     ...(mode === 'yielding' ? ['yielding'] : []),
@@ -85,6 +86,7 @@ export const problems = (node: Node): string[] => {
     ...(isBackupStale(node) ? ['backup-stale'] : []),
     ...(isNewestUnusable(node) ? ['backup-unusable'] : []),
     ...(peerCannotRestore(node) ? ['peer-cannot-restore'] : []),
+    ...(lastDrill?.passed === false ? ['drill-failed'] : []),
   ];
 };
 

@@ -13,6 +13,9 @@ export interface DumpFacts {
   surroundings: Surroundings;
 }
 
+/** What may lie beside the live database: `incoming` is to take its place; `drill` is only looked at, and dropped. */
+export type Beside = 'incoming' | 'drill';
+
 /**
  * One PostgreSQL database and the service that runs it. "Live" is the database the app uses; "incoming" is
  * where a restore goes until it is proven. Every method ends within its own deadline or when the signal is
@@ -30,19 +33,28 @@ export interface Database {
   live(): Promise<{ exists: boolean; marker: Marker | undefined }>;
   /** Writes the marker of the live database. */
   mark(marker: Marker): Promise<void>;
-  /** Rows, sequences and large objects of the live database, counted in one snapshot. */
-  inventory(): Promise<Inventory>;
+  /** Rows, sequences and large objects of the live database, or of what lies beside it, counted in one snapshot. */
+  inventory(of?: Beside): Promise<Inventory>;
   /** Dumps the live database into `sink`, which it ends. What it returns was read in the dump's own snapshot. */
   dump(sink: Writable, signal: AbortSignal): Promise<DumpFacts>;
   /**
-   * Restores `content` as the incoming database, in place of an earlier incoming one. The live one is not touched.
+   * Restores `content` beside the live database (default: as the incoming one), in place of an earlier one there. The
+   * live one is not touched.
    * @throws ColdspareError `backup-unusable` when the content cannot be restored as a whole
    */
-  restore(content: Readable, manifest: Manifest, signal: AbortSignal): Promise<void>;
-  /** What the incoming database holds. */
-  incoming(): Promise<Inventory>;
-  /** Removes the incoming database. No error when there is none. */
-  discard(): Promise<void>;
+  restore(
+    content: Readable,
+    manifest: Manifest,
+    signal: AbortSignal,
+    beside?: Beside,
+  ): Promise<void>;
+  /**
+   * The one value that `sql` gives in the drill database, where it can change nothing and has `timeout` milliseconds.
+   * @throws ColdspareError `database-failed` when it is refused, or gives anything but one row of one column
+   */
+  answer(sql: string, timeout: number, signal: AbortSignal): Promise<unknown>;
+  /** Removes what lies beside the live database (default: the incoming one). No error when there is none. */
+  discard(beside?: Beside): Promise<void>;
   /**
    * Makes the incoming database the live one, with `marker` and frozen, in one transaction; the one before is kept
    * as `keepAs`. Ends open sessions. Resolves to whether there was one to keep.

@@ -43,6 +43,11 @@ export const backupCommandSchema = z.strictObject({
 });
 export type BackupCommand = z.infer<typeof backupCommandSchema>;
 
+export const drillCommandSchema = z.strictObject({
+  reason: z.string().max(500).default(''),
+});
+export type DrillCommand = z.infer<typeof drillCommandSchema>;
+
 export const pauseCommandSchema = z.strictObject({
   minutes: z
     .number()

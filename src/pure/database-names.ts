@@ -9,6 +9,9 @@ const suffixed = (database: string, suffix: string): string =>
 /** Where a restore goes before it is proven. */
 export const incomingName = (database: string): string => suffixed(database, '_incoming');
 
+/** Where a drill restores: nobody else goes by this name. */
+export const drillName = (database: string): string => suffixed(database, '_drill');
+
 /** The dated name of the database that a restore replaced. */
 export const replacedName = (database: string, at: number): string =>
   suffixed(database, `_before_${timestamp(at)}`);

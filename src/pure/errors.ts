@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'no-backup'
   | 'backup-too-old'
   | 'backup-unusable'
+  | 'drill-failed'
   | 'backup-exists'
   | 'backup-not-found'
   | 'upload-unknown'

@@ -8,6 +8,7 @@ const operationKindSchema = z.enum([
   'backup',
   'push',
   'prepare',
+  'drill',
   'fence',
   'boot',
   'stand-down',
@@ -72,8 +73,8 @@ export const operationRecordSchema = z
   .meta({ id: 'Operation' });
 export type OperationRecord = z.infer<typeof operationRecordSchema>;
 
-/** A preparation makes way for everything else at once, so nobody has to wait for one. */
+/** A preparation and a drill make way for everything else at once, so nobody has to wait for one. */
 export const isInTheWay = (operation: Pick<OperationRecord, 'kind'> | null | undefined): boolean =>
-  operation != null && operation.kind !== 'prepare';
+  operation != null && operation.kind !== 'prepare' && operation.kind !== 'drill';
 
 export const hasEnded = (record: OperationRecord): boolean => record.state !== 'running';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { backupIdSchema } from './backup-id.js';
+import { drillRecordSchema } from './drill.js';
 import { markerSchema } from './marker.js';
 import { operationRecordSchema } from './operation.js';
 import { modeSchema } from './transitions.js';
@@ -72,6 +73,9 @@ export const nodeStatusSchema = z
       .string()
       .nullable()
       .describe('The backup that lies restored and cold: a promote has only to open it'),
+    lastDrill: drillRecordSchema
+      .nullable()
+      .describe('What restoring a backup on trial came to last; null before the first drill here'),
     push: pushSchema,
     peer: z.object({
       url: z.string(),

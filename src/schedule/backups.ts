@@ -5,6 +5,7 @@ import { requestBackup } from '../operations/requests.js';
 import { isBackupStale } from '../operations/status.js';
 import { sayDuration } from '../pure/duration.js';
 import { Refused } from '../pure/errors.js';
+import { isInTheWay } from '../pure/operation.js';
 
 const RETRY_FIRST = 10_000;
 const RETRY_MOST = 300_000;
@@ -51,7 +52,7 @@ export const createPushRetry = (node: Node): (() => Promise<void>) => {
       notBefore = node.clock.elapsed() + RETRY_FIRST;
       return;
     }
-    if (node.clock.elapsed() < notBefore || node.runner.current !== undefined) return;
+    if (node.clock.elapsed() < notBefore || isInTheWay(node.runner.current)) return;
     notBefore = node.clock.elapsed() + backoff(attempts, RETRY_FIRST, RETRY_MOST);
     attempts += 1;
     await node.runner.start(planPush(node, newest), { source: 'schedule' });

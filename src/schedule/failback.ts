@@ -25,7 +25,7 @@ export const createFailback = (node: Node): (() => Promise<void>) => {
     if (
       !isWanted ||
       activePause(node) !== null ||
-      node.runner.current !== undefined ||
+      isInTheWay(node.runner.current) ||
       !peerIsReady(node)
     ) {
       readySince = undefined;

@@ -5,6 +5,7 @@ import type { Node } from '../operations/node.js';
 import { observeApp, observeDatabase, stopApp } from '../operations/serve-steps.js';
 import { activePause, isServing } from '../operations/status.js';
 import { isError } from '../pure/errors.js';
+import type { OperationKind } from '../pure/operation.js';
 
 const RESTART_MOST = 600_000;
 
@@ -70,6 +71,9 @@ const stopSeeds = async (node: Node): Promise<void> => {
   await stopApp(node, AbortSignal.timeout(STOP_TIMEOUT));
 };
 
+/** Every other operation ends with the app served, or says why not. */
+const LEAVES_APP_ALONE: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'drill']);
+
 /** Starts the app of a primary again when it has been down for long, each time waiting longer. */
 const createRestarts = (node: Node): (() => Promise<void>) => {
   let servedAt = node.clock.elapsed();
@@ -84,8 +88,7 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
   return async () => {
     const serves = isServing(node) && isOpened;
     const operation = node.runner.current?.kind;
-    // A backup does nothing about the app; every other operation ends with it served, or says why not.
-    const isChanging = operation !== undefined && operation !== 'backup' && operation !== 'push';
+    const isChanging = operation !== undefined && !LEAVES_APP_ALONE.has(operation);
     if (serves) restarts = 0;
     if (serves || isChanging || activePause(node) !== null) servedAt = node.clock.elapsed();
     const patience = backoff(restarts, node.settings.appRestartAfter, RESTART_MOST);

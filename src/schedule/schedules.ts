@@ -1,7 +1,8 @@
-import { schedule } from 'node-cron';
+import { type ScheduledTask, schedule } from 'node-cron';
 import type { Node } from '../operations/node.js';
 import { backUpIfPrimary, createBackupWatch, createPushRetry } from './backups.js';
 import { createDisarmWatch } from './disarm-watch.js';
+import { createDrillCleanUp, drillIfStandby } from './drills.js';
 import { every } from './every.js';
 import { createFailback } from './failback.js';
 import { createDatabaseWatch, createGuard } from './guard.js';
@@ -14,21 +15,39 @@ const MACHINE_WATCH = 300_000;
 const DISARM_WATCH = 30_000;
 
 /** Starts everything that happens by itself. The returned function stops it and waits for what is under way. */
-export const startSchedules = (node: Node, backupCron: string): (() => Promise<void>) => {
+export const startSchedules = (node: Node, config: Crons): (() => Promise<void>) => {
   const stopChecks = startChecks(node);
-  const cron = schedule(
-    backupCron,
-    () =>
-      backUpIfPrimary(node).catch((error: unknown) =>
-        node.log.error({ error }, 'the backup could not be started'),
-      ),
-    { timezone: 'Etc/UTC' },
-  );
+  const crons = [
+    startCron(node, config.BACKUP_CRON, 'backup', backUpIfPrimary),
+    ...(config.DRILL_CRON === undefined
+      ? []
+      : [startCron(node, config.DRILL_CRON, 'drill', drillIfStandby)]),
+  ];
   return async () => {
-    await cron.destroy();
+    for (const cron of crons) await cron.destroy();
     await stopChecks();
   };
 };
+
+interface Crons {
+  BACKUP_CRON: string;
+  DRILL_CRON?: string | undefined;
+}
+
+const startCron = (
+  node: Node,
+  expression: string,
+  name: string,
+  task: (node: Node) => Promise<void>,
+): ScheduledTask =>
+  schedule(
+    expression,
+    () =>
+      task(node).catch((error: unknown) =>
+        node.log.error({ error }, `the ${name} could not be started`),
+      ),
+    { timezone: 'Etc/UTC' },
+  );
 
 /** Starts what goes by the node's own clock: all of it but the cron. The returned function stops it. */
 export const startChecks = (node: Node): (() => Promise<void>) => {
@@ -47,6 +66,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     run(checkInterval, 'push retry', createPushRetry(node)),
     run(checkInterval, 'backup watch', createBackupWatch(node)),
     run(checkInterval, 'preparation', createPreparation(node)),
+    run(checkInterval, 'drill clean-up', createDrillCleanUp(node)),
     run(MACHINE_WATCH, 'machine watch', createMachineWatch(node, stop.signal)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
     run(DISARM_WATCH, 'disarm watch', createDisarmWatch(node)),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Disk } from '../ports/disk.js';
+import { drillRecordSchema } from '../pure/drill.js';
 import { ColdspareError } from '../pure/errors.js';
 import {
   pauseSchema,
@@ -42,6 +43,9 @@ const stateSchema = z.object({
   proofs: z.record(z.string(), proofSchema).default({}),
   /** The backup that lies restored and cold, so that a promote has only to open it; null when none does. */
   prepared: z.string().nullable().default(null),
+  lastDrill: drillRecordSchema.nullable().default(null),
+  /** A drill has begun to restore, and nobody has cleaned up after it yet. */
+  drillLeftovers: z.boolean().default(false),
   pause: pauseSchema.nullable(),
   push: pushSchema,
 });
@@ -138,6 +142,8 @@ const firstState = (initialRole: 'primary' | 'standby', now: number): StateData 
     failovers: [],
     proofs: {},
     prepared: null,
+    lastDrill: null,
+    drillLeftovers: false,
     pause: null,
     push: { lastSuccessAt: null, failingSince: null, error: null },
   };

@@ -103,7 +103,7 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     const received = JSON.parse(JSON.stringify(manifest));
     await database.restore(Readable.from([content]), received, never);
     await database.restore(Readable.from([content]), received, never);
-    expect(await database.incoming()).toEqual(facts.inventory);
+    expect(await database.inventory('incoming')).toEqual(facts.inventory);
     await database.swap(MARKER, 'kept');
 
     const again = await dump(database);
@@ -152,7 +152,9 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
       const content = pgDump();
       expect(content.toString()).toContain('\\restrict');
       await there.stack.database.restore(Readable.from([content]), await plainManifest(), never);
-      expect(await there.stack.database.incoming()).toEqual(await here.stack.database.inventory());
+      expect(await there.stack.database.inventory('incoming')).toEqual(
+        await here.stack.database.inventory(),
+      );
     });
 
     test('h05: one that is cut between two statements is refused, though psql calls it a success', async () => {

@@ -131,7 +131,7 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
 
         await addOrders(1);
         await database.restore(Readable.from([content]), manifest, never);
-        expect(await database.incoming()).toEqual(facts.inventory);
+        expect(await database.inventory('incoming')).toEqual(facts.inventory);
         expect((await database.inventory()).rows['public.orders']).toBe(6);
         expect((await database.live()).marker).toEqual(MARKER);
       });
@@ -148,14 +148,16 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
         isDone = true;
         await customer;
         await database.restore(Readable.from([content]), manifest, never);
-        expect(inventoryDifferences(facts.inventory, await database.incoming())).toEqual([]);
+        expect(inventoryDifferences(facts.inventory, await database.inventory('incoming'))).toEqual(
+          [],
+        );
         expect(facts.inventory.rows['public.orders']).toBeLessThan(await orders());
       });
 
       test('a second restore replaces the first', async () => {
         const { manifest, content, facts } = await restored(2, 1);
         await database.restore(Readable.from([content]), manifest, never);
-        expect(await database.incoming()).toEqual(facts.inventory);
+        expect(await database.inventory('incoming')).toEqual(facts.inventory);
       });
 
       test('discarding leaves no incoming database, and can be repeated', async () => {
@@ -378,7 +380,7 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
         await database.freeze();
         const { facts, manifest, content } = await dump(database);
         await database.restore(Readable.from([content]), manifest, never);
-        expect(await database.incoming()).toEqual(facts.inventory);
+        expect(await database.inventory('incoming')).toEqual(facts.inventory);
         await database.swap(MARKER, KEPT);
         await database.thaw();
         await addOrders(1);

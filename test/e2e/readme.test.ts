@@ -64,7 +64,14 @@ describePostgres('the commands of the README, word for word', () => {
 
   test('the other everyday tasks', async () => {
     const answers = await type(commands[5] ?? '');
-    for (const word of ['"epoch"', '"problems"', '"wouldRun"', '"until"', '"operations"']) {
+    for (const word of [
+      '"epoch"',
+      '"problems"',
+      '"wouldRun"',
+      '"until"',
+      '"takeOverSeconds"',
+      '"operations"',
+    ]) {
       expect(answers).toContain(word);
     }
     expect((await pair.vcl3.agent.status()).pause).toBeNull();

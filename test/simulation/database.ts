@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Database } from '../../src/ports/stack.js';
-import { incomingName } from '../../src/pure/database-names.js';
+import type { Beside, Database } from '../../src/ports/stack.js';
+import { drillName, incomingName } from '../../src/pure/database-names.js';
 import { ColdspareError } from '../../src/pure/errors.js';
 import type { Inventory, Manifest } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
@@ -9,6 +9,10 @@ import type { Random } from './random.js';
 
 export const DATABASE_NAME = 'shop';
 export const INCOMING = incomingName(DATABASE_NAME);
+const BESIDE: Record<Beside, string> = {
+  incoming: INCOMING,
+  drill: drillName(DATABASE_NAME),
+};
 
 /** What the app's start-up migration puts into a database without tables. */
 export const SEEDS = [-1, -2, -3];
@@ -72,6 +76,7 @@ export class ServerImage {
 export interface DatabaseWatch {
   dumped(content: string): void;
   restored(content: string, manifest: Manifest, rows: Set<number>): void;
+  drilled(content: string, manifest: Manifest): void;
   swapping(marker: Marker): void;
   settingAside(): void;
   dropping(name: string): void;
@@ -115,6 +120,11 @@ export const createDatabase = (
     if (server.live === undefined) throw failed(`database "${DATABASE_NAME}" does not exist`);
     return server.live;
   };
+  const laid = (name: string): Contents => {
+    const contents = server.databases.get(name);
+    if (contents === undefined) throw failed(`database "${name}" does not exist`);
+    return contents;
+  };
   const setFrozen = (isFrozen: boolean) =>
     ask(() => {
       live().isFrozen = isFrozen;
@@ -145,7 +155,7 @@ export const createDatabase = (
       ask(() => {
         live().marker = marker;
       }),
-    inventory: () => ask(() => count(live())),
+    inventory: (of) => ask(() => count(of === undefined ? live() : laid(BESIDE[of]))),
     dump: async (sink, signal) => {
       const { run } = server;
       const { text, facts } = await ask(() => {
@@ -176,10 +186,11 @@ export const createDatabase = (
       sink.end();
       return facts;
     },
-    restore: async (content, manifest, signal) => {
+    restore: async (content, manifest, signal, beside = 'incoming') => {
       const { run } = server;
+      const name = BESIDE[beside];
       const incoming = { ...newContents(), isWhole: false };
-      await ask(() => void server.databases.set(INCOMING, incoming), span(20, 200));
+      await ask(() => void server.databases.set(name, incoming), span(20, 200));
       const text = await readAll(content);
       for (const part of halves(text)) {
         await life.pause(span(50, 2_000), signal);
@@ -189,24 +200,20 @@ export const createDatabase = (
         incoming.hasTables = true;
       }
       if (!text.endsWith(`${TRAILER}\n`)) {
-        server.databases.delete(INCOMING);
+        server.databases.delete(name);
         throw unusable(manifest);
       }
       incoming.isWhole = true;
-      watch.restored(text, manifest, incoming.rows);
+      if (beside === 'drill') watch.drilled(text, manifest);
+      else watch.restored(text, manifest, incoming.rows);
     },
-    incoming: () =>
-      ask(() => {
-        const contents = server.databases.get(INCOMING);
-        if (contents === undefined) throw failed(`database "${INCOMING}" does not exist`);
-        return count(contents);
-      }),
-    discard: () => ask(() => void server.databases.delete(INCOMING)),
+    answer: (_sql, _timeout, signal) =>
+      ask(() => laid(BESIDE.drill).hasTables, span(2, 400), signal),
+    discard: (beside = 'incoming') => ask(() => void server.databases.delete(BESIDE[beside])),
     swap: (marker, keepAs) =>
       ask(
         () => {
-          const incoming = server.databases.get(INCOMING);
-          if (incoming === undefined) throw failed(`database "${INCOMING}" does not exist`);
+          const incoming = laid(INCOMING);
           watch.swapping(marker);
           const before = server.live;
           if (before !== undefined) server.databases.set(keepAs, before);

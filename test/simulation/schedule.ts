@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { activePause, isServing } from '../../src/operations/status.js';
+import type { OperationKind } from '../../src/pure/operation.js';
 import { startClients } from './clients.js';
 import type { Focus } from './focus.js';
 import type { Machine } from './machine.js';
@@ -116,9 +117,11 @@ const standsBy = (machine: Machine): boolean => {
 };
 
 /** Backups, and what comes of them, go on for ever. */
+const BUSY_FOR_EVER: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'prepare', 'drill']);
+
 const isIdle = ({ node }: Machine): boolean => {
   const kind = node?.runner.current?.kind;
-  return kind === undefined || kind === 'backup' || kind === 'push' || kind === 'prepare';
+  return kind === undefined || BUSY_FOR_EVER.has(kind);
 };
 
 /** A primary whose volume somebody has thrown away cannot serve, and the other node may not be able to, or not allowed. */

@@ -162,6 +162,7 @@ export class World {
         database: createDatabase(machine.server, health, life, random, {
           dumped: (content) => oracle.dumped(machine, content),
           restored: (content, manifest, rows) => oracle.restored(machine, content, manifest, rows),
+          drilled: (content, manifest) => oracle.backups.restored(machine, content, manifest),
           swapping: (marker) => oracle.swapping(machine, marker),
           settingAside: () => oracle.settingAside(machine),
           dropping: (name) => oracle.dropping(machine, name),

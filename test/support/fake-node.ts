@@ -14,7 +14,7 @@ import { noFaults } from '../../src/ports/faults.js';
 import type { Announcement } from '../../src/ports/notifier.js';
 import type { Peer } from '../../src/ports/peer.js';
 import type { ProbeResult } from '../../src/ports/probe.js';
-import type { App, Database, DumpFacts } from '../../src/ports/stack.js';
+import type { App, Beside, Database, DumpFacts } from '../../src/ports/stack.js';
 import { ColdspareError } from '../../src/pure/errors.js';
 import type { Inventory, Manifest } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
@@ -35,7 +35,9 @@ class FakeDatabase implements Database {
   readonly databases = new Map<string, Content>();
   isUp = true;
   isFrozen = false;
-  #incoming: Content | undefined;
+  /** What it answers to any query. */
+  truth: unknown = true;
+  readonly #beside = new Map<Beside, Content>();
 
   async start(): Promise<void> {
     this.isUp = true;
@@ -54,8 +56,8 @@ class FakeDatabase implements Database {
   async mark(marker: Marker): Promise<void> {
     this.#live().marker = marker;
   }
-  async inventory(): Promise<Inventory> {
-    return inventoryOf(this.#live());
+  async inventory(of?: Beside): Promise<Inventory> {
+    return inventoryOf(of === undefined ? this.#live() : this.#laid(of));
   }
   async dump(sink: Writable, _signal: AbortSignal): Promise<DumpFacts> {
     const live = this.#live();
@@ -69,29 +71,35 @@ class FakeDatabase implements Database {
       surroundings: SURROUNDINGS,
     };
   }
-  async restore(content: Readable, manifest: Manifest): Promise<void> {
+  async restore(
+    content: Readable,
+    manifest: Manifest,
+    _signal?: AbortSignal,
+    beside: Beside = 'incoming',
+  ): Promise<void> {
     this.#refuseDown();
     try {
-      this.#incoming = { rows: JSON.parse(await text(content)), marker: undefined };
+      this.#beside.set(beside, { rows: JSON.parse(await text(content)), marker: undefined });
     } catch (cause) {
       throw new ColdspareError('backup-unusable', `${manifest.id} is no dump`, 'use another', {
         cause,
       });
     }
   }
-  async incoming(): Promise<Inventory> {
-    if (this.#incoming === undefined) throw failed('there is no incoming database');
-    return inventoryOf(this.#incoming);
+  async answer(): Promise<unknown> {
+    this.#laid('drill');
+    return this.truth;
   }
-  async discard(): Promise<void> {
-    this.#incoming = undefined;
+  async discard(beside: Beside = 'incoming'): Promise<void> {
+    this.#refuseDown();
+    this.#beside.delete(beside);
   }
   async swap(marker: Marker, keepAs: string): Promise<{ kept: boolean }> {
-    if (this.#incoming === undefined) throw failed('there is no incoming database');
+    const incoming = this.#laid('incoming');
     const live = this.databases.get(NAME);
     if (live !== undefined) this.databases.set(keepAs, live);
-    this.databases.set(NAME, { ...this.#incoming, marker });
-    this.#incoming = undefined;
+    this.databases.set(NAME, { ...incoming, marker });
+    this.#beside.delete('incoming');
     return { kept: live !== undefined };
   }
   async setAside(keepAs: string): Promise<void> {
@@ -100,7 +108,8 @@ class FakeDatabase implements Database {
     this.databases.delete(NAME);
   }
   async others(): Promise<string[]> {
-    return [...this.databases.keys()].filter((name) => name !== NAME);
+    const beside = [...this.#beside.keys()].map((laid) => `${NAME}_${laid}`);
+    return [...this.databases.keys(), ...beside].filter((name) => name !== NAME);
   }
   async drop(name: string): Promise<void> {
     this.databases.delete(name);
@@ -117,6 +126,12 @@ class FakeDatabase implements Database {
     return BigInt(Object.values(this.#live().rows).reduce((sum, count) => sum + count, 0));
   }
 
+  #laid(beside: Beside): Content {
+    this.#refuseDown();
+    const found = this.#beside.get(beside);
+    if (found === undefined) throw failed(`there is no ${beside} database`);
+    return found;
+  }
   #live(): Content {
     this.#refuseDown();
     const live = this.databases.get(NAME);
@@ -211,6 +226,7 @@ const SETTINGS: Settings = {
   confirmInterval: 10,
   failback: 'manual',
   prepare: 'on-promote',
+  drillQuery: undefined,
   failbackStable: 1_000,
   rescueTimeout: 1_000,
   alone: 'serve',

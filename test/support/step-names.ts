@@ -1,6 +1,7 @@
 import { planAdopt } from '../../src/operations/adopt-lineage.js';
 import { planBackup, planPush } from '../../src/operations/backup.js';
 import { planBoot, planResume, planStandDown } from '../../src/operations/boot.js';
+import { planDrill, planDrillCleanUp } from '../../src/operations/drill.js';
 import { planFence } from '../../src/operations/fence.js';
 import { planHandover } from '../../src/operations/handover.js';
 import type { Node } from '../../src/operations/node.js';
@@ -34,6 +35,8 @@ export const STEPS = {
   handover: labelsOf(planHandover(primary, { reason: '', dryRun: false })),
   backup: labelsOf(planBackup(primary, { reason: '' })),
   prepare: labelsOf(planPrepare(standby, { id: 'b' } as Manifest)),
+  drill: labelsOf(planDrill(standby, { id: 'b' } as Manifest, { reason: '' })),
+  drillCleanUp: labelsOf(planDrillCleanUp(standby)),
   rescue: labelsOf(planBackup(primary, { reason: '', rescue: 'o' })),
   push: labelsOf(planPush(primary, { id: 'b' } as Manifest)),
   adoptPrimary: labelsOf(planAdopt(primary, adoption)),

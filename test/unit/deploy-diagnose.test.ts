@@ -47,6 +47,7 @@ const status = (name: string): NodeStatus => ({
     rescueTimeoutSeconds: 120,
   },
   prepared: null,
+  lastDrill: null,
   problems: [],
 });
 

@@ -1,4 +1,4 @@
-import type { DumpFacts } from '../../ports/stack.js';
+import type { Beside, DumpFacts } from '../../ports/stack.js';
 import type { Inventory, Surroundings } from '../../pure/manifest.js';
 import type { Marker } from '../../pure/marker.js';
 
@@ -7,11 +7,11 @@ interface Requests {
   exists(body: null): boolean;
   live(body: null): { exists: boolean; marker?: Marker | undefined };
   mark(body: Marker): void;
-  inventory(body: null): Inventory;
+  inventory(body: { of?: Beside | undefined }): Inventory;
   dump(body: null): Omit<DumpFacts, 'marker'> & { marker?: Marker | undefined };
-  restore(body: { surroundings?: Surroundings | undefined }): void;
-  incoming(body: null): Inventory;
-  discard(body: null): void;
+  restore(body: { beside: Beside; surroundings?: Surroundings | undefined }): void;
+  answer(body: { sql: string }): unknown;
+  discard(body: { beside: Beside }): void;
   swap(body: { marker: Marker; keepAs: string }): { kept: boolean };
   setAside(body: { keepAs: string }): void;
   others(body: null): string[];

@@ -5,11 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 import pg from 'pg';
-import type { DumpFacts } from '../../ports/stack.js';
-import { incomingName } from '../../pure/database-names.js';
+import type { Beside, DumpFacts } from '../../ports/stack.js';
+import { drillName, incomingName } from '../../pure/database-names.js';
 import { ColdspareError, Refused } from '../../pure/errors.js';
 import type { Inventory, Surroundings } from '../../pure/manifest.js';
 import { type Marker, readMarker, withMarker } from '../../pure/marker.js';
+import { onlyValue } from '../postgres/answer.js';
 import { type Catalog, readCatalog, writeCatalog } from './catalog.js';
 import { readComment, readInventory } from './contents.js';
 import { dumpCopy } from './dump.js';
@@ -44,7 +45,7 @@ interface Session {
 export class DatabaseService {
   readonly #layout: Layout;
   readonly #name: string;
-  readonly #incoming: string;
+  readonly #besides: Record<Beside, string>;
   readonly #port: number;
   #catalog: Catalog = {};
   #session: Session | undefined;
@@ -52,7 +53,7 @@ export class DatabaseService {
   constructor({ layout, database, port }: DatabaseServiceOptions) {
     this.#layout = layout;
     this.#name = database;
-    this.#incoming = incomingName(database);
+    this.#besides = { incoming: incomingName(database), drill: drillName(database) };
     this.#port = port;
   }
 
@@ -90,8 +91,10 @@ export class DatabaseService {
     );
   }
 
-  inventory(): Promise<Inventory> {
-    return this.#whileIdle(readInventory);
+  inventory(of: Beside | undefined): Promise<Inventory> {
+    return of === undefined
+      ? this.#whileIdle(readInventory)
+      : this.#withClosed(this.#besides[of], readInventory);
   }
 
   /** Writes the live database to the outgoing dump. Clients wait only while its files are copied. */
@@ -107,37 +110,48 @@ export class DatabaseService {
     }
   }
 
-  /** Restores the incoming dump as the incoming database. It exists from the catalog's change on. */
-  async restore(surroundings: Surroundings | undefined): Promise<void> {
-    await this.discard();
+  /** Restores the dump that has arrived beside the live database. It exists from the catalog's change on. */
+  async restore(beside: Beside, surroundings: Surroundings | undefined): Promise<void> {
+    await this.discard(beside);
     const directory = await this.#newDirectory(this.#layout.template);
     try {
-      await restoreDump(this.#path(directory), this.#name, this.#layout.incomingDump, surroundings);
+      const dump = this.#layout.arrivingDump[beside];
+      await restoreDump(this.#path(directory), this.#name, dump, surroundings);
     } catch (error) {
       await this.#remove(directory);
       throw error;
     }
-    await this.#change({ ...this.#catalog, [this.#incoming]: { directory, frozen: false } });
+    const restored = { [this.#besides[beside]]: { directory, frozen: false } };
+    await this.#change({ ...this.#catalog, ...restored });
   }
 
-  incoming(): Promise<Inventory> {
-    return this.#withClosed(this.#incoming, readInventory);
+  /** The extended protocol, which `query` speaks, takes one statement only: none can end the transaction. */
+  answer(sql: string): Promise<unknown> {
+    return this.#withClosed(this.#besides.drill, (engine) =>
+      engine.transaction(async (transaction) => {
+        await transaction.exec('SET TRANSACTION READ ONLY');
+        const { rows } = await transaction
+          .query<unknown[]>(sql, [], { rowMode: 'array' })
+          .catch((cause: unknown) => Promise.reject(refusedQuery(cause)));
+        return onlyValue(rows);
+      }),
+    );
   }
 
-  discard(): Promise<void> {
-    return this.drop(this.#incoming);
+  discard(beside: Beside): Promise<void> {
+    return this.drop(this.#besides[beside]);
   }
 
   async swap(marker: Marker, keepAs: string): Promise<{ kept: boolean }> {
     const {
       [this.#name]: live,
-      [this.#incoming]: incoming = this.#missing(this.#incoming),
+      [this.#besides.incoming]: incoming = this.#missing(this.#besides.incoming),
       ...others
     } = this.#catalog;
     const kept = live && { [this.#free(keepAs)]: live };
     await this.#withoutSession(async () => {
       const comment = live && (await this.#withClosed(this.#name, readComment));
-      await this.#withClosed(this.#incoming, (engine) =>
+      await this.#withClosed(this.#besides.incoming, (engine) =>
         this.#writeComment(engine, withMarker(comment, marker)),
       );
       await this.#change({ ...others, ...kept, [this.#name]: { ...incoming, frozen: true } });
@@ -303,10 +317,19 @@ export class DatabaseService {
     for (const directory of await readdir(this.#layout.databases)) {
       if (!named.has(directory)) await this.#remove(directory);
     }
-    await rm(this.#layout.outgoingDump, { force: true });
-    await rm(this.#layout.incomingDump, { force: true });
+    const { outgoingDump, arrivingDump } = this.#layout;
+    for (const dump of [outgoingDump, ...Object.values(arrivingDump)])
+      await rm(dump, { force: true });
   }
 }
+
+const refusedQuery = (cause: unknown): ColdspareError =>
+  new ColdspareError(
+    'database-failed',
+    `the database refused the query: ${cause instanceof Error ? cause.message : String(cause)}`,
+    'run the query by hand against a copy of the database',
+    { cause },
+  );
 
 const mustStay = (name: string): ColdspareError =>
   new Refused(

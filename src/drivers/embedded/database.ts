@@ -91,7 +91,7 @@ export const createDatabase = (
       return { exists, marker };
     },
     mark: (marker) => control.ask('mark', marker, ASK_TIMEOUT),
-    inventory: () => control.ask('inventory', null, transfer),
+    inventory: (of) => control.ask('inventory', { of }, transfer),
     dump: async (sink, signal) => {
       try {
         const facts = await control.ask('dump', null, transfer, signal);
@@ -106,16 +106,17 @@ export const createDatabase = (
         await rm(layout.outgoingDump, { force: true });
       }
     },
-    restore: async (content, { surroundings }, signal) => {
+    restore: async (content, { surroundings }, signal, beside = 'incoming') => {
       try {
-        await receive(content, layout.incomingDump, signal);
-        await control.ask('restore', { surroundings }, transfer, signal);
+        await receive(content, layout.arrivingDump[beside], signal);
+        await control.ask('restore', { beside, surroundings }, transfer, signal);
       } finally {
-        await rm(layout.incomingDump, { force: true });
+        await rm(layout.arrivingDump[beside], { force: true });
       }
     },
-    incoming: () => control.ask('incoming', null, transfer),
-    discard: () => control.ask('discard', null, ASK_TIMEOUT),
+    // A timer of the server's own would have to interrupt a process that does one thing at a time.
+    answer: (sql, timeout, signal) => control.ask('answer', { sql }, timeout, signal),
+    discard: (beside = 'incoming') => control.ask('discard', { beside }, ASK_TIMEOUT),
     swap: (marker, keepAs) => control.ask('swap', { marker, keepAs }, transfer),
     setAside: (keepAs) => control.ask('setAside', { keepAs }, transfer),
     others: () => control.ask('others', null, ASK_TIMEOUT),

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Beside } from '../../ports/stack.js';
 
 /** Where an embedded stack keeps what on disk. */
 export interface Layout {
@@ -8,9 +9,9 @@ export interface Layout {
   /** Which database lives in which directory, and which one is frozen. */
   catalog: string;
   databases: string;
-  /** A dump on its way out, or one on its way in. */
+  /** A dump on its way out, or on its way in. */
   outgoingDump: string;
-  incomingDump: string;
+  arrivingDump: Record<Beside, string>;
   /** Unix socket through which the driver asks for what PGlite can only do in process. */
   controlSocket: string;
   databaseLog: string;
@@ -23,7 +24,7 @@ export const layoutOf = (directory: string): Layout => ({
   catalog: join(directory, 'catalog.json'),
   databases: join(directory, 'databases'),
   outgoingDump: join(directory, 'outgoing.sql'),
-  incomingDump: join(directory, 'incoming.sql'),
+  arrivingDump: { incoming: join(directory, 'incoming.sql'), drill: join(directory, 'drill.sql') },
   controlSocket: join(directory, 'control.sock'),
   databaseLog: join(directory, 'database.log'),
   appLog: join(directory, 'app.log'),

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../ports/stack.js';
-import { incomingName } from '../../pure/database-names.js';
+import { drillName, incomingName } from '../../pure/database-names.js';
 import { Refused } from '../../pure/errors.js';
 import { readMarker, withMarker } from '../../pure/marker.js';
 import { endSessions, renameDatabases } from './alone.js';
+import { answerOf } from './answer.js';
 import { dumpDatabase } from './dump.js';
 import { beginSnapshot, readInventory } from './inventory.js';
 import { type PsqlSession, withSession } from './psql-session.js';
@@ -49,6 +50,7 @@ export const createPostgresDatabase = ({
 }: PostgresOptions): Database => {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const incoming = incomingName(name);
+  const besides = { incoming, drill: drillName(name) };
   const maintenance = name === 'postgres' ? 'template1' : 'postgres';
 
   const ask = <T>(use: (session: PsqlSession) => Promise<T>, timeout = timeouts.query) =>
@@ -127,20 +129,20 @@ export const createPostgresDatabase = ({
         await session.run(`COMMENT ON DATABASE ${identifier(name)} IS ${literal(comment)}`);
       }),
 
-    inventory: () => count(name),
+    inventory: (of) => count(of === undefined ? name : besides[of]),
 
     dump: (sink, signal) =>
       dumpDatabase(server, name, sink, { timeout: timeouts.transfer, signal }),
 
-    restore: (content, manifest, signal) =>
-      restoreDatabase({ server, maintenance, incoming }, content, manifest, {
+    restore: (content, manifest, signal, beside = 'incoming') =>
+      restoreDatabase({ server, maintenance, name: besides[beside] }, content, manifest, {
         timeout: timeouts.transfer,
         signal,
       }),
 
-    incoming: () => count(incoming),
+    answer: (sql, timeout, signal) => answerOf(server, besides.drill, sql, { timeout, signal }),
 
-    discard: () => dropDatabase(server, maintenance, incoming),
+    discard: (beside = 'incoming') => dropDatabase(server, maintenance, besides[beside]),
 
     swap: async (marker, keepAs) => {
       const before = await ask(readComment);

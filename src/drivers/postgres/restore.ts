@@ -11,13 +11,14 @@ const DROP_TIMEOUT_MS = 60_000;
 
 interface Target {
   server: Server;
-  /** The database to be connected to while `incoming` does not exist. */
+  /** The database to be connected to while `name` does not exist. */
   maintenance: string;
-  incoming: string;
+  /** What is restored, beside the live database. */
+  name: string;
 }
 
 /**
- * Restores `content` as the incoming database, or leaves none.
+ * Restores `content` as the database of that name, or leaves none.
  * @throws ColdspareError `backup-unusable` when the content cannot be restored as a whole
  */
 export const restoreDatabase = async (
@@ -29,12 +30,12 @@ export const restoreDatabase = async (
   try {
     // Not cut by the signal: the server would finish creating the database after we had looked for it to drop it.
     await withSession(target.server, target.maintenance, { timeout: options.timeout }, (session) =>
-      createIncoming(session, target.incoming, manifest),
+      createEmpty(session, target.name, manifest),
     );
     await load(target, content, manifest, options);
   } catch (error) {
     content.destroy();
-    await dropDatabase(target.server, target.maintenance, target.incoming);
+    await dropDatabase(target.server, target.maintenance, target.name);
     throw error;
   }
 };
@@ -46,21 +47,21 @@ export const dropDatabase = (server: Server, maintenance: string, name: string):
 const drop = (session: PsqlSession, name: string): Promise<void> =>
   session.run(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`);
 
-const createIncoming = async (
+const createEmpty = async (
   session: PsqlSession,
-  incoming: string,
+  name: string,
   { surroundings }: Manifest,
 ): Promise<void> => {
-  await drop(session, incoming);
+  await drop(session, name);
   if (surroundings === undefined) {
-    await session.run(`CREATE DATABASE ${identifier(incoming)} TEMPLATE template0`);
+    await session.run(`CREATE DATABASE ${identifier(name)} TEMPLATE template0`);
     return;
   }
   await createRoles(session, surroundings.roles);
   const { encoding, collate, ctype } = surroundings;
   try {
     await session.run(
-      `CREATE DATABASE ${identifier(incoming)} TEMPLATE template0 OWNER ${identifier(surroundings.owner)}
+      `CREATE DATABASE ${identifier(name)} TEMPLATE template0 OWNER ${identifier(surroundings.owner)}
        ENCODING ${literal(encoding)} LC_COLLATE ${literal(collate)} LC_CTYPE ${literal(ctype)}`,
     );
   } catch (error) {
@@ -72,24 +73,24 @@ const createIncoming = async (
       { cause: error, value: { encoding, collate, ctype } },
     );
   }
-  for (const setting of settingStatements(incoming, surroundings.settings)) {
+  for (const setting of settingStatements(name, surroundings.settings)) {
     await session.run(setting);
   }
 };
 
 /** No single transaction: a failed restore is dropped anyway, and one would need a lock for every object at once. */
 const load = async (
-  { server, incoming }: Target,
+  { server, name }: Target,
   content: Readable,
   manifest: Manifest,
   options: SessionOptions,
 ): Promise<void> => {
   const isPlain = manifest.format === 'plain';
   const argv = isPlain
-    ? connectedTool(server, 'psql', incoming, [
+    ? connectedTool(server, 'psql', name, [
         ...['-X', '-q', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-f', '-'],
       ])
-    : connectedTool(server, 'pg_restore', incoming, ['--exit-on-error']);
+    : connectedTool(server, 'pg_restore', name, ['--exit-on-error']);
   // The broken stream reports itself to the reader at its end.
   const input = isPlain ? pipeline(content, checkPlainDump(), () => {}) : content;
   try {

@@ -1,0 +1,50 @@
+import { ColdspareError } from '../../pure/errors.js';
+import { withSession } from './psql-session.js';
+import { literal } from './sql.js';
+import type { Server } from './tools.js';
+
+/** A setting that ends with its transaction: the way out of a DO block, which returns nothing. */
+const SETTING = 'coldspare.answer';
+
+/** The server's own time-out has to come first: it says what took so long. Milliseconds. */
+const GRACE = 10_000;
+
+/**
+ * The one value that `sql` gives in `database`. The server gets it as a string and runs it from there, so that nothing
+ * in it means anything to psql, or ends the transaction, which can change nothing.
+ * @throws ColdspareError `database-failed` when it is refused, or gives anything but one row of one column
+ */
+export const answerOf = (
+  server: Server,
+  database: string,
+  sql: string,
+  { timeout, signal }: { timeout: number; signal: AbortSignal },
+): Promise<unknown> =>
+  withSession(server, database, { timeout: timeout + GRACE, signal }, async (session) => {
+    await session.run(`SET statement_timeout = ${timeout}`);
+    await session.run('BEGIN READ ONLY');
+    await session.run(
+      `DO ${literal(`DECLARE answer record;
+      BEGIN
+        EXECUTE ${literal(sql)} INTO STRICT answer;
+        PERFORM pg_catalog.set_config('${SETTING}', (SELECT pg_catalog.json_agg(value)
+          FROM pg_catalog.json_each(pg_catalog.row_to_json(answer)))::text, true);
+      END`)}`,
+    );
+    const { values } = await session.row<{ values: unknown[] }>(
+      `SELECT pg_catalog.current_setting('${SETTING}')::json AS values`,
+    );
+    return onlyValue([values]);
+  });
+
+/** The value of a result of one row and one column. @throws ColdspareError `database-failed` for any other */
+export const onlyValue = (rows: readonly unknown[][]): unknown => {
+  const [row = []] = rows;
+  if (rows.length === 1 && row.length === 1) return row[0];
+  throw new ColdspareError(
+    'database-failed',
+    `the query gave ${rows.length} rows of ${row.length} columns`,
+    'let it give one row of one column, such as SELECT count(*) > 0 FROM orders',
+    { value: [rows.length, row.length] },
+  );
+};

@@ -1,0 +1,35 @@
+import { requestDrill } from '../../operations/requests.js';
+import { drillCommandSchema } from '../../pure/commands.js';
+import { readCommand } from '../body.js';
+import { idempotencyKey } from '../headers.js';
+import { FOLLOWED, followOperation } from '../long-operation.js';
+import { type Route, sourceOf } from '../route.js';
+
+/** Whether a takeover would work, found out by doing most of it. */
+export const drillRoutes: Route[] = [
+  {
+    method: 'POST',
+    path: '/drill',
+    doors: ['admin'],
+    about: {
+      ...FOLLOWED,
+      summary:
+        'Restore the newest backup on trial, beside everything else, and say how a takeover would go',
+      body: drillCommandSchema,
+      problems: [
+        'no-backup',
+        'yielding',
+        'superseded',
+        'busy',
+        'backup-unusable',
+        'drill-failed',
+        'idempotency-conflict',
+      ],
+    },
+    handle: async (c, node) => {
+      const command = await readCommand(c, drillCommandSchema);
+      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
+      return followOperation(c, node, await requestDrill(node, command, asker));
+    },
+  },
+];

@@ -1,0 +1,111 @@
+import { type DrillRecord, foreseeTakeOver } from '../pure/drill.js';
+import type { ColdspareError } from '../pure/errors.js';
+import type { Manifest } from '../pure/manifest.js';
+import { isoNow, type Node } from './node.js';
+
+export type Part = 'start' | 'restore' | 'verify' | 'query';
+
+/** A drill under way. */
+export interface Drill {
+  backup: Manifest;
+  /** `clock.elapsed()` at its start. */
+  began: number;
+  /** How long each part took so far, in milliseconds. */
+  took: Record<Part, number>;
+  /** What it came to; null until then. */
+  record: DrillRecord | null;
+}
+
+export const newDrill = (node: Node, backup: Manifest): Drill => ({
+  backup,
+  began: node.clock.elapsed(),
+  took: { start: 0, restore: 0, verify: 0, query: 0 },
+  record: null,
+});
+
+/** Writes down that the drill passed, and says what a takeover would take now. */
+export const reportSuccess = async (node: Node, drill: Drill): Promise<string> => {
+  const { detail, takeOverSeconds } = foresee(node, drill.backup, secondsOf(node, drill));
+  await keep(node, drill, { passed: true, error: null, takeOverSeconds });
+  return detail;
+};
+
+/** Writes down that the drill failed, and tells people about the first of several. */
+export const reportFailure = async (
+  node: Node,
+  drill: Drill,
+  { message, remedy }: ColdspareError,
+): Promise<void> => {
+  const isNews = node.state.current.lastDrill?.passed !== false;
+  await keep(node, drill, { passed: false, error: message, takeOverSeconds: null });
+  if (!isNews) return;
+  node.notifier.announce({
+    event: 'drill-failed',
+    severity: 'critical',
+    message: `the drill of ${node.settings.nodeName} with ${drill.backup.id} failed: ${message}`,
+    remedy,
+  });
+};
+
+const keep = (
+  node: Node,
+  drill: Drill,
+  { passed, error, takeOverSeconds }: Pick<DrillRecord, 'passed' | 'error' | 'takeOverSeconds'>,
+): Promise<void> => {
+  drill.record = {
+    at: isoNow(node),
+    backup: drill.backup.id,
+    passed,
+    error,
+    seconds: secondsOf(node, drill),
+    takeOverSeconds,
+  };
+  return node.state.update({ lastDrill: drill.record });
+};
+
+const secondsOf = ({ clock }: Node, { took, began }: Drill): DrillRecord['seconds'] => {
+  const { start, restore, verify, query } = took;
+  const total = clock.elapsed() - began;
+  return {
+    start: inSeconds(start),
+    restore: inSeconds(restore),
+    verify: inSeconds(verify),
+    query: inSeconds(query),
+    total: inSeconds(total),
+  };
+};
+
+const inSeconds = (ms: number): number => Math.round(ms) / 1_000;
+
+/** Only a standby takes over. */
+const foresee = (
+  node: Node,
+  backup: Manifest,
+  seconds: DrillRecord['seconds'],
+): { detail: string; takeOverSeconds: number | null } => {
+  const { mode, prepared } = node.state.current;
+  if (mode !== 'standby') return { detail: `${backup.id} can be restored`, takeOverSeconds: null };
+  const { detection, confirmation, database, appStart, total } = foreseeTakeOver({
+    settings: node.settings,
+    seconds,
+    isPrepared: prepared === backup.id,
+    appStart: lastAppStart(node),
+  });
+  const app = appStart === undefined ? 'the app (never started here yet)' : `the app ${appStart} s`;
+  return {
+    detail: `a takeover from a lost machine would take at most ${total} s: noticing it ${detection} s, making sure ${confirmation} s, the database ${database} s, ${app}`,
+    takeOverSeconds: total,
+  };
+};
+
+/** Seconds from the last start of the app here to its first answer; undefined when it has never been started. */
+const lastAppStart = ({ runner }: Node): number | undefined => {
+  for (const { steps } of runner.list()) {
+    const start = steps.findLast((step) => step.name === 'start-app' && step.state === 'done');
+    const answer = steps.findLast((step) => step.name === 'wait-for-app' && step.state === 'done');
+    // One that ran already took no time to start.
+    if (start?.detail !== null || !answer?.endedAt) continue;
+    return (Date.parse(answer.endedAt) - Date.parse(start.startedAt)) / 1_000;
+  }
+  return undefined;
+};

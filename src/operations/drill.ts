@@ -1,0 +1,159 @@
+import type { DrillCommand } from '../pure/commands.js';
+import { ColdspareError, isError, Refused } from '../pure/errors.js';
+import type { Manifest } from '../pure/manifest.js';
+import { usableBackups } from './choose-steps.js';
+import { type Drill, newDrill, type Part, reportFailure, reportSuccess } from './drill-report.js';
+import type { Node } from './node.js';
+import type { Plan, Step } from './plan.js';
+import { asInManifest, startDatabaseStep } from './restore-steps.js';
+import { unlessAborted } from './restoring.js';
+
+/** How long DRILL_QUERY may take, in milliseconds. */
+const QUERY_TIMEOUT = 60_000;
+
+const REMEDY =
+  'a takeover would go by the next older backup: POST /backups on the primary takes a new one; then look at the disks of both nodes';
+
+/** The backup to restore. @throws Refused `yielding`, `superseded`, `no-backup` */
+export const refuseDrill = (node: Node): Manifest => {
+  const { mode, standDown } = node.state.current;
+  const name = node.settings.nodeName;
+  if (mode === 'yielding' || standDown !== null) {
+    throw new Refused(
+      mode === 'yielding' ? 'yielding' : 'superseded',
+      `${name} has more urgent things to do with its database: it ${mode === 'yielding' ? 'is handing it over' : 'was superseded'}`,
+      'ask again when GET /status shows neither "yielding" nor "standing-down"',
+    );
+  }
+  const [newest] = usableBackups(node);
+  if (newest !== undefined) return newest;
+  throw new Refused(
+    'no-backup',
+    `${name} has no committed backup of this database`,
+    'POST /backups on the primary takes one',
+  );
+};
+
+/**
+ * Restores a backup beside everything else, looks at what came of it, and removes it again. Everything else is more
+ * urgent: what is preempted goes on ending in the background, and what it leaves is cleaned up later.
+ */
+export const planDrill = (
+  node: Node,
+  backup: Manifest,
+  { reason }: Pick<DrillCommand, 'reason'>,
+): Plan => {
+  const drill = newDrill(node, backup);
+  return {
+    kind: 'drill',
+    reason: reason || 'asked for',
+    command: { type: 'drill', backup: backup.id },
+    steps: [
+      noteFailure(node, drill, timed(node, drill, 'start', startDatabaseStep(node))),
+      timed(node, drill, 'restore', restoreStep(node, backup)),
+      timed(node, drill, 'verify', verifyStep(node, backup)),
+      timed(node, drill, 'query', queryStep(node)),
+      cleanUpStep(node),
+      reportStep(node, drill),
+    ],
+    isCommitted: () => false,
+    isPreemptible: () => true,
+    isPatient: true,
+    result: () => drill.record,
+  };
+};
+
+/** For what a drill has left that was cut. */
+export const planDrillCleanUp = (node: Node): Plan => ({
+  kind: 'drill',
+  reason: 'the last drill was cut: what it left is removed',
+  command: { type: 'drill-clean-up' },
+  steps: [startDatabaseStep(node), cleanUpStep(node)],
+  isCommitted: () => false,
+  isPreemptible: () => true,
+  isPatient: true,
+});
+
+const restoreStep = (node: Node, backup: Manifest): Step => ({
+  name: 'restore',
+  run: async ({ signal, progress }) => {
+    await node.state.update({ drillLeftovers: true });
+    const content = await node.backups.verifiedContent(backup.id, (done) =>
+      progress(done, backup.bytes),
+    );
+    const { database } = node.stack;
+    await unlessAborted(database.restore(content, backup, signal, 'drill'), signal);
+    return `${backup.id}, ${backup.bytes} bytes`;
+  },
+  undo: async (error) => {
+    if (isError(error, 'preempted')) return;
+    await removeRestored(node).catch((failure: unknown) =>
+      node.log.warn({ error: failure }, 'what the drill restored could not be removed yet'),
+    );
+  },
+});
+
+const removeRestored = async ({ stack, state }: Node): Promise<void> => {
+  await stack.database.discard('drill');
+  await state.update({ drillLeftovers: false });
+};
+
+const verifyStep = ({ stack }: Node, backup: Manifest): Step => ({
+  name: 'verify',
+  run: async ({ signal }) =>
+    asInManifest(backup, await unlessAborted(stack.database.inventory('drill'), signal), REMEDY),
+});
+
+const queryStep = ({ settings, stack }: Node): Step => ({
+  name: 'query',
+  run: async ({ signal }) => {
+    const { drillQuery } = settings;
+    if (drillQuery === undefined) return 'there is no DRILL_QUERY';
+    const asked = stack.database.answer(drillQuery, QUERY_TIMEOUT, signal);
+    const answer = await unlessAborted(asked, signal);
+    if (answer === true) return 'DRILL_QUERY is true';
+    throw new ColdspareError(
+      'drill-failed',
+      `DRILL_QUERY gave ${JSON.stringify(answer)} instead of true: the backup was restored as its manifest says, but is not what you expect of it`,
+      'look at what DRILL_QUERY asks for on the primary; when the data there is right, mend the query',
+      { value: answer },
+    );
+  },
+});
+
+/** On a standby the database is cold again afterwards. */
+const cleanUpStep = (node: Node): Step => ({
+  name: 'clean-up',
+  run: async ({ signal }) => {
+    await removeRestored(node);
+    if (node.state.current.mode === 'standby') await node.stack.database.stop(signal);
+    return undefined;
+  },
+});
+
+const reportStep = (node: Node, drill: Drill): Step => ({
+  name: 'report',
+  run: () => reportSuccess(node, drill),
+});
+
+const timed = ({ clock }: Node, { took }: Drill, part: Part, step: Step): Step => ({
+  ...step,
+  run: async (context) => {
+    const began = clock.elapsed();
+    try {
+      return await step.run(context);
+    } finally {
+      took[part] = clock.elapsed() - began;
+    }
+  },
+});
+
+/** The first step is taken back last: by then it has been cleaned up. What was ended from outside has not failed. */
+const noteFailure = (node: Node, drill: Drill, first: Step): Step => ({
+  ...first,
+  undo: async (error) => {
+    const isEnded = isError(error, 'preempted') || isError(error, 'cancelled');
+    if (!isEnded) await reportFailure(node, drill, error);
+    await first.undo?.(error);
+  },
+});
