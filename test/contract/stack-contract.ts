@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { DumpFacts, Stack } from '../../src/ports/stack.js';
-import { incomingName } from '../../src/pure/database-names.js';
+import { drillName, incomingName } from '../../src/pure/database-names.js';
 import { inventoryDifferences, type Manifest } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
 
@@ -233,6 +233,88 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
           write: (_chunk, _encoding, done) => done(new Error('disk full')),
         });
         await expect(database.dump(full, never)).rejects.toThrow('disk full');
+      });
+    });
+
+    describe('drill', () => {
+      // The harness is made later.
+      const drill = () => drillName(harness.name);
+      const ask = (sql: string) => database.answer(sql, 20_000, never);
+
+      /** Two orders in the backup, three more since. */
+      const drilled = async () => {
+        const { manifest, content, facts } = await restored(2, 3);
+        await database.restore(Readable.from([content]), manifest, never, 'drill');
+        return facts;
+      };
+
+      test('what is drilled lies beside the live and the incoming database, and goes alone', async () => {
+        const facts = await drilled();
+        expect(await database.inventory('drill')).toEqual(facts.inventory);
+        expect(await database.others()).toEqual([drill(), incomingName(harness.name)].sort());
+        await database.discard('drill');
+        await database.discard('drill');
+        expect(await database.others()).toEqual([incomingName(harness.name)]);
+        expect(await orders()).toBe(5);
+        await database.swap(MARKER, KEPT);
+        expect(await orders()).toBe(2);
+      });
+
+      test('a swap brings in the incoming database, not the drilled one', async () => {
+        await drilled();
+        await database.discard();
+        await expect(database.swap(MARKER, KEPT)).rejects.toMatchObject({
+          code: 'database-failed',
+        });
+        expect(await orders()).toBe(5);
+        expect(await database.others()).toEqual([drill()]);
+      });
+
+      test('it answers for the backup, not for the live database', async () => {
+        await drilled();
+        expect(await ask('SELECT count(*) = 2 FROM orders')).toBe(true);
+        expect(await ask(`SELECT bool_and(drink LIKE '%white%') FROM orders; -- all`)).toBe(true);
+        expect(await ask('SELECT count(*) > 2 FROM orders')).toBe(false);
+        expect(await ask('SELECT max(id) > 1 FROM orders WHERE false')).toBe(null);
+        expect(await ask(`SELECT 'a\\b "c"' AS "x;y"`)).toBe('a\\b "c"');
+      });
+
+      test('a query that would change something, or has no single answer, is refused', async () => {
+        const { inventory } = await drilled();
+        for (const sql of [
+          'DELETE FROM orders RETURNING true',
+          'WITH gone AS (DELETE FROM orders RETURNING 1) SELECT true',
+          'CREATE TABLE t ()',
+          `SELECT nextval('orders_id_seq') > 0`,
+          'COMMIT',
+          'SET TRANSACTION READ WRITE',
+          'SELECT true WHERE false',
+          'SELECT true FROM orders',
+          'SELECT true, true',
+          'SELECT count(*) > 0 FROM refunds',
+          `SELECT 'tru`,
+        ])
+          await expect(ask(sql), sql).rejects.toMatchObject({ code: 'database-failed' });
+        expect(await database.inventory('drill')).toEqual(inventory);
+        expect(await orders()).toBe(5);
+      });
+
+      test('a drilled database that is not there answers nothing', async () => {
+        await openShop(1);
+        await expect(ask('SELECT true')).rejects.toMatchObject({ code: 'database-failed' });
+      });
+
+      test('a drill that is called off in its restore leaves nothing but what was there', async () => {
+        await openShop(2);
+        const { manifest, content } = await dump(database);
+        const calledOff = new AbortController();
+        const stuck = new PassThrough();
+        stuck.write(content.subarray(0, 1000));
+        const restore = database.restore(stuck, manifest, calledOff.signal, 'drill');
+        setTimeout(() => calledOff.abort(new Error('called off')), 100);
+        await expect(restore).rejects.toThrow('called off');
+        expect(await database.others()).toEqual([]);
+        expect(await orders()).toBe(2);
       });
     });
 

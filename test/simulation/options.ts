@@ -9,6 +9,8 @@ export interface Options {
   configs: Record<MachineName, Config>;
   /** Milliseconds between two ticks of the backup cron. */
   backupInterval: number;
+  /** Milliseconds between two ticks of the drill cron. */
+  drillInterval: number;
   /** How long faults are injected, in milliseconds. */
   unrest: number;
   /** Milliseconds between two faults, on average. */
@@ -25,6 +27,7 @@ export const drawOptions = (random: Random, { settings }: Focus): Options => {
     PREPARE: random.chance(0.7) ? 'on-receive' : 'on-promote',
     BACKUP_KEEP: String(random.integer(1, 5)),
     APP_START_TIMEOUT: random.pick(['20s', '2m']),
+    ...(random.chance(0.5) && { DRILL_QUERY: 'SELECT count(*) > 0 FROM orders' }),
     ...(random.chance(0.5) && { WITNESS_URL: WITNESS }),
     ...(random.chance(0.85) && { PRIMARY_CHECK_URL: PEER_APP }),
   };
@@ -35,6 +38,7 @@ export const drawOptions = (random: Random, { settings }: Focus): Options => {
       vcl3: configOf('vcl3', { ...common, ...monitor(), ...settings }),
     },
     backupInterval: random.integer(15, 90) * 1_000,
+    drillInterval: random.integer(15, 240) * 1_000,
     unrest: random.integer(40, 180) * 1_000,
     quiet: random.pick([2_000, 5_000, 10_000, 30_000]),
   };

@@ -5,6 +5,7 @@ import {
   requestAdopt,
   requestBackup,
   requestDemote,
+  requestDrill,
   requestPlannedPromote,
   requestPromote,
   unpause,
@@ -23,6 +24,7 @@ const BUTTONS = [
   'pause',
   'unpause',
   'backup',
+  'drill',
   'adopt',
   'dry-run',
 ] as const;
@@ -65,6 +67,8 @@ export const press = (
       return unpause(node);
     case 'backup':
       return requestBackup(node, { reason: 'a person' }, asker);
+    case 'drill':
+      return requestDrill(node, { reason: 'a person' }, asker);
     case 'adopt':
       return requestAdopt(node, { reason: 'a person', force: random.chance(0.3) }, asker);
     case 'dry-run':

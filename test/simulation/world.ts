@@ -1,9 +1,11 @@
 import { createNode, type Drivers } from '../../src/create-node.js';
+import type { Node } from '../../src/operations/node.js';
 import { recover } from '../../src/operations/recover.js';
 import { isServing } from '../../src/operations/status.js';
 import type { ProbeResult } from '../../src/ports/probe.js';
 import { hasEnded } from '../../src/pure/operation.js';
 import { backUpIfPrimary } from '../../src/schedule/backups.js';
+import { drillIfStandby } from '../../src/schedule/drills.js';
 import { startChecks } from '../../src/schedule/schedules.js';
 import { createApp } from './app.js';
 import { createDatabase, DATABASE_NAME, newContents } from './database.js';
@@ -95,7 +97,8 @@ export class World {
       await recover(node);
       run.isListening = true;
       startChecks(node);
-      this.#tickBackups(machine, life);
+      this.#tick(machine, life, this.options.backupInterval, backUpIfPrimary);
+      this.#tick(machine, life, this.options.drillInterval, drillIfStandby);
     };
     start().catch((error: unknown) => {
       this.tell(machine.name, () => `the agent cannot start: ${String(error)}`);
@@ -117,15 +120,16 @@ export class World {
     );
   }
 
-  #tickBackups(machine: Machine, life: Life): void {
+  /** One of the crons. */
+  #tick(machine: Machine, life: Life, interval: number, task: (node: Node) => Promise<void>): void {
     const tick = () => {
       if (life.hasEnded || machine.agent?.node === undefined) return;
-      backUpIfPrimary(machine.agent.node).catch((error: unknown) =>
-        this.tell(machine.name, () => `no backup: ${String(error)}`),
+      task(machine.agent.node).catch((error: unknown) =>
+        this.tell(machine.name, () => `the cron comes to nothing: ${String(error)}`),
       );
-      this.timeline.after(this.options.backupInterval, tick);
+      this.timeline.after(interval, tick);
     };
-    this.timeline.after(this.random.between(1_000, this.options.backupInterval), tick);
+    this.timeline.after(this.random.between(1_000, interval), tick);
   }
 
   #drivers(machine: Machine, life: Life): Drivers {

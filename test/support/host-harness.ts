@@ -13,6 +13,8 @@ const PASSWORD = 'brew-42';
 
 export interface HostHarness extends StackHarness {
   cluster: Cluster;
+  /** Its own, and gone in the end. */
+  directory: string;
   /** What the stack was made with, to make another one of. */
   options: HostStackOptions;
   connect(database?: string, as?: { user: string; password: string }): Promise<Client>;
@@ -43,6 +45,7 @@ export const makeHostHarness = async (name = 'shop'): Promise<HostHarness> => {
     stack,
     name,
     cluster,
+    directory,
     options,
     reset: async () => {
       await endClients();

@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { eventually, type FaultRule, type Machine } from '../support/pair.js';
+import { describePostgres } from '../support/postgres.js';
+import { STEPS } from '../support/step-names.js';
+import {
+  cases,
+  provoke,
+  revive,
+  saying,
+  strikes,
+  succeed,
+  watchedPair,
+} from '../support/watched-pair.js';
+
+describePostgres('every step of a drill may be cut', () => {
+  const pair = watchedPair(() => ({ env: { DRILL_QUERY: 'SELECT true', BACKUP_KEEP: '100' } }));
+
+  const databasesOf = async (machine: Machine): Promise<string[]> =>
+    (await machine.database.psql('SELECT datname FROM pg_database')).trim().split('\n');
+
+  const hasLeftovers = async ({ directory }: Machine): Promise<boolean> =>
+    JSON.parse(await readFile(join(directory, 'state.json'), 'utf8')).drillLeftovers;
+
+  /** The standby's database is cold, and nothing of a drill is in it. Leaves it running. */
+  const isTidy = async (machine: Machine): Promise<void> => {
+    await expect(machine.database.psql('SELECT 1')).rejects.toThrow('Connection refused');
+    await machine.database.start();
+    expect(await databasesOf(machine)).not.toContain('ledger_drill');
+  };
+
+  const cleansUp = (machine: Machine) =>
+    eventually(`${machine.agent.name} has nothing left to clean up`, async () => {
+      const { operation } = await machine.agent.status();
+      return operation === null && !(await hasLeftovers(machine));
+    });
+
+  const passesAgain = async (machine: Machine): Promise<void> => {
+    const { result } = await succeed(machine, '/drill');
+    expect(result).toMatchObject({ passed: true });
+    expect((await machine.agent.status()).lastDrill).toEqual(result);
+    await expect(machine.database.psql('SELECT 1')).rejects.toThrow('Connection refused');
+  };
+
+  test.each(cases(STEPS.drill))(
+    'on the standby, $action $moment $label: nothing of it stays, and the next one passes',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await succeed(primary, '/backups');
+      await standby.inject([cut]);
+
+      await provoke(standby, '/drill', standby, cut);
+      await revive(standby);
+      await cleansUp(standby);
+      if (cut.action === 'fail')
+        expect((await standby.agent.status()).problems).toContain('drill-failed');
+      await isTidy(standby);
+      await passesAgain(standby);
+      expect((await standby.agent.status()).problems).toEqual([]);
+      expect(await pair.settled()).toBe(primary);
+    },
+  );
+
+  const killed: FaultRule = { label: 'drill.verify', moment: 'before', action: 'kill' };
+
+  test.each(cases(STEPS.drillCleanUp))(
+    'cleaning up after one that was killed, $action $moment $label: it is done again',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await pair.write(saying(cut));
+      await succeed(primary, '/backups');
+      await standby.inject([killed]);
+      await provoke(standby, '/drill', standby, killed);
+
+      await standby.inject([cut]);
+      await revive(standby);
+      await strikes(standby, cut);
+      await revive(standby);
+      await cleansUp(standby);
+      await isTidy(standby);
+      await passesAgain(standby);
+      expect(await pair.settled()).toBe(primary);
+    },
+  );
+
+  test.each(cases(STEPS.drill).filter(({ action }) => action === 'kill'))(
+    'on the primary, $action $moment $label: it serves, and nothing of it stays',
+    async (cut) => {
+      const { primary } = pair;
+      await pair.write(saying(cut));
+      await succeed(primary, '/backups');
+      await primary.inject([cut]);
+
+      await provoke(primary, '/drill', primary, cut);
+      await revive(primary);
+      expect(await pair.settled()).toBe(primary);
+      await cleansUp(primary);
+      expect(await databasesOf(primary)).not.toContain('ledger_drill');
+    },
+  );
+});
