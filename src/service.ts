@@ -1,6 +1,7 @@
 import type { Config } from './config.js';
 import { createNode, type Drivers } from './create-node.js';
 import { createApp } from './http/app.js';
+import { createMetrics, measureProcess } from './http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from './http/server.js';
 import { recover } from './operations/recover.js';
 import { startSchedules } from './schedule/schedules.js';
@@ -14,6 +15,8 @@ export interface Agent {
 /** One agent: reads its state, takes up what was cut, listens, and does what is due by itself. */
 export const startAgent = async (config: Config, drivers: Drivers): Promise<Agent> => {
   const node = await createNode(config, drivers);
+  const metrics = createMetrics(node);
+  measureProcess(metrics.registry);
   // What was cut goes on before anybody can ask for something else.
   await recover(node);
   const tokens = {
@@ -21,7 +24,7 @@ export const startAgent = async (config: Config, drivers: Drivers): Promise<Agen
     admin: config.ADMIN_TOKEN,
     webhook: config.WEBHOOK_TOKEN,
   };
-  const server: HttpServer = await serveHttp(createApp({ node, tokens }), {
+  const server: HttpServer = await serveHttp(createApp({ node, tokens, metrics }), {
     host: config.HOST,
     port: config.PORT,
   });

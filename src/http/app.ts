@@ -3,12 +3,14 @@ import type { Node } from '../operations/node.js';
 import { isError, Refused, toColdspareError } from '../pure/errors.js';
 import { createDoors, type Tokens } from './doors.js';
 import { hearEpoch, setEpochHeaders } from './epoch.js';
+import type { Metrics } from './metrics/metrics.js';
 import { problem } from './problem.js';
 import type { HttpContext, HttpEnv, Route } from './route.js';
 import { adoptRoutes } from './routes/adopt.js';
 import { backupRoutes } from './routes/backups.js';
 import { drillRoutes } from './routes/drill.js';
 import { healthRoutes } from './routes/health.js';
+import { metricsRoutes } from './routes/metrics.js';
 import { openapiRoutes } from './routes/openapi.js';
 import { operationRoutes } from './routes/operations.js';
 import { pauseRoutes } from './routes/pause.js';
@@ -21,6 +23,7 @@ import { webhookRoutes } from './routes/webhooks.js';
 export const ROUTES: readonly Route[] = [
   ...healthRoutes,
   ...statusRoutes,
+  ...metricsRoutes,
   ...backupRoutes,
   ...roleRoutes,
   ...drillRoutes,
@@ -32,13 +35,20 @@ export const ROUTES: readonly Route[] = [
   ...openapiRoutes(() => ROUTES),
 ];
 
+interface Served {
+  node: Node;
+  tokens: Tokens;
+  metrics: Metrics;
+}
+
 /** The agent's HTTP service over `node`. Opens nothing and listens nowhere: see server.ts. */
-export const createApp = ({ node, tokens }: { node: Node; tokens: Tokens }): Hono<HttpEnv> => {
+export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
   const app = new Hono<HttpEnv>();
   const enter = createDoors(tokens);
 
   app.use(async (c, next) => {
     const began = node.clock.elapsed();
+    c.set('metrics', metrics);
     await next();
     setEpochHeaders(c, node);
     logRequest(c, node, node.clock.elapsed() - began);

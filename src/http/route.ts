@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Node } from '../operations/node.js';
 import type { ErrorCode } from '../pure/errors.js';
 import type { Source } from '../pure/operation.js';
+import type { Metrics } from './metrics/metrics.js';
 
 /** Who may come in. Each door has its own key, and a key opens no other door. */
 export type Door = 'peer' | 'admin' | 'webhook';
@@ -11,6 +12,7 @@ export interface HttpEnv {
   Variables: {
     /** The door that the caller's key opened; undefined on a route that is open to all. */
     door: Door | undefined;
+    metrics: Metrics;
   };
 }
 

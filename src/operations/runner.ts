@@ -107,7 +107,9 @@ export class Runner {
     record: OperationRecord,
     ending: Pick<OperationRecord, 'state' | 'committed' | 'error'>,
   ): Promise<void> {
-    await this.#ports.journal.save({ ...record, ...ending, endedAt: this.#now() });
+    const ended = { ...record, ...ending, endedAt: this.#now() };
+    await this.#ports.journal.save(ended);
+    this.#events.emit('end', ended);
   }
 
   /** The record when the operation has ended, or as it is after `ms` milliseconds. */
@@ -135,7 +137,7 @@ export class Runner {
     }
   }
 
-  /** Calls `listener` with every operation that ends. */
+  /** Calls `listener` once with every operation that ends. */
   onEnd(listener: (record: OperationRecord) => void): void {
     this.#events.on('end', listener);
   }
@@ -216,7 +218,8 @@ export class Runner {
     });
     this.#running = undefined;
     this.#events.emit(record.id);
-    this.#events.emit('end', record);
+    // One that a graceful stop has cut goes on at the next start.
+    if (hasEnded(record)) this.#events.emit('end', record);
     await this.#ports.journal.prune().catch(() => {});
     return record;
   }

@@ -75,20 +75,24 @@ export const nodeStatus = (node: Node): NodeStatus => {
   };
 };
 
-/** Why this node does not do its job, as stable words; empty when it does. */
-export const problems = (node: Node): string[] => {
-  const { mode, push, standDown, lastDrill } = node.state.current;
-  return [
-    ...(mode === 'primary' && !isServing(node) ? ['app-down'] : []),
-    ...(mode === 'yielding' ? ['yielding'] : []),
-    ...(mode === 'primary' && push.failingSince !== null ? ['push-failing'] : []),
-    ...(standDown === null ? [] : ['standing-down']),
-    ...(isBackupStale(node) ? ['backup-stale'] : []),
-    ...(isNewestUnusable(node) ? ['backup-unusable'] : []),
-    ...(peerCannotRestore(node) ? ['peer-cannot-restore'] : []),
-    ...(lastDrill?.passed === false ? ['drill-failed'] : []),
-  ];
-};
+/** Everything that can be wrong with a node, as stable words, and how it is told. */
+const PROBLEMS = {
+  'app-down': (node) => node.state.current.mode === 'primary' && !isServing(node),
+  yielding: ({ state }) => state.current.mode === 'yielding',
+  'push-failing': ({ state: { current } }) =>
+    current.mode === 'primary' && current.push.failingSince !== null,
+  'standing-down': ({ state }) => state.current.standDown !== null,
+  'backup-stale': (node) => isBackupStale(node),
+  'backup-unusable': (node) => isNewestUnusable(node),
+  'peer-cannot-restore': (node) => peerCannotRestore(node),
+  'drill-failed': ({ state }) => state.current.lastDrill?.passed === false,
+} satisfies Record<string, (node: Node) => boolean>;
+
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[];
+
+/** Why this node does not do its job; empty when it does. */
+export const problems = (node: Node): string[] =>
+  PROBLEM_CODES.filter((code) => PROBLEMS[code](node));
 
 export const activePause = (node: Node): NodeStatus['pause'] => {
   const { pause } = node.state.current;

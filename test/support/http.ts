@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createApp } from '../../src/http/app.js';
+import { createMetrics } from '../../src/http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from '../../src/http/server.js';
 import type { Manifest } from '../../src/pure/manifest.js';
 import { createFakeNode, type FakeNode, LINEAGE } from './fake-node.js';
@@ -39,7 +40,7 @@ export const startService = async (
   ...args: Parameters<typeof createFakeNode>
 ): Promise<Service> => {
   const fake = await createFakeNode(...args);
-  const app = createApp({ node: fake.node, tokens: TOKENS });
+  const app = createApp({ node: fake.node, tokens: TOKENS, metrics: createMetrics(fake.node) });
   const server: HttpServer = await serveHttp(app, { host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${server.port}`;
   return {

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createApp } from '../../src/http/app.js';
+import { createMetrics } from '../../src/http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from '../../src/http/server.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 import { TOKENS } from '../support/http.js';
@@ -12,7 +13,7 @@ let server: HttpServer;
 let url: string;
 beforeEach(async () => {
   fake = await createFakeNode('primary');
-  const app = createApp({ node: fake.node, tokens: TOKENS });
+  const app = createApp({ node: fake.node, tokens: TOKENS, metrics: createMetrics(fake.node) });
   server = await serveHttp(app, { host: '127.0.0.1', port: 0 });
   url = `http://127.0.0.1:${server.port}`;
 });
@@ -26,7 +27,7 @@ const raw = async (request: string): Promise<string> => {
 };
 
 test('a port that is taken is named, with what to do', async () => {
-  const app = createApp({ node: fake.node, tokens: TOKENS });
+  const app = createApp({ node: fake.node, tokens: TOKENS, metrics: createMetrics(fake.node) });
   await expect(serveHttp(app, { host: '127.0.0.1', port: server.port })).rejects.toMatchObject({
     message: expect.stringContaining(`127.0.0.1:${server.port}: listen EADDRINUSE`),
     remedy: expect.stringContaining('ss -ltnp'),

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpPeer } from '../../src/drivers/http-peer.js';
 import { createHttpProbe } from '../../src/drivers/http-probe.js';
 import { createApp } from '../../src/http/app.js';
+import { createMetrics } from '../../src/http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from '../../src/http/server.js';
 import { confirmStep } from '../../src/operations/confirm-step.js';
 import { silently } from '../../src/operations/plan.js';
@@ -96,10 +97,13 @@ describe('every cell of it, with real sockets', () => {
     primary = await createFakeNode('primary');
     primary.app.runs = false;
     standby = await createFakeNode('standby');
-    const server: HttpServer = await serveHttp(createApp({ node: primary.node, tokens: TOKENS }), {
-      host: '127.0.0.1',
-      port: 0,
-    });
+    const server: HttpServer = await serveHttp(
+      createApp({ node: primary.node, tokens: TOKENS, metrics: createMetrics(primary.node) }),
+      {
+        host: '127.0.0.1',
+        port: 0,
+      },
+    );
     const mute = await silentPort();
     const refusing = await listen(createTcpServer());
     await releases.pop()?.();

@@ -1,0 +1,192 @@
+import { Gauge, type Registry } from 'prom-client';
+import { usableBackups } from '../../operations/choose-steps.js';
+import type { Node } from '../../operations/node.js';
+import { isVouchedFor, nodeStatus, PROBLEM_CODES } from '../../operations/status.js';
+import type { StepRecord } from '../../pure/operation.js';
+import type { NodeStatus } from '../../pure/status.js';
+import { modeSchema } from '../../pure/transitions.js';
+import { secondsOf } from './operations.js';
+
+/** What is shown of a node at one moment. */
+interface Snapshot {
+  node: Node;
+  status: NodeStatus;
+  /** The last push and the last restore that came to their end; undefined before any. */
+  lastPush: StepRecord | undefined;
+  lastRestore: StepRecord | undefined;
+}
+
+/** Undefined where there is nothing to tell: no series then. */
+type Value = number | boolean | undefined;
+
+type Row = { name: string; help: string } & (
+  | { read(snapshot: Snapshot): Value }
+  | { label: string; readEach(snapshot: Snapshot): Record<string, Value> }
+);
+
+/** All that a scrape shows of a node's state. */
+const ROWS: readonly Row[] = [
+  {
+    name: 'coldspare_info',
+    help: 'The name of the node. Always 1.',
+    label: 'node',
+    readEach: ({ status }) => ({ [status.node]: true }),
+  },
+  {
+    name: 'coldspare_role',
+    help: 'Which role the node has: 1 for that one.',
+    label: 'role',
+    readEach: ({ status }) => flags(['primary', 'standby'], [status.role]),
+  },
+  {
+    name: 'coldspare_mode',
+    help: 'As the role, but a primary that has promised not to serve is yielding.',
+    label: 'mode',
+    readEach: ({ status }) => flags(modeSchema.options, [status.mode]),
+  },
+  {
+    name: 'coldspare_epoch',
+    help: 'Grows by every change of primary.',
+    read: ({ status }) => status.epoch,
+  },
+  {
+    name: 'coldspare_serving',
+    help: '1 for a primary whose app answers.',
+    read: ({ status }) => status.serving,
+  },
+  {
+    name: 'coldspare_vouched_for',
+    help: '1 when GET /primary answers 200: users may be sent here.',
+    read: ({ node }) => isVouchedFor(node),
+  },
+  {
+    name: 'coldspare_problem',
+    help: '1 for each problem that GET /health names.',
+    label: 'code',
+    readEach: ({ status }) => flags(PROBLEM_CODES, status.problems),
+  },
+  {
+    name: 'coldspare_paused',
+    help: '1 while there is no failover and no failback by itself.',
+    read: ({ status }) => status.pause !== null,
+  },
+  {
+    name: 'coldspare_peer_reachable',
+    help: '1 when the other node answered last: its agent, and its machine over SSH with PEER_SSH.',
+    label: 'via',
+    readEach: ({ status: { peer } }) => ({ agent: peer.reachable, ssh: peer.ssh?.works }),
+  },
+  {
+    name: 'coldspare_backups_committed',
+    help: 'Committed backups of the production data on this node.',
+    read: ({ node }) => usableBackups(node).length,
+  },
+  {
+    name: 'coldspare_backups_proven',
+    help: 'Those among them that were restored here and found whole.',
+    read: ({ node }) =>
+      usableBackups(node).filter(({ id }) => node.state.current.proofs[id]?.error === null).length,
+  },
+  {
+    name: 'coldspare_backup_newest_timestamp_seconds',
+    help: 'When the newest backup was taken.',
+    read: ({ status }) => secondsAt(status.latestBackup?.takenAt),
+  },
+  {
+    name: 'coldspare_backup_newest_age_seconds',
+    help: "The age of the newest backup by this node's clock: what is lost when the primary's machine is.",
+    read: ({ status }) => status.latestBackup?.ageSeconds,
+  },
+  {
+    name: 'coldspare_backup_newest_bytes',
+    help: 'Size of the newest backup.',
+    read: ({ status }) => status.latestBackup?.bytes,
+  },
+  {
+    name: 'coldspare_backup_max_age_seconds',
+    help: 'BACKUP_MAX_AGE: an older backup is not promoted from without force.',
+    read: ({ status }) => status.policy.backupMaxAgeSeconds,
+  },
+  {
+    name: 'coldspare_prepared',
+    help: '1 on a standby that has a backup restored and waiting.',
+    read: ({ status }) => status.prepared !== null,
+  },
+  {
+    name: 'coldspare_push_last_success_timestamp_seconds',
+    help: 'When a backup reached the other node last.',
+    read: ({ status }) => secondsAt(status.push.lastSuccessAt),
+  },
+  {
+    name: 'coldspare_push_failing_since_timestamp_seconds',
+    help: 'Since when backups do not reach the other node; no series while they do.',
+    read: ({ status }) => secondsAt(status.push.failingSince),
+  },
+  {
+    name: 'coldspare_push_last_duration_seconds',
+    help: 'How long the last push took.',
+    read: ({ lastPush }) => lastPush && secondsOf(lastPush),
+  },
+  {
+    name: 'coldspare_push_last_bytes',
+    help: 'Bytes of the last push.',
+    read: ({ lastPush }) => lastPush?.progress?.done,
+  },
+  {
+    name: 'coldspare_restore_last_duration_seconds',
+    help: 'How long the last restore took.',
+    read: ({ lastRestore }) => lastRestore && secondsOf(lastRestore),
+  },
+  {
+    name: 'coldspare_restore_last_bytes',
+    help: 'Bytes of the last restore.',
+    read: ({ lastRestore }) => lastRestore?.progress?.done,
+  },
+];
+
+/** Registers a gauge for each row. Returns what brings all of them up to date. */
+export const createGauges = (node: Node, registry: Registry): (() => void) => {
+  const updates = ROWS.map((row) => {
+    const { name, help } = row;
+    const labelNames = 'label' in row ? [row.label] : [];
+    const gauge = new Gauge({ name, help, labelNames, registers: [registry] });
+    return (snapshot: Snapshot) => {
+      if ('read' in row) return show(gauge, {}, row.read(snapshot));
+      for (const [value, shown] of Object.entries(row.readEach(snapshot)))
+        show(gauge, { [row.label]: value }, shown);
+    };
+  });
+  return () => {
+    const snapshot = takeSnapshot(node);
+    for (const update of updates) update(snapshot);
+  };
+};
+
+const show = (gauge: Gauge, labels: Record<string, string>, value: Value): void => {
+  if (value === undefined) gauge.remove(labels);
+  else gauge.set(labels, Number(value));
+};
+
+const takeSnapshot = (node: Node): Snapshot => ({
+  node,
+  status: nodeStatus(node),
+  lastPush: lastStep(node, 'push'),
+  lastRestore: lastStep(node, 'restore'),
+});
+
+/** The last one that moved bytes: a restore that found its work done tells nothing. */
+const lastStep = ({ runner }: Node, name: string): StepRecord | undefined => {
+  for (const { steps } of runner.list()) {
+    const found = steps.findLast(
+      (step) => step.name === name && step.state === 'done' && step.progress !== undefined,
+    );
+    if (found !== undefined) return found;
+  }
+  return undefined;
+};
+
+const flags = (all: readonly string[], present: readonly string[]): Record<string, boolean> =>
+  Object.fromEntries(all.map((flag) => [flag, present.includes(flag)]));
+
+const secondsAt = (moment: string | null | undefined): number | undefined =>
+  moment == null ? undefined : Date.parse(moment) / 1_000;

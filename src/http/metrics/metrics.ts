@@ -1,0 +1,32 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Node } from '../../operations/node.js';
+import { createGauges } from './gauges.js';
+import { countOperations } from './operations.js';
+
+/** What Prometheus is told about one node. No addresses, reasons or errors in it: the door is open to all. */
+export interface Metrics {
+  registry: Registry;
+  /** As of now, from what the node saw last: nothing is looked at for it. */
+  text(): Promise<string>;
+}
+
+/** Counts from now on every operation of `node` that ends. */
+export const createMetrics = (node: Node): Metrics => {
+  const registry = new Registry();
+  const updateGauges = createGauges(node, registry);
+  countOperations(node.runner, registry);
+  return {
+    registry,
+    text: () => {
+      updateGauges();
+      return registry.metrics();
+    },
+  };
+};
+
+/** What the process takes: memory, CPU, time in which it could not answer. One registry a process. */
+export const measureProcess = (registry: Registry): void => {
+  collectDefaultMetrics({ register: registry });
+  // Which version of Node runs is for nobody outside.
+  registry.removeSingleMetric('nodejs_version_info');
+};
