@@ -1,6 +1,8 @@
 import type { Node } from '../operations/node.js';
-import { requestPromote } from '../operations/requests.js';
-import { isError } from '../pure/errors.js';
+import { type Asker, requestPromote } from '../operations/requests.js';
+import type { PromoteCommand } from '../pure/commands.js';
+import { isError, toColdspareError } from '../pure/errors.js';
+import type { OperationRecord } from '../pure/operation.js';
 import { idempotencyKey } from './headers.js';
 import type { HttpContext } from './route.js';
 import type { CheckerEvent } from './webhooks/provider.js';
@@ -30,13 +32,50 @@ export const promoteByWebhook = async (
     // The id is the same in each delivery, and signed with it: a message played again could bring any other key.
     const key = { ...idempotencyKey(c), ...idempotencyKey(c, 'webhook-id') };
     const asker = { source: 'webhook' as const, ...key };
-    const record = await requestPromote(node, command, asker);
+    const record = await promoteSoon(node, command, asker);
+    if (record === undefined) return c.json(ACCEPTED, 202, { Location: '/operations' });
     return c.json(record, 202, { Location: `/operations/${record.id}` });
   } catch (error) {
     if (!isError(error, 'already-primary') && !isError(error, 'paused')) throw error;
     node.log.info({ ...said, code: error.code }, 'a checker reports an outage; nothing is done');
     return ignored(c, error.message);
   }
+};
+
+/** Milliseconds in which a promote usually begins. Some checkers wait hardly longer for their answer. */
+const PATIENCE = 200;
+
+const ACCEPTED = {
+  accepted: true,
+  because: 'the promote begins as soon as what runs now has made way; GET /operations shows it',
+};
+
+/** Undefined when it has not begun yet: what has to make way for it, such as a restore, may take its time. */
+const promoteSoon = async (
+  node: Node,
+  ...asked: [PromoteCommand, Asker]
+): Promise<OperationRecord | undefined> => {
+  const giveUp = new AbortController();
+  const patience = node.clock.sleep(PATIENCE, giveUp.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  const begun = requestPromote(node, ...asked);
+  try {
+    const record = await Promise.race([begun, patience]);
+    if (record === undefined) logRefusal(node, begun);
+    return record;
+  } finally {
+    giveUp.abort();
+  }
+};
+
+/** The checker has its answer already. It says so again as long as the outage lasts. */
+const logRefusal = (node: Node, begun: Promise<OperationRecord>): void => {
+  begun.catch((error: unknown) => {
+    const { code, message } = toColdspareError(error);
+    node.log.warn({ code }, `a webhook's promote did not begin: ${message}`);
+  });
 };
 
 /** Without a list every monitor counts. With one, a message that does not say which monitor it is about does not. */

@@ -81,6 +81,14 @@ export const ignoredSchema = z
   .object({ ignored: z.literal(true), because: z.string() })
   .meta({ id: 'Ignored' });
 
+/** A checker's "down" whose promote begins as soon as something else has made way. */
+const acceptedSchema = z
+  .object({ accepted: z.literal(true), because: z.string() })
+  .meta({ id: 'Accepted' });
+export const promoteBegunSchema = z
+  .union([operationRecordSchema, acceptedSchema])
+  .meta({ id: 'PromoteBegun' });
+
 /** An error (RFC 9457). */
 export const problemSchema = z
   .object({

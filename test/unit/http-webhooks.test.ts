@@ -116,6 +116,34 @@ test('two webhooks at once are one promote (T27)', async () => {
   expect(standby.node.runner.list()).toHaveLength(1);
 });
 
+test('what has to make way for the promote holds up no answer (T27)', async () => {
+  await giveBackup();
+  const { runner } = standby.node;
+  let makeWay = () => {};
+  const deaf = new Promise<undefined>((resolve) => {
+    makeWay = () => resolve(undefined);
+  });
+  await runner.start(
+    {
+      ...{ kind: 'prepare', reason: 'a backup has come in', command: {} },
+      steps: [{ name: 'stop-database', run: () => deaf }],
+      ...{ isCommitted: () => false, isPreemptible: () => true },
+    },
+    { source: 'peer' },
+  );
+  await expect.poll(() => runner.current?.steps).toMatchObject([{ state: 'running' }]);
+  const asked = { door, body: kuma(0) };
+  for (const _ of ['first', 'again']) {
+    const { status, body } = await standby.ask('POST', '/webhooks/uptime-kuma', asked);
+    expect(status).toBe(202);
+    expect(body).toEqual({ accepted: true, because: expect.stringContaining('made way') });
+  }
+  makeWay();
+  await expect
+    .poll(() => runner.list().map(({ kind, state }) => `${kind} ${state}`))
+    .toEqual(['promote done', expect.stringContaining('prepare')]);
+});
+
 test('a node that is primary already ignores it with the reason, so that nobody repeats it', async () => {
   const primary = await startService('primary');
   try {

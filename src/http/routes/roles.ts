@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { dryRunDemote, dryRunPromote } from '../../operations/dry-run.js';
 import type { Node } from '../../operations/node.js';
 import { requestDemote, requestPlannedPromote, requestPromote } from '../../operations/requests.js';
-import { dryRunSchema, ignoredSchema } from '../../pure/answers.js';
+import { dryRunSchema, ignoredSchema, promoteBegunSchema } from '../../pure/answers.js';
 import {
   demoteCommandSchema,
   type PromoteCommand,
@@ -34,7 +34,7 @@ export const roleRoutes: Route[] = [
       ...FOLLOWED,
       summary: "Take over. With the webhook's key, the body is a checker's message",
       body: promoteCommandSchema,
-      answers: { 200: promoteAnswerSchema, 202: operationRecordSchema },
+      answers: { 200: promoteAnswerSchema, 202: promoteBegunSchema },
       problems: [
         ...(['already-primary', 'yielding', 'paused', 'busy', 'idempotency-conflict'] as const),
         ...(['not-primary', 'peer-unreachable', 'peer-refused'] as const),

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { Node } from '../../operations/node.js';
-import { ignoredSchema } from '../../pure/answers.js';
+import { ignoredSchema, promoteBegunSchema } from '../../pure/answers.js';
 import { Refused } from '../../pure/errors.js';
-import { operationRecordSchema } from '../../pure/operation.js';
 import type { About, HttpContext, Route } from '../route.js';
 import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
@@ -21,7 +20,7 @@ const about: About = {
   summary: 'What an uptime checker says: a confirmed "down" starts a promote',
   params: { provider: z.enum(PROVIDERS.map(({ name }) => name)) },
   headers: ['Idempotency-Key', 'webhook-id'],
-  answers: { 200: ignoredSchema, 202: operationRecordSchema },
+  answers: { 200: ignoredSchema, 202: promoteBegunSchema },
   problems: ['yielding', 'busy', 'idempotency-conflict', 'not-found'],
 };
 
