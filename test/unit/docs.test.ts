@@ -74,6 +74,13 @@ describe('the manual', () => {
     expect(provider?.read(JSON.parse(filled))?.event).toBe('down');
   });
 
+  test('lists every alert of the example rules', () => {
+    const rules = readFileSync('scripts/monitoring/alerts.yml', 'utf8');
+    const listed = rowsOf(manual, 'alert').flatMap(([names = '']) => names.match(/\w+/g) ?? []);
+    const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+    expect(listed.sort()).toEqual(alerts.sort());
+  });
+
   test('lists every hazard with its test', () => {
     const listed = rowsOf(manual, 'hazard').map(([, file = '']) => file.replaceAll('`', ''));
     const tests = readdirSync('test/incidents').filter((name) => name.endsWith('.test.ts'));

@@ -27,6 +27,14 @@ export const createMetrics = (node: Node): Metrics => {
 /** What the process takes: memory, CPU, time in which it could not answer. One registry a process. */
 export const measureProcess = (registry: Registry): void => {
   collectDefaultMetrics({ register: registry });
-  // Which version of Node runs is for nobody outside.
-  registry.removeSingleMetric('nodejs_version_info');
+  for (const name of UNWANTED) registry.removeSingleMetric(name);
 };
+
+const UNWANTED = [
+  // Which version of Node runs is for nobody outside.
+  'nodejs_version_info',
+  // Named like counters, which they are not.
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
