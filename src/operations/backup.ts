@@ -197,6 +197,8 @@ export const pushStep = (node: Node, taken: Taken): Step => ({
       if (!signal.aborted) await notePush(node, toColdspareError(error).message);
       throw error;
     }
+    // Also when it came through beside the dump.
+    progress(manifest.bytes, manifest.bytes);
     await notePush(node, null);
     return `committed by ${node.settings.peerUrl}`;
   },

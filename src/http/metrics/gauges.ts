@@ -124,7 +124,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'coldspare_push_last_duration_seconds',
-    help: 'How long the last push took.',
+    help: 'How long the last push took from the end of the dump, beside which it begins.',
     read: ({ lastPush }) => lastPush && secondsOf(lastPush),
   },
   {
