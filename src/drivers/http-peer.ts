@@ -61,7 +61,7 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
     });
     refuseOurselves(url, answer, options.node);
     // Who does not take our key may be of another pair: its epoch says nothing about ours.
-    if (answer.status !== 401 && answer.status !== 403) await hearAnswer(answer, options);
+    if (!refusesKey(answer)) await hearAnswer(answer, options);
     if (answer.status >= 300) throw refusalIn(url, answer);
     return parseAnswer(url, schema, answer);
   };
@@ -144,16 +144,19 @@ const refuseOurselves = (url: URL, { headers }: ExchangeAnswer, node: string): v
   );
 };
 
+/** Too many wrong keys (429) are a wrong key as well: a right one is never counted. */
+const refusesKey = ({ status }: ExchangeAnswer): boolean => [401, 403, 429].includes(status);
+
 /** The peer's own no; anything else with such a status did not come from an agent. */
-const refusalIn = (url: URL, { status, text }: ExchangeAnswer): ColdspareError => {
+const refusalIn = (url: URL, answer: ExchangeAnswer): ColdspareError => {
+  const { status, text } = answer;
   const parsed = problemAnswer.safeParse(parseJson(text));
   if (!parsed.success) return noAgent(url, `HTTP ${status} without a problem of ours`);
   const { code, detail, remedy } = parsed.data;
-  const isKey = status === 401 || status === 403;
   return new ColdspareError(
     'peer-refused',
     `the other node refused: ${detail}`,
-    isKey ? 'PEER_TOKEN must be the same on both nodes' : remedy,
+    refusesKey(answer) ? 'PEER_TOKEN must be the same on both nodes' : remedy,
     { value: code },
   );
 };

@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import type { Node } from '../operations/node.js';
-import { isError, Refused, toColdspareError } from '../pure/errors.js';
+import { type ColdspareError, Refused, toColdspareError } from '../pure/errors.js';
 import { createDoors, type Tokens } from './doors.js';
 import { hearEpoch, setEpochHeaders } from './epoch.js';
 import type { Metrics } from './metrics/metrics.js';
@@ -44,7 +44,7 @@ interface Served {
 /** The agent's HTTP service over `node`. Opens nothing and listens nowhere: see server.ts. */
 export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
   const app = new Hono<HttpEnv>();
-  const enter = createDoors(tokens);
+  const enter = createDoors(tokens, node);
 
   app.use(async (c, next) => {
     const began = node.clock.elapsed();
@@ -67,24 +67,38 @@ export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
   for (const path of new Set(ROUTES.map((route) => route.path))) app.all(path, wrongMethod(path));
   app.notFound((c) => problem(noSuchRoute(c)));
   app.onError((thrown, c) => {
-    if (toColdspareError(thrown).code === 'internal') {
+    const error = toColdspareError(thrown);
+    if (error.code === 'internal') {
       const { method, path } = c.req;
       node.log.error({ method, path, error: thrown }, 'a request failed unforeseen');
     }
-    return problem(thrown, isError(thrown, 'unauthorized') ? ASK_FOR_KEY : undefined);
+    return problem(error, headersOf(error));
   });
   return app;
 };
 
-const ASK_FOR_KEY = { 'WWW-Authenticate': 'Bearer realm="coldspare"' };
+const headersOf = (error: ColdspareError): Record<string, string> => {
+  switch (error.code) {
+    case 'unauthorized':
+      return { 'WWW-Authenticate': 'Bearer realm="coldspare"' };
+    case 'too-many-attempts':
+      return { 'Retry-After': String(error.value) };
+    default:
+      return {};
+  }
+};
 
-/** What changes something leaves a line. Never headers, bodies or the query: keys may stand in them. */
+/**
+ * What changes something leaves a line; who has no key changes nothing, and must not fill the disk. Never headers,
+ * bodies or the query: keys may stand in them.
+ */
 const logRequest = (c: HttpContext, node: Node, ms: number): void => {
   const { method, path } = c.req;
+  const who = c.get('door');
   const isReading = method === 'GET' || method === 'HEAD';
-  if (isReading && c.get('door') !== 'webhook') return;
+  if (who === undefined || (isReading && who !== 'webhook')) return;
   const data = { method, path: path.slice(0, 200), status: c.res.status, ms: Math.round(ms) };
-  node.log.info({ ...data, who: c.get('door') ?? 'nobody' }, 'request');
+  node.log.info({ ...data, who }, 'request');
 };
 
 const wrongMethod = (path: string) => (c: HttpContext) => {

@@ -1,11 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../ports/clock.js';
+import type { Log } from '../ports/log.js';
 import { ColdspareError } from '../pure/errors.js';
 import type { Door, HttpContext, Route } from './route.js';
+import { createWrongKeys } from './wrong-keys.js';
 
 export type Tokens = Record<Door, string>;
 
 /** Finds the door that a key opens, in the same time whichever it is and however much of it is right. */
-export const createDoors = (tokens: Tokens) => {
+export const createDoors = (tokens: Tokens, node: { clock: Clock; log: Log }) => {
+  const countWrongKey = createWrongKeys(node);
   const locks = Object.entries(tokens).map(([door, token]) => ({
     door: door as Door,
     digest: digestOf(token),
@@ -15,12 +19,16 @@ export const createDoors = (tokens: Tokens) => {
     return locks.filter((lock) => timingSafeEqual(lock.digest, digest))[0]?.door;
   };
 
-  /** The door this request came through. @throws ColdspareError `unauthorized`, `forbidden` */
+  /** The door this request came through. @throws ColdspareError `unauthorized`, `too-many-attempts`, `forbidden` */
   return (c: HttpContext, { doors }: Pick<Route, 'doors'>): Door | undefined => {
     if (doors.length === 0) return undefined;
     const key = keyOf(c);
     const door = key === undefined ? queryDoor(c, doors, doorOf) : doorOf(key);
-    if (door === undefined) throw unauthorized(doors, key !== undefined);
+    if (door === undefined) {
+      countWrongKey(c.env.address);
+      throw unauthorized(doors, key !== undefined);
+    }
+    c.env.isKnown();
     if (!doors.includes(door)) throw forbidden(c, door, doors);
     return door;
   };

@@ -8,7 +8,16 @@ import type { Metrics } from './metrics/metrics.js';
 /** Who may come in. Each door has its own key, and a key opens no other door. */
 export type Door = 'peer' | 'admin' | 'webhook';
 
+/** What the server knows of the connection that a request came over. */
+export interface Caller {
+  /** The other end of the socket. What a header says of it could be made up. */
+  address: string;
+  /** A right key came over this connection. */
+  isKnown(): void;
+}
+
 export interface HttpEnv {
+  Bindings: Caller;
   Variables: {
     /** The door that the caller's key opened; undefined on a route that is open to all. */
     door: Door | undefined;

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { ColdspareError, Refused } from '../pure/errors.js';
+import { answerBrokenRequests } from './broken-request.js';
 import { problem } from './problem.js';
-import type { HttpEnv } from './route.js';
+import type { Caller, HttpEnv } from './route.js';
+import { createStrangers } from './strangers.js';
 
 export interface HttpServer {
   /** The one it got, when it was asked for any (0). */
@@ -15,11 +17,21 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Milliseconds for the headers of a request: a slow client must not hold a connection. */
+/** Bytes of a request's line and headers. */
+const HEADERS_LIMIT = 16 * 1024;
+
+/** Milliseconds for the headers of a request, and how often it is looked: a slow client must not hold a connection. */
 const HEADERS_TIMEOUT = 10_000;
+const HEADERS_CHECK = 2_000;
+
+/** Milliseconds that a connection is kept for the next request. */
+const KEEP_ALIVE = 5_000;
 
 /** Milliseconds without any traffic, above the longest `Prefer: wait`. Bodies have stricter limits of their own. */
 const SILENCE_TIMEOUT = 660_000;
+
+/** Milliseconds for the rest of a body that was answered before it had come. */
+const LEFTOVER = 1_000;
 
 /** Milliseconds that requests get to end when the agent stops. */
 const GRACE = 2_000;
@@ -30,13 +42,37 @@ export const serveHttp = async (
   app: Hono<HttpEnv>,
   { host, port }: { host: string; port: number },
 ): Promise<HttpServer> => {
-  const listener = getRequestListener(app.fetch, {
-    overrideGlobalObjects: false,
-    errorHandler: (error) => problem(error instanceof RequestError ? badRequest(error) : error),
+  const strangers = createStrangers();
+  const callerOf = ({ socket }: IncomingMessage): Caller => ({
+    address: socket.remoteAddress ?? 'gone',
+    isKnown: () => strangers.isKnown(socket),
   });
-  // A dump of any size may take as long as it needs: requestTimeout would cut it.
-  const server = createServer({ headersTimeout: HEADERS_TIMEOUT, requestTimeout: 0 }, listener);
+  const listener = getRequestListener(
+    (request, env) => app.fetch(request, callerOf(env.incoming as IncomingMessage)),
+    {
+      overrideGlobalObjects: false,
+      errorHandler: (error) => problem(error instanceof RequestError ? badRequest(error) : error),
+    },
+  );
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT,
+      connectionsCheckingInterval: HEADERS_CHECK,
+      keepAliveTimeout: KEEP_ALIVE,
+      maxHeaderSize: HEADERS_LIMIT,
+      // A dump of any size may take as long as it needs.
+      requestTimeout: 0,
+      // It is refused by the listener, as a problem.
+      requireHostHeader: false,
+    },
+    listener,
+  );
   server.setTimeout(SILENCE_TIMEOUT);
+  server.on('connection', strangers.meet);
+  server.on('request', cutLeftover);
+  answerBrokenRequests(server);
+  // An expectation that nobody knows is no reason not to answer.
+  server.on('checkExpectation', listener);
   server.listen(port, host);
   try {
     await once(server, 'listening');
@@ -56,6 +92,15 @@ export const serveHttp = async (
       await closed;
     },
   };
+};
+
+/** What was answered without its body ends with it soon, or with the connection: nothing else would limit it. */
+const cutLeftover = (request: IncomingMessage, response: ServerResponse): void => {
+  response.once('finish', () => {
+    if (request.complete) return;
+    const timer = setTimeout(() => request.socket.destroySoon(), LEFTOVER);
+    request.once('close', () => clearTimeout(timer));
+  });
 };
 
 const badRequest = ({ message }: RequestError): Refused =>

@@ -128,6 +128,20 @@ test('a wrong key is named, and the epoch of a stranger is not believed', async 
   expect(heard).toEqual([]);
 });
 
+test('a wrong key is named as one when it has come too often', async () => {
+  const standby = await service('standby');
+  await standby.node.state.apply('heard', 99);
+  const peer = peerAt(standby.url, { token: 'nonsense' });
+  const errors = [];
+  for (let count = 0; count < 12; count += 1)
+    errors.push(await peer.status().catch((error) => error));
+  expect(errors.at(-1)).toMatchObject({
+    ...{ code: 'peer-refused', value: 'too-many-attempts' },
+    remedy: 'PEER_TOKEN must be the same on both nodes',
+  });
+  expect(heard).toEqual([]);
+});
+
 test('a PEER_URL that leads back to the node itself is no peer', async () => {
   const standby = await service('standby');
   await expect(peerAt(standby.url, { node: 'vcl3' }).status()).rejects.toMatchObject({

@@ -1,0 +1,43 @@
+import { type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Refused } from '../pure/errors.js';
+import { problem } from './problem.js';
+
+/** What never becomes a request is answered as everything else is, and its connection ends. */
+export const answerBrokenRequests = (server: Server): void => {
+  const answers = new WeakMap<Duplex, ServerResponse>();
+  server.on('request', (request, response) => answers.set(request.socket, response));
+  server.on('clientError', async (error: NodeJS.ErrnoException, socket) => {
+    // In the middle of an answer, anything else would be read as a part of it.
+    const answer = answers.get(socket);
+    const isAnswering = answer?.headersSent === true && !answer.writableFinished;
+    if (!socket.writable || isAnswering) return void socket.destroy();
+    socket.end(await asText(problem(sayWhy(error))), () => socket.destroy());
+  });
+};
+
+const sayWhy = ({ code = '' }: NodeJS.ErrnoException): Refused => {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new Refused('header-too-large', 'the headers are too large', 'send fewer of them');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Refused('too-slow', 'the headers took too long', 'send them at once');
+    default:
+      return new Refused('invalid-request', 'this is no HTTP request', 'send HTTP/1.1', {
+        value: code,
+      });
+  }
+};
+
+const asText = async (response: Response): Promise<string> => {
+  const body = await response.text();
+  const headers = [...response.headers].map(([name, value]) => `${name}: ${value}`);
+  return [
+    `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status]}`,
+    ...headers,
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+    '',
+    body,
+  ].join('\r\n');
+};
