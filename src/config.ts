@@ -151,6 +151,9 @@ export const environmentSchema = z.object({
   PEER_DB_PORT: wholeNumber(1, 65_535).optional(),
   PEER_COMPOSE_PROJECT_DIR: path.optional(),
   NOTIFY_URLS: urlList.prefault(''),
+  TLS_CERT: path.optional(),
+  TLS_KEY: path.optional(),
+  TLS_CA: path.optional(),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
@@ -176,6 +179,16 @@ const configSchema = environmentSchema
         code: 'custom',
         path: ['ADMIN_TOKEN'],
         message: 'must differ from PEER_TOKEN and WEBHOOK_TOKEN: three doors, three keys',
+      });
+    }
+    if (env.TLS_CERT !== undefined) need('TLS_KEY', 'with TLS_CERT');
+    if (env.TLS_KEY !== undefined || env.TLS_CA !== undefined)
+      need('TLS_CERT', 'with TLS_KEY and TLS_CA');
+    if (env.TLS_CA !== undefined && !env.PEER_URL.startsWith('https:')) {
+      context.addIssue({
+        code: 'custom',
+        path: ['PEER_URL'],
+        message: 'must begin with https:// when TLS_CA is set: the peer shows its certificate',
       });
     }
     if (env.STACK === 'host') {

@@ -5,6 +5,7 @@ import type { Node, Settings } from './operations/node.js';
 import { Restoring } from './operations/restoring.js';
 import { Runner } from './operations/runner.js';
 import type { Clock } from './ports/clock.js';
+import type { CredentialFiles } from './ports/credentials.js';
 import type { Disk } from './ports/disk.js';
 import type { Faults } from './ports/faults.js';
 import type { Ids } from './ports/ids.js';
@@ -30,6 +31,8 @@ export interface Drivers {
   stack: Stack;
   /** Absent when the peer is only reached through its agent. */
   machine?: PeerMachine;
+  /** Absent when this node speaks plain HTTP. */
+  credentials?: CredentialFiles;
   /** Every message to the peer carries `epoch()`; every epoch it answers with goes to `onEpoch`. */
   connectPeer(link: { epoch(): number; onEpoch(epoch: number): Promise<void> }): Peer;
 }

@@ -13,6 +13,9 @@ import { acquireNodeLock } from './drivers/node-lock.js';
 import { createPinoLog } from './drivers/pino-log.js';
 import { createRandomIds } from './drivers/random-ids.js';
 import { createSystemClock } from './drivers/system-clock.js';
+import { openTlsFiles } from './drivers/tls-files.js';
+import type { Clock } from './ports/clock.js';
+import type { CredentialFiles } from './ports/credentials.js';
 import { noFaults } from './ports/faults.js';
 import type { PeerMachine } from './ports/peer-machine.js';
 import type { Probe } from './ports/probe.js';
@@ -91,9 +94,11 @@ const buildDrivers = async (config: Config): Promise<Drivers> => {
   const faultsFile = process.env.COLDSPARE_TEST_FAULTS;
   if (faultsFile !== undefined) log.warn({ faultsFile }, 'faults are injected: this is a test');
   const machine = await buildPeerMachine(config, probe);
+  const clock = createSystemClock();
+  const credentials = await openCredentials(config, clock);
   return {
     disk: createFileDisk(),
-    clock: createSystemClock(),
+    clock,
     ids: createRandomIds(),
     log,
     faults: faultsFile === undefined ? noFaults : createFileFaults(faultsFile),
@@ -101,15 +106,26 @@ const buildDrivers = async (config: Config): Promise<Drivers> => {
     probe,
     stack: await buildStack(config, probe),
     ...(machine && { machine }),
+    ...(credentials && { credentials }),
     connectPeer: (link) =>
       createHttpPeer({
         url: config.PEER_URL,
         token: config.PEER_TOKEN,
         node: config.NODE_NAME,
         statusTimeout: config.CHECK_TIMEOUT,
+        ...(credentials && { credentials }),
         ...link,
       }),
   };
+};
+
+const openCredentials = async (
+  config: Config,
+  clock: Clock,
+): Promise<CredentialFiles | undefined> => {
+  const { TLS_CERT, TLS_KEY, TLS_CA } = config;
+  if (TLS_CERT === undefined || TLS_KEY === undefined) return undefined;
+  return openTlsFiles({ cert: TLS_CERT, key: TLS_KEY, ca: TLS_CA }, clock.now);
 };
 
 const buildStack = async (config: Config, probe: Probe): Promise<Stack> => {

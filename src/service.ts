@@ -27,6 +27,7 @@ export const startAgent = async (config: Config, drivers: Drivers): Promise<Agen
   const server: HttpServer = await serveHttp(createApp({ node, tokens, metrics }), {
     host: config.HOST,
     port: config.PORT,
+    credentials: node.credentials,
   });
   const { mode, epoch } = node.state.current;
   node.log.info({ node: config.NODE_NAME, port: server.port, mode, epoch }, 'listening');

@@ -34,7 +34,7 @@ export class AgentProcess {
     this.#logFile = logFile;
     this.#main = main;
     this.name = env.NODE_NAME ?? '';
-    this.url = `http://127.0.0.1:${env.PORT}`;
+    this.url = `${env.TLS_CERT === undefined ? 'http' : 'https'}://127.0.0.1:${env.PORT}`;
   }
 
   /** Another agent with the same environment but for `more`, as a second unit on the same machine starts it. */

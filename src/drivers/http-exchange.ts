@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Credentials } from '../ports/credentials.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError } from '../pure/errors.js';
 
@@ -20,6 +21,8 @@ export interface ExchangeRequest {
   /** Milliseconds for the whole of it. With a streamed body: without any progress. */
   patience: number;
   signal?: AbortSignal;
+  /** For https. With an authority, no other one is believed. */
+  credentials?: Credentials;
 }
 
 export interface ExchangeAnswer {
@@ -36,8 +39,7 @@ export interface ExchangeAnswer {
 export const exchange = async (options: ExchangeRequest): Promise<ExchangeAnswer> => {
   const { method, url, headers, body, signal } = options;
   signal?.throwIfAborted();
-  const { request: open } = url.protocol === 'https:' ? https : http;
-  const request = open(url, { method, headers, agent: false });
+  const request = open(url, { method, headers, agent: false }, options.credentials);
   const watch = watchProgress(request, options);
   const abort = () => request.destroy();
   signal?.addEventListener('abort', abort, { once: true });
@@ -64,6 +66,17 @@ export const exchange = async (options: ExchangeRequest): Promise<ExchangeAnswer
     signal?.removeEventListener('abort', abort);
     request.destroy();
   }
+};
+
+const open = (
+  url: URL,
+  options: http.RequestOptions,
+  credentials: Credentials | undefined,
+): http.ClientRequest => {
+  if (url.protocol !== 'https:') return http.request(url, options);
+  if (credentials === undefined) return https.request(url, options);
+  const { certificate: cert, key, authority: ca } = credentials;
+  return https.request(url, { ...options, cert, key, ...(ca !== undefined && { ca }) });
 };
 
 /** The announced bytes and not one else: fewer would leave the peer waiting, more would be its next request. */
@@ -157,7 +170,9 @@ export const unreachable = (url: URL, why: string, cause?: unknown): ColdspareEr
   new ColdspareError(
     'peer-unreachable',
     `the agent at ${url.host} cannot be asked: ${why}`,
-    `curl ${url.origin}/health from this node; check PEER_URL, the other agent and the network`,
+    url.protocol === 'https:'
+      ? `openssl s_client -connect ${url.host} from this node; check PEER_URL, TLS_CERT and TLS_CA of both nodes, and the network`
+      : `curl ${url.origin}/health from this node; check PEER_URL, the other agent and the network`,
     { cause, value: why },
   );
 

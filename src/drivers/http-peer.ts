@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { CredentialFiles } from '../ports/credentials.js';
 import type { Peer } from '../ports/peer.js';
 import { fenceAnswerSchema } from '../pure/answers.js';
 import { ColdspareError, isError } from '../pure/errors.js';
@@ -23,6 +24,8 @@ interface PeerOptions {
   url: string;
   /** PEER_TOKEN. */
   token: string;
+  /** What is shown to it over https, and with an authority what it has to show. */
+  credentials?: CredentialFiles;
   /** NODE_NAME of this node. */
   node: string;
   /** This node's epoch, sent with every message. */
@@ -58,6 +61,7 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
       ...{ method, url, headers, patience },
       ...(body !== undefined && { body }),
       ...(signal && { signal }),
+      ...(options.credentials && { credentials: options.credentials.current }),
     });
     refuseOurselves(url, answer, options.node);
     // Who does not take our key may be of another pair: its epoch says nothing about ours.
@@ -156,7 +160,9 @@ const refusalIn = (url: URL, answer: ExchangeAnswer): ColdspareError => {
   return new ColdspareError(
     'peer-refused',
     `the other node refused: ${detail}`,
-    refusesKey(answer) ? 'PEER_TOKEN must be the same on both nodes' : remedy,
+    refusesKey(answer) && code !== 'certificate-needed'
+      ? 'PEER_TOKEN must be the same on both nodes'
+      : remedy,
     { value: code },
   );
 };

@@ -1,20 +1,25 @@
 import { type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { Refused } from '../pure/errors.js';
 import { problem } from './problem.js';
 
 /** What never becomes a request is answered as everything else is, and its connection ends. */
-export const answerBrokenRequests = (server: Server): void => {
+export const answerBrokenRequests = (server: Server | HttpsServer): void => {
   const answers = new WeakMap<Duplex, ServerResponse>();
   server.on('request', (request, response) => answers.set(request.socket, response));
   server.on('clientError', async (error: NodeJS.ErrnoException, socket) => {
     // In the middle of an answer, anything else would be read as a part of it.
     const answer = answers.get(socket);
     const isAnswering = answer?.headersSent === true && !answer.writableFinished;
-    if (!socket.writable || isAnswering) return void socket.destroy();
+    const wasRead = WAS_READ.test(error.code ?? '');
+    if (!wasRead || !socket.writable || isAnswering) return void socket.destroy();
     socket.end(await asText(problem(sayWhy(error))), () => socket.destroy());
   });
 };
+
+/** Anything else, such as a handshake that failed, leaves nobody to be answered. */
+const WAS_READ = /^(HPE_|ERR_HTTP_)/;
 
 const sayWhy = ({ code = '' }: NodeJS.ErrnoException): Refused => {
   switch (code) {

@@ -19,7 +19,7 @@ export const createDoors = (tokens: Tokens, node: { clock: Clock; log: Log }) =>
     return locks.filter((lock) => timingSafeEqual(lock.digest, digest))[0]?.door;
   };
 
-  /** The door this request came through. @throws ColdspareError `unauthorized`, `too-many-attempts`, `forbidden` */
+  /** The door this request came through. @throws ColdspareError `unauthorized`, `too-many-attempts`, `certificate-needed`, `forbidden` */
   return (c: HttpContext, { doors }: Pick<Route, 'doors'>): Door | undefined => {
     if (doors.length === 0) return undefined;
     const key = keyOf(c);
@@ -29,6 +29,7 @@ export const createDoors = (tokens: Tokens, node: { clock: Clock; log: Log }) =>
       throw unauthorized(doors, key !== undefined);
     }
     c.env.isKnown();
+    if (door === 'peer' && !c.env.isCertified) throw certificateNeeded();
     if (!doors.includes(door)) throw forbidden(c, door, doors);
     return door;
   };
@@ -58,6 +59,13 @@ const unauthorized = (doors: readonly Door[], wasGiven: boolean): ColdspareError
     'unauthorized',
     wasGiven ? 'this key opens no door here' : 'a key is needed',
     `send "Authorization: Bearer …" with ${doors.map(nameOf).join(' or ')}`,
+  );
+
+const certificateNeeded = (): ColdspareError =>
+  new ColdspareError(
+    'certificate-needed',
+    'the key is right, but no certificate of TLS_CA came with it',
+    'set TLS_CERT, TLS_KEY and TLS_CA on both nodes: both certificates come from the same TLS_CA, for servers and clients',
   );
 
 const forbidden = (c: HttpContext, door: Door, doors: readonly Door[]): ColdspareError =>

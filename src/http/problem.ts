@@ -56,6 +56,8 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   unauthorized: 401,
   'too-many-attempts': 429,
   forbidden: 403,
+  'certificate-needed': 403,
+  'certificate-unusable': 500,
   'not-found': 404,
   'method-not-allowed': 405,
   'operation-not-found': 404,

@@ -12,6 +12,8 @@ export type Door = 'peer' | 'admin' | 'webhook';
 export interface Caller {
   /** The other end of the socket. What a header says of it could be made up. */
   address: string;
+  /** The other end has shown a certificate of TLS_CA, or needs none. */
+  isCertified: boolean;
   /** A right key came over this connection. */
   isKnown(): void;
 }

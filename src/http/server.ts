@@ -1,14 +1,21 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
+import type { CredentialFiles } from '../ports/credentials.js';
 import { ColdspareError, Refused } from '../pure/errors.js';
 import { answerBrokenRequests } from './broken-request.js';
 import { problem } from './problem.js';
 import type { Caller, HttpEnv } from './route.js';
 import { createStrangers } from './strangers.js';
+import { showsCertificate, tlsOptions } from './tls.js';
 
 export interface HttpServer {
   /** The one it got, when it was asked for any (0). */
@@ -37,14 +44,33 @@ const LEFTOVER = 1_000;
 const GRACE = 2_000;
 const SWEEP = 50;
 
+const LIMITS = {
+  headersTimeout: HEADERS_TIMEOUT,
+  connectionsCheckingInterval: HEADERS_CHECK,
+  keepAliveTimeout: KEEP_ALIVE,
+  maxHeaderSize: HEADERS_LIMIT,
+  // A dump of any size may take as long as it needs.
+  requestTimeout: 0,
+  // It is refused by the listener, as a problem.
+  requireHostHeader: false,
+};
+
+interface Address {
+  host: string;
+  port: number;
+  /** Listens with TLS, and takes up what is new there. With an authority, the peer needs a certificate. */
+  credentials?: CredentialFiles | undefined;
+}
+
 /** Listens. @throws ColdspareError `internal` when the address cannot be had */
 export const serveHttp = async (
   app: Hono<HttpEnv>,
-  { host, port }: { host: string; port: number },
+  { host, port, credentials }: Address,
 ): Promise<HttpServer> => {
   const strangers = createStrangers();
   const callerOf = ({ socket }: IncomingMessage): Caller => ({
     address: socket.remoteAddress ?? 'gone',
+    isCertified: credentials?.current.authority === undefined || showsCertificate(socket),
     isKnown: () => strangers.isKnown(socket),
   });
   const listener = getRequestListener(
@@ -54,19 +80,12 @@ export const serveHttp = async (
       errorHandler: (error) => problem(error instanceof RequestError ? badRequest(error) : error),
     },
   );
-  const server = createServer(
-    {
-      headersTimeout: HEADERS_TIMEOUT,
-      connectionsCheckingInterval: HEADERS_CHECK,
-      keepAliveTimeout: KEEP_ALIVE,
-      maxHeaderSize: HEADERS_LIMIT,
-      // A dump of any size may take as long as it needs.
-      requestTimeout: 0,
-      // It is refused by the listener, as a problem.
-      requireHostHeader: false,
-    },
-    listener,
-  );
+  const server =
+    credentials === undefined
+      ? createHttpServer(LIMITS, listener)
+      : createHttpsServer({ ...LIMITS, ...tlsOptions(credentials.current) }, listener);
+  if (server instanceof HttpsServer)
+    credentials?.onChange((renewed) => server.setSecureContext(tlsOptions(renewed)));
   server.setTimeout(SILENCE_TIMEOUT);
   server.on('connection', strangers.meet);
   server.on('request', cutLeftover);

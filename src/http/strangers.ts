@@ -8,17 +8,21 @@ const MOST = 512;
  * that has just come: however many somebody holds open, the peer and the operator get in.
  */
 export const createStrangers = () => {
-  const sockets = new Set<Socket>();
+  const sockets = new Map<string, Socket>();
   return {
     meet: (socket: Socket): void => {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-      const [oldest] = sockets;
+      const name = nameOf(socket);
+      sockets.set(name, socket);
+      socket.once('close', () => sockets.delete(name));
+      const [oldest] = sockets.values();
       if (oldest !== undefined && sockets.size > MOST) oldest.destroy();
     },
     /** What it does may take as long as it needs from now on. */
     isKnown: (socket: Socket): void => {
-      sockets.delete(socket);
+      sockets.delete(nameOf(socket));
     },
   };
 };
+
+/** TLS has a socket of its own above the one that was met. */
+const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;

@@ -1,4 +1,5 @@
 import type { Clock } from '../ports/clock.js';
+import type { CredentialFiles } from '../ports/credentials.js';
 import type { Disk } from '../ports/disk.js';
 import type { Faults } from '../ports/faults.js';
 import type { Ids } from '../ports/ids.js';
@@ -65,6 +66,8 @@ interface Observations {
   peer: Observed<NodeStatus | { error: string }> | undefined;
   /** The peer's machine over SSH; undefined without PEER_SSH. */
   machine?: Observed<{ error: string | null }>;
+  /** Why the certificate files as they are now cannot be used; null when they are in use. */
+  certificateError?: string | null;
   database: Observed<{ answers: boolean; marker: Marker | undefined }> | undefined;
   /** Why this node serves although its peer could not be asked (ALONE=serve); until the peer answers. */
   alone: string | undefined;
@@ -81,6 +84,8 @@ export interface Node {
   peer: Peer;
   /** Absent without PEER_SSH. */
   machine?: PeerMachine;
+  /** Absent without TLS_CERT. */
+  credentials?: CredentialFiles;
   probe: Probe;
   disk: Disk;
   clock: Clock;

@@ -86,6 +86,8 @@ const PROBLEMS = {
   'backup-unusable': (node) => isNewestUnusable(node),
   'peer-cannot-restore': (node) => peerCannotRestore(node),
   'drill-failed': ({ state }) => state.current.lastDrill?.passed === false,
+  'certificate-unusable': ({ observed }) => Boolean(observed.certificateError),
+  'certificate-expiring': (node) => isCertificateExpiring(node),
 } satisfies Record<string, (node: Node) => boolean>;
 
 export const PROBLEM_CODES = Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[];
@@ -108,6 +110,12 @@ export const isBackupStale = (node: Node): boolean => {
       : ageOf(node, newest);
   return age > node.settings.backupMaxAge;
 };
+
+/** Milliseconds before its end from which a certificate is a problem. */
+const LAST_DAYS = 14 * 86_400_000;
+
+export const isCertificateExpiring = ({ credentials, clock }: Node): boolean =>
+  credentials !== undefined && credentials.current.expiresAt - clock.now() < LAST_DAYS;
 
 /** It was restored ahead of time, and is not what its manifest says. */
 const isNewestUnusable = (node: Node): boolean => {

@@ -51,6 +51,8 @@ export type ErrorCode =
   | 'unauthorized'
   | 'too-many-attempts'
   | 'forbidden'
+  | 'certificate-needed'
+  | 'certificate-unusable'
   | 'not-found'
   | 'method-not-allowed'
   | 'operation-not-found'

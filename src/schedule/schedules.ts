@@ -1,6 +1,7 @@
 import { type ScheduledTask, schedule } from 'node-cron';
 import type { Node } from '../operations/node.js';
 import { backUpIfPrimary, createBackupWatch, createPushRetry } from './backups.js';
+import { createCertificateWatch } from './certificate-watch.js';
 import { createDisarmWatch } from './disarm-watch.js';
 import { createDrillCleanUp, drillIfStandby } from './drills.js';
 import { every } from './every.js';
@@ -13,6 +14,7 @@ import { createPreparation } from './prepare.js';
 const DATABASE_WATCH = 30_000;
 const MACHINE_WATCH = 300_000;
 const DISARM_WATCH = 30_000;
+const CERTIFICATE_WATCH = 5_000;
 
 /** Starts everything that happens by itself. The returned function stops it and waits for what is under way. */
 export const startSchedules = (node: Node, config: Crons): (() => Promise<void>) => {
@@ -69,6 +71,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     run(checkInterval, 'drill clean-up', createDrillCleanUp(node)),
     run(MACHINE_WATCH, 'machine watch', createMachineWatch(node, stop.signal)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
+    run(CERTIFICATE_WATCH, 'certificate watch', createCertificateWatch(node)),
     run(DISARM_WATCH, 'disarm watch', createDisarmWatch(node)),
   ];
   return async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createApp } from '../../src/http/app.js';
 import { createMetrics } from '../../src/http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from '../../src/http/server.js';
+import type { CredentialFiles } from '../../src/ports/credentials.js';
 import type { Manifest } from '../../src/pure/manifest.js';
 import { createFakeNode, type FakeNode, LINEAGE } from './fake-node.js';
 
@@ -35,14 +36,18 @@ export interface Service extends FakeNode {
   close(): Promise<void>;
 }
 
-/** A fake node behind the real HTTP service, on a real port. */
+/** A fake node behind the real HTTP service, on a real port; with `credentials`, over TLS. */
 export const startService = async (
-  ...args: Parameters<typeof createFakeNode>
+  role: 'primary' | 'standby',
+  {
+    credentials,
+    ...options
+  }: Parameters<typeof createFakeNode>[1] & { credentials?: CredentialFiles } = {},
 ): Promise<Service> => {
-  const fake = await createFakeNode(...args);
+  const fake = await createFakeNode(role, options);
   const app = createApp({ node: fake.node, tokens: TOKENS, metrics: createMetrics(fake.node) });
-  const server: HttpServer = await serveHttp(app, { host: '127.0.0.1', port: 0 });
-  const url = `http://127.0.0.1:${server.port}`;
+  const server: HttpServer = await serveHttp(app, { host: '127.0.0.1', port: 0, credentials });
+  const url = `${credentials === undefined ? 'http' : 'https'}://127.0.0.1:${server.port}`;
   return {
     ...fake,
     url,

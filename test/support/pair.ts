@@ -317,7 +317,7 @@ const createMachine = async (
       NODE_NAME: name,
       PORT: `${ports.agent}`,
       INITIAL_ROLE: name === 'vcl2' ? 'primary' : 'standby',
-      PEER_URL: `http://127.0.0.1:${ports.peer.agent.port}`,
+      PEER_URL: `${env.TLS_CERT === undefined ? 'http' : 'https'}://127.0.0.1:${ports.peer.agent.port}`,
       STATE_DIR: directory,
       DB_PORT: `${database.port}`,
       DB_START_COMMAND: database.startCommand,

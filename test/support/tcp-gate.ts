@@ -11,6 +11,7 @@ export class TcpGate {
   readonly #server = createServer({ allowHalfOpen: true }, (client) => this.#carry(client));
   readonly #sockets = new Set<Socket>();
   tap: Tap | undefined;
+  #held = Promise.resolve();
   #connections = 0;
   /** Bytes that still get in before nothing comes through any more, in either direction. */
   #left = Number.POSITIVE_INFINITY;
@@ -40,6 +41,15 @@ export class TcpGate {
     this.#left = Number.POSITIVE_INFINITY;
   }
 
+  /** Nothing moves until the returned function is called; nobody is cut off. */
+  hold(): () => void {
+    let release = () => {};
+    this.#held = new Promise((resolve) => {
+      release = resolve;
+    });
+    return release;
+  }
+
   async close(): Promise<void> {
     const closed = once(this.#server.close(), 'close');
     this.#reset();
@@ -65,8 +75,9 @@ export class TcpGate {
   /** Once it is cut, a chunk or an end is never done with: it and all that follow wait for ever. */
   #valve(connection: number, isInward: boolean): Transform {
     const valve = new Transform({
-      transform: (chunk: Buffer, _encoding, done) => {
+      transform: async (chunk: Buffer, _encoding, done) => {
         this.tap?.(connection, isInward, chunk);
+        await this.#held;
         const passed = this.#left > 0 ? chunk.subarray(0, isInward ? this.#left : undefined) : '';
         if (isInward) this.#left -= passed.length;
         if (passed.length > 0) valve.push(passed);

@@ -6,7 +6,11 @@ import { ConfigError, environmentSchema, loadConfig } from '../../src/config.js'
 const example = readFileSync('.env.example', 'utf8');
 const asWritten = parse(example);
 /** Every line that sets a variable, also the commented ones. */
-const documented = parse(example.replaceAll(/^#(?=[A-Z_]+=)/gm, ''));
+const documented = {
+  ...parse(example.replaceAll(/^#(?=[A-Z_]+=)/gm, '')),
+  // TLS_CA asks for it.
+  PEER_URL: 'https://10.0.0.2:8080',
+};
 
 const complaint = (environment: Record<string, string | undefined>): string => {
   try {
@@ -32,8 +36,8 @@ describe('.env.example', () => {
   });
 
   test('shows the defaults where a line is commented out', () => {
-    const shown = loadConfig({ ...documented, ...asWritten });
-    const defaults = loadConfig(asWritten);
+    const shown = loadConfig({ ...documented, ...asWritten, PEER_URL: documented.PEER_URL });
+    const defaults = loadConfig({ ...asWritten, PEER_URL: documented.PEER_URL });
     const examples = [
       'BACKUP_PREFIX',
       'PG_BIN',
@@ -43,6 +47,9 @@ describe('.env.example', () => {
       'NOTIFY_URLS',
       'WEBHOOK_MONITORS',
       'WEBHOOK_SIGNING_SECRET',
+      'TLS_CERT',
+      'TLS_KEY',
+      'TLS_CA',
     ];
     const differing = Object.keys(defaults).filter(
       (name) =>
@@ -72,6 +79,10 @@ describe('a bad environment stops the start and names the variable (H23)', () =>
     ['PEER_SSH', 'root', 'PEER_SSH="root": must be user@host'],
     ['PEER_SSH', 'root@10.0.0.2', 'PEER_SSH_HOST_KEY is required with PEER_SSH'],
     ['PEER_SSH_HOST_KEY', 'any', 'PEER_SSH_HOST_KEY="any": must be a pinned fingerprint'],
+    ['TLS_CERT', '/a.crt', 'TLS_KEY is required with TLS_CERT'],
+    ['TLS_KEY', '/a.key', 'TLS_CERT is required with TLS_KEY'],
+    ['TLS_CA', '/ca.crt', 'TLS_CERT is required with TLS_KEY and TLS_CA'],
+    ['TLS_CA', '/ca.crt', 'PEER_URL="http://10.0.0.2:8080": must begin with https://'],
     ['DB_NAME', undefined, 'DB_NAME is required'],
   ])('%s=%s', (name, value, message) => {
     expect(complaint({ ...asWritten, [name]: value })).toContain(message);
