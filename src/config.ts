@@ -2,6 +2,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { validate as isCron } from 'node-cron';
 import { z } from 'zod';
 import { parseDuration } from './pure/duration.js';
+import { parseNotifyUrl } from './pure/notify-url.js';
 
 const duration = z.string().transform((text, context) => {
   const ms = parseDuration(text);
@@ -42,14 +43,20 @@ const signingSecret = z
     'must be whsec_ and 24 to 64 bytes in base64; make one with: echo "whsec_$(openssl rand -base64 32)"',
   );
 
-const urlList = z.string().transform((text, context) => {
-  const urls = text.split(/[\s,]+/).filter((url) => url !== '');
-  for (const url of urls) {
-    if (!httpUrl.safeParse(url).success)
-      context.addIssue({ code: 'custom', message: 'must be http(s) URLs separated by commas' });
-  }
-  return urls;
-});
+const notifyUrls = z.string().transform((text, context) =>
+  text
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== '')
+    .flatMap((entry, index) => {
+      try {
+        return [parseNotifyUrl(entry)];
+      } catch (error) {
+        const message = `entry ${index + 1} ${(error as Error).message}`;
+        context.addIssue({ code: 'custom', message });
+        return [];
+      }
+    }),
+);
 
 const nameList = z.string().transform((text) =>
   text
@@ -150,7 +157,7 @@ export const environmentSchema = z.object({
   PEER_DB_STOP_COMMAND: z.string().min(1).optional(),
   PEER_DB_PORT: wholeNumber(1, 65_535).optional(),
   PEER_COMPOSE_PROJECT_DIR: path.optional(),
-  NOTIFY_URLS: urlList.prefault(''),
+  NOTIFY_URLS: notifyUrls.prefault(''),
   TLS_CERT: path.optional(),
   TLS_KEY: path.optional(),
   TLS_CA: path.optional(),

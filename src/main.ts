@@ -6,10 +6,10 @@ import { type Drivers, heartbeatFile } from './create-node.js';
 import { startDetached } from './drivers/command.js';
 import { createFileDisk } from './drivers/file-disk.js';
 import { createFileFaults } from './drivers/file-faults.js';
-import { createHttpNotifier } from './drivers/http-notifier.js';
 import { createHttpPeer } from './drivers/http-peer.js';
 import { createHttpProbe } from './drivers/http-probe.js';
 import { acquireNodeLock } from './drivers/node-lock.js';
+import { createNotifier } from './drivers/notify/notifier.js';
 import { createPinoLog } from './drivers/pino-log.js';
 import { createRandomIds } from './drivers/random-ids.js';
 import { createSystemClock } from './drivers/system-clock.js';
@@ -90,6 +90,7 @@ const runWatchdog = async (config: Config): Promise<void> => {
 
 const buildDrivers = async (config: Config): Promise<Drivers> => {
   const log = createPinoLog(config.LOG_LEVEL, config.NODE_NAME);
+  const clock = createSystemClock();
   const probe = createHttpProbe();
   const faultsFile = process.env.COLDSPARE_TEST_FAULTS;
   if (faultsFile !== undefined) log.warn({ faultsFile }, 'faults are injected: this is a test');
@@ -102,7 +103,7 @@ const buildDrivers = async (config: Config): Promise<Drivers> => {
     ids: createRandomIds(),
     log,
     faults: faultsFile === undefined ? noFaults : createFileFaults(faultsFile),
-    notifier: createHttpNotifier({ urls: config.NOTIFY_URLS, node: config.NODE_NAME, log }),
+    notifier: createNotifier({ urls: config.NOTIFY_URLS, node: config.NODE_NAME, log, clock }),
     probe,
     stack: await buildStack(config, probe),
     ...(machine && { machine }),

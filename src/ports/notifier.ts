@@ -3,6 +3,8 @@ export interface Announcement {
   event: string;
   severity: 'info' | 'warning' | 'critical';
   message: string;
+  /** Set when this is the end of what was announced as `event` before. */
+  over?: true;
   /** The next command to type, when there is one. */
   remedy?: string;
   data?: object;
