@@ -95,7 +95,6 @@ const buildDrivers = async (config: Config): Promise<Drivers> => {
   const faultsFile = process.env.COLDSPARE_TEST_FAULTS;
   if (faultsFile !== undefined) log.warn({ faultsFile }, 'faults are injected: this is a test');
   const machine = await buildPeerMachine(config, probe);
-  const clock = createSystemClock();
   const credentials = await openCredentials(config, clock);
   return {
     disk: createFileDisk(),

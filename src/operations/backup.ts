@@ -246,14 +246,6 @@ const notePush = async (node: Node, error: string | null): Promise<void> => {
         ? { lastSuccessAt: now, failingSince: null, error: null }
         : { ...before, failingSince: before.failingSince ?? now, error },
   });
-  if (error !== null && before.failingSince === null) {
-    node.notifier.announce({
-      event: 'push-failed',
-      severity: 'warning',
-      message: `a backup did not reach the other node: ${error}`,
-      remedy: 'it is sent again by itself; GET /health shows when it worked',
-    });
-  }
 };
 
 /** Only the last BACKUP_KEEP stay. */

@@ -129,13 +129,6 @@ const serveAlone = (node: Node, why: string): string => {
   const message = `the other agent did not answer for ${sayDuration(node.settings.aloneGrace)} (${why}); serving by policy ALONE=serve`;
   node.observed.alone = message;
   node.log.warn({ peer: node.settings.peerUrl }, message);
-  node.notifier.announce({
-    event: 'serving-alone',
-    severity: 'warning',
-    message: `${node.settings.nodeName}: ${message}`,
-    remedy:
-      'check the other node; if it serves too, it has the higher epoch and this one stands down when they meet',
-  });
   return message;
 };
 

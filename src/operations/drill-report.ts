@@ -30,22 +30,12 @@ export const reportSuccess = async (node: Node, drill: Drill): Promise<string> =
   return detail;
 };
 
-/** Writes down that the drill failed, and tells people about the first of several. */
-export const reportFailure = async (
+/** Writes down that the drill failed. */
+export const reportFailure = (
   node: Node,
   drill: Drill,
-  { message, remedy }: ColdspareError,
-): Promise<void> => {
-  const isNews = node.state.current.lastDrill?.passed !== false;
-  await keep(node, drill, { passed: false, error: message, takeOverSeconds: null });
-  if (!isNews) return;
-  node.notifier.announce({
-    event: 'drill-failed',
-    severity: 'critical',
-    message: `the drill of ${node.settings.nodeName} with ${drill.backup.id} failed: ${message}`,
-    remedy,
-  });
-};
+  { message }: ColdspareError,
+): Promise<void> => keep(node, drill, { passed: false, error: message, takeOverSeconds: null });
 
 const keep = (
   node: Node,

@@ -34,14 +34,14 @@ export const fenceOverSsh = async (
       await database.stop(signal);
       return 'its app and its database are stopped';
     });
-    return announceFenced(node, detail);
+    return noteFenced(node, detail);
   } catch (thrown) {
     signal.throwIfAborted();
     const error = toColdspareError(thrown);
     fencing.sshError = error.code;
     if (fencing.outcome === 'fenced-by-ssh')
-      return announceFenced(node, `its app is stopped, but not its database: ${error.message}`);
-    announceNotFenced(node, error);
+      return noteFenced(node, `its app is stopped, but not its database: ${error.message}`);
+    noteNotFenced(node, error);
     if (!isReached)
       return sayUnfenced(restoration.epoch, `its agent does not answer, and SSH: ${error.message}`);
     if (!force) throw mayStillRun(error);
@@ -99,23 +99,22 @@ const stopForGood = async (
   }
 };
 
-const announceFenced = (node: Node, detail: string): string => {
-  node.notifier.announce({
+const noteFenced = (node: Node, detail: string): string => {
+  node.observed.fenced = {
     event: 'fenced-by-ssh',
-    severity: 'warning',
     message: `the agent of the old primary does not answer; over SSH, ${detail}`,
     remedy: `start its agent again: it asks ${node.settings.nodeName} who is primary`,
-  });
+  };
   return `fenced over SSH: ${detail}`;
 };
 
-const announceNotFenced = (node: Node, { message, remedy }: ColdspareError): void =>
-  node.notifier.announce({
+const noteNotFenced = (node: Node, { message, remedy }: ColdspareError): void => {
+  node.observed.fenced = {
     event: 'not-fenced',
-    severity: 'critical',
-    message: `the old primary may still run: its agent does not answer, and SSH failed: ${message}`,
+    message: `the old primary may still run: its agent does not answer ${node.settings.nodeName}, and SSH failed: ${message}`,
     remedy,
-  });
+  };
+};
 
 const mayStillRun = ({ code, message, value, remedy }: ColdspareError): ColdspareError =>
   new ColdspareError(

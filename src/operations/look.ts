@@ -23,7 +23,10 @@ export const lookAtPeer = async (node: Node): Promise<Look> => {
     primaryCheckUrl === undefined ? undefined : node.probe.get(primaryCheckUrl, checkTimeout),
   ]);
   node.observed.peer = { value: agent, at: node.clock.now() };
-  if (!('error' in agent)) node.observed.alone = undefined;
+  if (!('error' in agent)) {
+    node.observed.alone = undefined;
+    node.observed.fenced = undefined;
+  }
   const views = { agent: agentView(agent), app: appView(app) };
   const summary = `${sayAgent(agent)}, ${sayApp(app)}`;
   return { agent, views, serves: isAlive(views), summary };

@@ -9,6 +9,7 @@ import type { Peer } from '../ports/peer.js';
 import type { PeerMachine } from '../ports/peer-machine.js';
 import type { Probe, ProbeResult } from '../ports/probe.js';
 import type { Stack } from '../ports/stack.js';
+import type { ColdspareError } from '../pure/errors.js';
 import type { Marker } from '../pure/marker.js';
 import type { NodeStatus } from '../pure/status.js';
 import type { BackupStore } from '../state/backup-store.js';
@@ -50,6 +51,13 @@ export interface Settings {
   heartbeatFile: string | undefined;
 }
 
+/** What became of an old primary whose agent did not answer. */
+export interface Fenced {
+  event: 'fenced-by-ssh' | 'not-fenced';
+  message: string;
+  remedy: string;
+}
+
 interface Observed<T> {
   value: T;
   /** `clock.now()` when it was seen. */
@@ -65,12 +73,16 @@ interface Observations {
   opened: boolean;
   peer: Observed<NodeStatus | { error: string }> | undefined;
   /** The peer's machine over SSH; undefined without PEER_SSH. */
-  machine?: Observed<{ error: string | null }>;
+  machine?: Observed<{ error: ColdspareError | null }>;
   /** Why the certificate files as they are now cannot be used; null when they are in use. */
-  certificateError?: string | null;
+  certificateError?: ColdspareError | null;
   database: Observed<{ answers: boolean; marker: Marker | undefined }> | undefined;
   /** Why this node serves although its peer could not be asked (ALONE=serve); until the peer answers. */
   alone: string | undefined;
+  /** How the old primary was kept from serving over SSH, or that it could not be; until its agent answers. */
+  fenced?: Fenced | undefined;
+  /** What the guard said when it stopped, the last time, an app that somebody else had started. */
+  foreignApp?: Observed<string>;
 }
 
 /** One agent with everything it acts through. Operations get it whole: each uses what it needs. */

@@ -1,4 +1,4 @@
-import { type ColdspareError, isError } from '../pure/errors.js';
+import { isError } from '../pure/errors.js';
 import type { Manifest } from '../pure/manifest.js';
 import { isoNow, type Node } from './node.js';
 import type { Plan, Step } from './plan.js';
@@ -35,26 +35,12 @@ const unusableIsTheEnd = (node: Node, backup: Manifest, { otherwise: _, ...step 
     try {
       return await step.run(context);
     } catch (error) {
-      if (isError(error, 'backup-unusable')) await noteUnusable(node, backup, error);
+      if (isError(error, 'backup-unusable'))
+        await keepProof(node, backup, { took: 0, error: error.message });
       throw error;
     }
   },
 });
-
-const noteUnusable = async (node: Node, backup: Manifest, error: ColdspareError): Promise<void> => {
-  await keepProof(node, backup, { took: 0, error: error.message });
-  node.notifier.announce({
-    event: 'backup-unusable',
-    severity: 'critical',
-    message: `${backup.id} cannot be restored on ${node.settings.nodeName}: ${error.message}; ${sayPrepared(node)}`,
-    remedy: 'POST /backups on the primary takes a new one; then look at the disks of both nodes',
-  });
-};
-
-const sayPrepared = ({ state }: Node): string =>
-  state.current.prepared === null
-    ? 'no backup is restored ahead of time'
-    : `a takeover would go by ${state.current.prepared}`;
 
 /** Only now: cut before, it is done again, and finds the database restored already. */
 const proveStep = (node: Node, backup: Manifest, began: number): Step => ({

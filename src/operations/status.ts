@@ -118,7 +118,7 @@ export const isCertificateExpiring = ({ credentials, clock }: Node): boolean =>
   credentials !== undefined && credentials.current.expiresAt - clock.now() < LAST_DAYS;
 
 /** It was restored ahead of time, and is not what its manifest says. */
-const isNewestUnusable = (node: Node): boolean => {
+export const isNewestUnusable = (node: Node): boolean => {
   const newest = usableBackups(node)[0];
   return newest !== undefined && node.state.current.proofs[newest.id]?.error != null;
 };
@@ -146,7 +146,7 @@ const peerStatus = (node: Node): NodeStatus['peer'] => {
   return {
     url: node.settings.peerUrl,
     reachable: answer !== undefined,
-    ssh: machine === undefined ? null : sshStatus(machine.value.error, machine.at),
+    ssh: machine === undefined ? null : sshStatus(machine.value.error?.message ?? null, machine.at),
     role: answer?.role ?? null,
     epoch: answer?.epoch ?? null,
     checkedAt: isoAt(seen?.at),

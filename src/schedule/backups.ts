@@ -2,8 +2,6 @@ import { backoff } from '../operations/asking.js';
 import { planPush } from '../operations/backup.js';
 import type { Node } from '../operations/node.js';
 import { requestBackup } from '../operations/requests.js';
-import { isBackupStale } from '../operations/status.js';
-import { sayDuration } from '../pure/duration.js';
 import { Refused } from '../pure/errors.js';
 import { isInTheWay } from '../pure/operation.js';
 
@@ -20,25 +18,6 @@ export const backUpIfPrimary = async (node: Node): Promise<void> => {
     node.log.warn({ code: error.code }, `no backup this time: ${error.message}`);
   }
 };
-
-/** Announces once that the newest backup has become too old, on either node: a cron that never ran tells nobody (H04). */
-export const createBackupWatch = (node: Node): (() => Promise<void>) => {
-  let wasStale = false;
-  return async () => {
-    const isStale = isBackupStale(node);
-    if (isStale && !wasStale) announceStale(node);
-    wasStale = isStale;
-  };
-};
-
-const announceStale = ({ settings, notifier }: Node): void =>
-  notifier.announce({
-    event: 'backup-stale',
-    severity: 'critical',
-    message: `${settings.nodeName} has had no new backup for ${sayDuration(settings.backupMaxAge)}: a takeover could lose everything since`,
-    remedy:
-      'POST /backups on the primary, and GET /operations there shows what became of the last ones',
-  });
 
 /** Sends a backup again that the peer did not get, with growing pauses, until it has it. */
 export const createPushRetry = (node: Node): (() => Promise<void>) => {

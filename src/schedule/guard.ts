@@ -48,6 +48,7 @@ const stopForeignApp = async (node: Node): Promise<void> => {
   // It may have become one while we looked.
   if (mode === 'primary') return;
   node.log.warn({ mode }, 'somebody started the app on a node that may not serve');
+  noteForeignApp(node, `this node is ${mode} and may not serve`);
   if (node.runner.current !== undefined) return stopApp(node, AbortSignal.timeout(STOP_TIMEOUT));
   await node.runner.start(planBoot(node, 'the app was started by somebody else'), {
     source: 'agent',
@@ -68,7 +69,12 @@ const stopSeeds = async (node: Node): Promise<void> => {
   observeDatabase(node, { answers: true, marker });
   if (!servesOtherData(node)) return;
   node.log.error({ marker }, 'the app serves a database that is not the production data');
+  noteForeignApp(node, 'it served a database that is not the production data');
   await stopApp(node, AbortSignal.timeout(STOP_TIMEOUT));
+};
+
+const noteForeignApp = (node: Node, why: string): void => {
+  node.observed.foreignApp = { value: why, at: node.clock.now() };
 };
 
 /** Every other operation ends with the app served, or says why not. */

@@ -1,12 +1,13 @@
 import { type ScheduledTask, schedule } from 'node-cron';
 import type { Node } from '../operations/node.js';
-import { backUpIfPrimary, createBackupWatch, createPushRetry } from './backups.js';
+import { backUpIfPrimary, createPushRetry } from './backups.js';
 import { createCertificateWatch } from './certificate-watch.js';
 import { createDisarmWatch } from './disarm-watch.js';
 import { createDrillCleanUp, drillIfStandby } from './drills.js';
 import { every } from './every.js';
 import { createFailback } from './failback.js';
 import { createDatabaseWatch, createGuard } from './guard.js';
+import { createIncidentWatch } from './incident-watch.js';
 import { createMachineWatch } from './machine-watch.js';
 import { createMonitor } from './monitor.js';
 import { createPreparation } from './prepare.js';
@@ -66,7 +67,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     }),
     run(checkInterval, 'guard', createGuard(node)),
     run(checkInterval, 'push retry', createPushRetry(node)),
-    run(checkInterval, 'backup watch', createBackupWatch(node)),
+    run(checkInterval, 'incident watch', createIncidentWatch(node)),
     run(checkInterval, 'preparation', createPreparation(node)),
     run(checkInterval, 'drill clean-up', createDrillCleanUp(node)),
     run(MACHINE_WATCH, 'machine watch', createMachineWatch(node, stop.signal)),

@@ -47,6 +47,8 @@ const stateSchema = z.object({
   /** A drill has begun to restore, and nobody has cleaned up after it yet. */
   drillLeftovers: z.boolean().default(false),
   pause: pauseSchema.nullable(),
+  /** The incidents that last and were announced, each with its variants (schedule/incidents.ts). */
+  announced: z.record(z.string(), z.array(z.string())).default({}),
   push: pushSchema,
 });
 export type StateData = z.infer<typeof stateSchema>;
@@ -145,6 +147,7 @@ const firstState = (initialRole: 'primary' | 'standby', now: number): StateData 
     lastDrill: null,
     drillLeftovers: false,
     pause: null,
+    announced: {},
     push: { lastSuccessAt: null, failingSince: null, error: null },
   };
 };

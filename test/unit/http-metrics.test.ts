@@ -158,7 +158,8 @@ describe('a standby', () => {
   });
 
   test('shows the way over SSH where there is one', async () => {
-    service.node.observed.machine = { value: { error: 'the key is refused' }, at: 0 };
+    const error = new ColdspareError('ssh-key-refused', 'the key is refused', 'show it another');
+    service.node.observed.machine = { value: { error }, at: 0 };
     expect((await scrape()).get('coldspare_peer_reachable{via="ssh"}')).toBe(0);
     service.node.observed.machine = { value: { error: null }, at: 0 };
     expect((await scrape()).get('coldspare_peer_reachable{via="ssh"}')).toBe(1);

@@ -2,6 +2,7 @@ import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTlsFiles } from '../../src/drivers/tls-files.js';
 import { createCertificateWatch } from '../../src/schedule/certificate-watch.js';
+import { createIncidentWatch } from '../../src/schedule/incident-watch.js';
 import { type Authority, createAuthority, renew } from '../support/certificates.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
@@ -58,13 +59,22 @@ test('a key of another certificate is refused, and never shown', async () => {
   expect(message + remedy).not.toContain('PRIVATE');
 });
 
+let elapsed = 0;
+
 /** What a person reads, through the watch that the agent runs. */
 const watched = async () => {
   const credentials = await openTlsFiles(files, () => now());
   const fake: FakeNode = await createFakeNode('standby');
   fake.node.clock.now = () => now();
+  fake.node.clock.elapsed = () => elapsed;
   fake.node.credentials = credentials;
-  return { fake, credentials, watch: createCertificateWatch(fake.node) };
+  const refresh = createCertificateWatch(fake.node);
+  const tell = createIncidentWatch(fake.node);
+  const watch = async () => {
+    await refresh();
+    await tell();
+  };
+  return { fake, credentials, watch };
 };
 
 test('new files are taken up; files that do not fit leave the old ones in use and are told of once', async () => {
@@ -76,10 +86,13 @@ test('new files are taken up; files that do not fit leave the old ones in use an
   expect(changes).toEqual([]);
 
   await copyFile(authority.files('vcl3').cert, files.cert);
-  for (let round = 0; round < 4; round += 1) await watch();
+  for (let round = 0; round < 4; round += 1) {
+    await watch();
+    elapsed += 5_000;
+  }
   expect(credentials.current).toBe(first);
   expect(changes).toEqual([]);
-  expect(fake.node.observed.certificateError).toMatch(/^TLS_KEY does not belong/);
+  expect(fake.node.observed.certificateError?.message).toMatch(/^TLS_KEY does not belong/);
   expect(fake.announced).toEqual([
     expect.objectContaining({
       event: 'certificate-unusable',
@@ -103,7 +116,7 @@ test('a new certificate that has expired already is not taken up', async () => {
   now = () => Date.now() + 31 * 86_400_000;
   await watch();
   expect(credentials.current).toBe(first);
-  expect(fake.node.observed.certificateError).toMatch(/^the new TLS_CERT expired at /);
+  expect(fake.node.observed.certificateError?.message).toMatch(/^the new TLS_CERT expired at /);
   await fake.remove();
 });
 
@@ -120,7 +133,10 @@ test('a certificate that ends within two weeks is told of once, until there is a
   ]);
   await renew(files, 15);
   await watch();
-  expect(fake.announced).toHaveLength(1);
+  await watch();
+  expect(fake.announced.slice(1)).toEqual([
+    expect.objectContaining({ event: 'certificate-expiring', over: true }),
+  ]);
   await fake.remove();
 });
 

@@ -1,0 +1,30 @@
+import type { Node } from '../operations/node.js';
+import { hasEnded, type OperationKind, type OperationRecord } from '../pure/operation.js';
+
+/** Endings that say nothing about what was asked for: it is asked again, or nobody wants it any more. */
+const PASSING: ReadonlySet<string> = new Set([
+  'preempted',
+  'cancelled',
+  'interrupted',
+  'busy',
+  'primary-busy',
+  'already-primary',
+]);
+
+/** What each kind of operation came to when it was tried last, also before this agent was started. */
+export interface LatestOperations {
+  get(kind: OperationKind): OperationRecord | undefined;
+}
+
+export const watchLatestOperations = ({ runner }: Node): LatestOperations => {
+  const latest = new Map<OperationKind, OperationRecord>();
+  const keep = (record: OperationRecord): void => {
+    if (hasEnded(record) && isTelling(record)) latest.set(record.kind, record);
+  };
+  for (const record of runner.list().reverse()) keep(record);
+  runner.onEnd(keep);
+  return latest;
+};
+
+const isTelling = ({ error, command }: OperationRecord): boolean =>
+  !PASSING.has(error?.code ?? '') && command.rescue === undefined;
