@@ -2,7 +2,7 @@ import { finished } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cancelOperation, requestBackup } from '../../src/operations/requests.js';
 import { PROBLEM_CODES } from '../../src/operations/status.js';
-import { Refused } from '../../src/pure/errors.js';
+import { ColdspareError, Refused } from '../../src/pure/errors.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 
 let service: Service;

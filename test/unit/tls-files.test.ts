@@ -144,8 +144,8 @@ test('an agent starts with a certificate that has expired, and says so', async (
   now = () => Date.now() + 366 * 86_400_000;
   const { fake, watch } = await watched();
   await watch();
-  expect(fake.announced).toEqual([
+  expect(fake.announced).toContainEqual(
     expect.objectContaining({ message: expect.stringContaining('of vcl3 expired at 20') }),
-  ]);
+  );
   await fake.remove();
 });
