@@ -157,6 +157,37 @@ describe('a standby', () => {
     expect(samples.get('coldspare_backup_newest_age_seconds')).toBeLessThan(600);
   });
 
+  test('shows how long and how large its last restore was', async () => {
+    const manifest = manifestOf(DUMP);
+    await service.ask('PUT', `/backups/${manifest.id}`, { door: 'peer', body: DUMP });
+    await service.ask('POST', `/backups/${manifest.id}/commit`, { door: 'peer', body: manifest });
+    const { body } = await service.ask('POST', '/promote', { door: 'admin' });
+    expect(await service.node.runner.wait(body.id, 10_000)).toMatchObject({ state: 'done' });
+    const samples = await scrape();
+    expect(samples.get('coldspare_restore_last_bytes')).toBe(DUMP.length);
+    expect(samples.get('coldspare_restore_last_duration_seconds')).toBeGreaterThanOrEqual(0);
+    expect(samples.get('coldspare_mode{mode="primary"}')).toBe(1);
+  });
+
+  test('shows what its last drill came to', async () => {
+    const at = new Date().toISOString();
+    const seconds = { start: 1, restore: 2, verify: 3, query: 0, total: 6 };
+    const lastDrill = { at, backup: 'b', passed: true, error: null, seconds, takeOverSeconds: 40 };
+    await service.node.state.update({ lastDrill });
+    expect(Object.fromEntries(await scrape())).toMatchObject({
+      coldspare_drill_last_timestamp_seconds: Date.parse(at) / 1_000,
+      coldspare_drill_last_passed: 1,
+      coldspare_drill_last_duration_seconds: 6,
+      coldspare_drill_last_take_over_seconds: 40,
+    });
+    const failed = { ...lastDrill, passed: false, error: 'cut', takeOverSeconds: null };
+    await service.node.state.update({ lastDrill: failed });
+    const samples = await scrape();
+    expect(samples.get('coldspare_drill_last_passed')).toBe(0);
+    expect(samples.get('coldspare_problem{code="drill-failed"}')).toBe(1);
+    expect(samples.has('coldspare_drill_last_take_over_seconds')).toBe(false);
+  });
+
   test('shows the way over SSH where there is one', async () => {
     const error = new ColdspareError('ssh-key-refused', 'the key is refused', 'show it another');
     service.node.observed.machine = { value: { error }, at: 0 };

@@ -2,7 +2,7 @@ import { Gauge, type Registry } from 'prom-client';
 import { usableBackups } from '../../operations/choose-steps.js';
 import type { Node } from '../../operations/node.js';
 import { isVouchedFor, nodeStatus, PROBLEM_CODES } from '../../operations/status.js';
-import type { StepRecord } from '../../pure/operation.js';
+import type { OperationRecord, StepRecord } from '../../pure/operation.js';
 import type { NodeStatus } from '../../pure/status.js';
 import { modeSchema } from '../../pure/transitions.js';
 import { secondsOf } from './operations.js';
@@ -11,8 +11,8 @@ import { secondsOf } from './operations.js';
 interface Snapshot {
   node: Node;
   status: NodeStatus;
-  /** The last push and the last restore that came to their end; undefined before any. */
-  lastPush: StepRecord | undefined;
+  /** The last that came to their end; undefined before any. */
+  lastPush: OperationRecord | undefined;
   lastRestore: StepRecord | undefined;
 }
 
@@ -124,13 +124,13 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'coldspare_push_last_duration_seconds',
-    help: 'How long the last push took from the end of the dump, beside which it begins.',
+    help: 'How long the last backup took until the other node had it; or its push alone, when it was sent again.',
     read: ({ lastPush }) => lastPush && secondsOf(lastPush),
   },
   {
     name: 'coldspare_push_last_bytes',
-    help: 'Bytes of the last push.',
-    read: ({ lastPush }) => lastPush?.progress?.done,
+    help: 'Size of the backup that reached the other node last.',
+    read: ({ lastPush }) => lastPush && Number(lastPush.result?.bytes),
   },
   {
     name: 'coldspare_restore_last_duration_seconds',
@@ -141,6 +141,26 @@ const ROWS: readonly Row[] = [
     name: 'coldspare_restore_last_bytes',
     help: 'Bytes of the last restore.',
     read: ({ lastRestore }) => lastRestore?.progress?.done,
+  },
+  {
+    name: 'coldspare_drill_last_timestamp_seconds',
+    help: 'When a backup was last restored here on trial.',
+    read: ({ status }) => secondsAt(status.lastDrill?.at),
+  },
+  {
+    name: 'coldspare_drill_last_passed',
+    help: '1 when that drill passed.',
+    read: ({ status }) => status.lastDrill?.passed,
+  },
+  {
+    name: 'coldspare_drill_last_duration_seconds',
+    help: 'How long that drill took.',
+    read: ({ status }) => status.lastDrill?.seconds.total,
+  },
+  {
+    name: 'coldspare_drill_last_take_over_seconds',
+    help: 'The longest that a takeover from a lost machine would take, by what that drill measured.',
+    read: ({ status }) => status.lastDrill?.takeOverSeconds ?? undefined,
   },
 ];
 
@@ -167,18 +187,23 @@ const show = (gauge: Gauge, labels: Record<string, string>, value: Value): void 
   else gauge.set(labels, Number(value));
 };
 
-const takeSnapshot = (node: Node): Snapshot => ({
-  node,
-  status: nodeStatus(node),
-  lastPush: lastStep(node, 'push'),
-  lastRestore: lastStep(node, 'restore'),
-});
+const takeSnapshot = (node: Node): Snapshot => {
+  const operations = node.runner.list();
+  return {
+    node,
+    status: nodeStatus(node),
+    lastPush: operations.find(
+      ({ kind, state }) => (kind === 'backup' || kind === 'push') && state === 'done',
+    ),
+    lastRestore: lastRestore(operations),
+  };
+};
 
-/** The last one that moved bytes: a restore that found its work done tells nothing. */
-const lastStep = ({ runner }: Node, name: string): StepRecord | undefined => {
-  for (const { steps } of runner.list()) {
+/** Of a takeover, a preparation or a drill. One that found its work done and moved no bytes tells nothing. */
+const lastRestore = (operations: readonly OperationRecord[]): StepRecord | undefined => {
+  for (const { steps } of operations) {
     const found = steps.findLast(
-      (step) => step.name === name && step.state === 'done' && step.progress !== undefined,
+      ({ name, state, progress }) => name === 'restore' && state === 'done' && progress,
     );
     if (found !== undefined) return found;
   }

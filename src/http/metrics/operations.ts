@@ -35,7 +35,10 @@ export const countOperations = (runner: Runner, registry: Registry): void => {
   });
 };
 
-/** Undefined for a step that a crash has cut. */
-export const secondsOf = ({ startedAt, endedAt }: StepRecord): number | undefined =>
+/** Undefined for what has not ended, such as a step that a crash has cut. */
+export const secondsOf = ({
+  startedAt,
+  endedAt,
+}: Pick<StepRecord, 'startedAt' | 'endedAt'>): number | undefined =>
   // Never negative, though the machine's clock may be set back.
   endedAt === null ? undefined : Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
