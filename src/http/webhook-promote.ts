@@ -53,14 +53,15 @@ const ACCEPTED = {
 /** Undefined when it has not begun yet: what has to make way for it, such as a restore, may take its time. */
 const promoteSoon = async (
   node: Node,
-  ...asked: [PromoteCommand, Asker]
+  command: PromoteCommand,
+  asker: Asker,
 ): Promise<OperationRecord | undefined> => {
   const giveUp = new AbortController();
   const patience = node.clock.sleep(PATIENCE, giveUp.signal).then(
     () => undefined,
     () => undefined,
   );
-  const begun = requestPromote(node, ...asked);
+  const begun = requestPromote(node, command, asker);
   try {
     const record = await Promise.race([begun, patience]);
     if (record === undefined) logRefusal(node, begun);
