@@ -90,7 +90,7 @@ const addresses = (server: string, { agent, appUrl }: Server) => ({
 /** Runs the manual's own command, with these values in place of those that the manual exports. */
 const fillTemplate = (balancer: Balancer, values: Record<string, string>): string => {
   const manual = readFileSync('wrangler-free-readme.md', 'utf8');
-  const exported = [...manual.matchAll(/^export (VCL.*)$/gm)].flatMap(([, line = '']) =>
+  const exported = [...manual.matchAll(/^export (VCL\d_.*)$/gm)].flatMap(([, line = '']) =>
     [...line.matchAll(/(\w+)=/g)].map(([, name]) => name),
   );
   if (exported.sort().join() !== Object.keys(values).sort().join())
