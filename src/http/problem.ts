@@ -24,6 +24,7 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   'digest-mismatch': 400,
   'too-large': 413,
   'disk-full': 507,
+  'no-room': 507,
   'stale-epoch': 409,
   serving: 409,
   'foreign-lineage': 409,

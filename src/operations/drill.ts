@@ -7,6 +7,7 @@ import type { Node } from './node.js';
 import type { Plan, Step } from './plan.js';
 import { asInManifest, startDatabaseStep } from './restore-steps.js';
 import { unlessAborted } from './restoring.js';
+import { refuseWithoutRoom } from './room.js';
 
 /** How long DRILL_QUERY may take, in milliseconds. */
 const QUERY_TIMEOUT = 60_000;
@@ -77,12 +78,15 @@ export const planDrillCleanUp = (node: Node): Plan => ({
 const restoreStep = (node: Node, backup: Manifest): Step => ({
   name: 'restore',
   run: async ({ signal, progress }) => {
+    await node.stack.database.discard('drill');
+    await refuseWithoutRoom(node, backup);
     await node.state.update({ drillLeftovers: true });
     const content = await node.backups.verifiedContent(backup.id, (done) =>
       progress(done, backup.bytes),
     );
     const { database } = node.stack;
-    await unlessAborted(database.restore(content, backup, signal, 'drill'), signal);
+    const restored = database.restore(content, backup, signal, { beside: 'drill', gently: true });
+    await unlessAborted(restored, signal);
     return `${backup.id}, ${backup.bytes} bytes`;
   },
   undo: async (error) => {
@@ -148,12 +152,15 @@ const timed = ({ clock }: Node, { took }: Drill, part: Part, step: Step): Step =
   },
 });
 
-/** The first step is taken back last: by then it has been cleaned up. What was ended from outside has not failed. */
+/** The first step is taken back last: by then it has been cleaned up. */
 const noteFailure = (node: Node, drill: Drill, first: Step): Step => ({
   ...first,
   undo: async (error) => {
-    const isEnded = isError(error, 'preempted') || isError(error, 'cancelled');
-    if (!isEnded) await reportFailure(node, drill, error);
     await first.undo?.(error);
+    if (saysSomething(error)) await reportFailure(node, drill, error);
   },
 });
+
+/** What was refused or ended from outside has not failed. */
+const saysSomething = (error: ColdspareError): boolean =>
+  !(error instanceof Refused || isError(error, 'preempted') || isError(error, 'cancelled'));

@@ -83,6 +83,8 @@ interface Observations {
   fenced?: Fenced | undefined;
   /** What the guard said when it stopped, the last time, an app that somebody else had started. */
   foreignApp?: Observed<string>;
+  /** Why a standby could not restore beside its database for want of room; null when there was enough the last time. */
+  noRoom?: ColdspareError | null;
 }
 
 /** One agent with everything it acts through. Operations get it whole: each uses what it needs. */

@@ -3,6 +3,7 @@ import type { Manifest } from '../pure/manifest.js';
 import { isoNow, type Node } from './node.js';
 import type { Plan, Step } from './plan.js';
 import { newRestoration, type Restoration, restoreSteps, tidyStep } from './restore-steps.js';
+import { refuseWithoutRoom } from './room.js';
 import { stopDatabaseStep } from './serve-steps.js';
 
 /**
@@ -17,7 +18,13 @@ export const planPrepare = (node: Node, backup: Manifest): Plan => {
     reason: `${backup.id} has come in`,
     command: { type: 'prepare', backup: backup.id },
     steps: [
-      ...restoreSteps(node, restoration).map((step) => unusableIsTheEnd(node, backup, step)),
+      ...restoreSteps(node, restoration, {
+        beforeRestore: async () => {
+          // What an earlier one has left half-done makes room.
+          await node.stack.database.discard();
+          await refuseWithoutRoom(node, backup);
+        },
+      }).map((step) => unusableIsTheEnd(node, backup, step)),
       tidyStep(node),
       stopDatabaseStep(node),
       proveStep(node, backup, began),

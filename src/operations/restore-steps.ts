@@ -41,9 +41,14 @@ const chosenOf = (restoration: Restoration): Manifest => {
 
 /**
  * From a chosen backup to a proven live database. A backup that turns out unusable sends the operation back
- * to `choose-backup`. The live database is not touched before the swap.
+ * to `choose-backup`. The live database is not touched before the swap. A preparation, which nobody waits for, has a
+ * say before a restore begins, and restores gently.
  */
-export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
+export const restoreSteps = (
+  node: Node,
+  restoration: Restoration,
+  preparation?: { beforeRestore(backup: Manifest): Promise<void> },
+): Step[] => {
   const { database } = node.stack;
   const otherwise = (error: ColdspareError): string | undefined => {
     if (!isError(error, 'backup-unusable')) return undefined;
@@ -66,7 +71,11 @@ export const restoreSteps = (node: Node, restoration: Restoration): Step[] => {
         }
         await node.restoring.restore({
           backup,
-          open: (onBytes) => node.backups.verifiedContent(backup.id, onBytes),
+          gently: preparation !== undefined,
+          open: async (onBytes) => {
+            await preparation?.beforeRestore(backup);
+            return node.backups.verifiedContent(backup.id, onBytes);
+          },
           onBytes: (done) => progress(done, backup.bytes),
           signal,
         });

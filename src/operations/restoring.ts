@@ -19,6 +19,7 @@ interface Wanted {
   open(onBytes: OnBytes): Promise<Readable>;
   signal: AbortSignal;
   onBytes: OnBytes;
+  gently: boolean;
 }
 
 /**
@@ -75,11 +76,13 @@ export class Restoring {
     }
   }
 
-  #begin({ backup, open, onBytes }: Wanted): Job {
+  #begin({ backup, open, onBytes, gently }: Wanted): Job {
     const stop = new AbortController();
     const job: Job = { backup: backup.id, stop, onBytes, done: Promise.resolve() };
     const content = open((done) => job.onBytes(done));
-    job.done = content.then((dump) => this.#database.restore(dump, backup, stop.signal));
+    job.done = content.then((dump) =>
+      this.#database.restore(dump, backup, stop.signal, { gently }),
+    );
     // Who waits for it hears of a failure; when nobody does any more, nobody minds.
     job.done.catch(() => {});
     return job;

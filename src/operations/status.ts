@@ -86,6 +86,7 @@ const PROBLEMS = {
   'backup-unusable': (node) => isNewestUnusable(node),
   'peer-cannot-restore': (node) => peerCannotRestore(node),
   'drill-failed': ({ state }) => state.current.lastDrill?.passed === false,
+  'no-room': ({ state, observed }) => state.current.mode === 'standby' && Boolean(observed.noRoom),
   'certificate-unusable': ({ observed }) => Boolean(observed.certificateError),
   'certificate-expiring': (node) => isCertificateExpiring(node),
 } satisfies Record<string, (node: Node) => boolean>;

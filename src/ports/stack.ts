@@ -10,11 +10,20 @@ export interface DumpFacts {
   /** The marker of the dumped database; undefined when it is not one of ours. */
   marker: Marker | undefined;
   inventory: Inventory;
+  /** What the database takes on disk. */
+  databaseBytes: number;
   surroundings: Surroundings;
 }
 
 /** What may lie beside the live database: `incoming` is to take its place; `drill` is only looked at, and dropped. */
 export type Beside = 'incoming' | 'drill';
+
+export interface RestoreOptions {
+  /** Default: `incoming`. */
+  beside?: Beside;
+  /** Lets every other program on the machine go first. */
+  gently?: boolean;
+}
 
 /**
  * One PostgreSQL database and the service that runs it. "Live" is the database the app uses; "incoming" is
@@ -38,15 +47,14 @@ export interface Database {
   /** Dumps the live database into `sink`, which it ends. What it returns was read in the dump's own snapshot. */
   dump(sink: Writable, signal: AbortSignal): Promise<DumpFacts>;
   /**
-   * Restores `content` beside the live database (default: as the incoming one), in place of an earlier one there. The
-   * live one is not touched.
+   * Restores `content` beside the live database, in place of an earlier one there. The live one is not touched.
    * @throws ColdspareError `backup-unusable` when the content cannot be restored as a whole
    */
   restore(
     content: Readable,
     manifest: Manifest,
     signal: AbortSignal,
-    beside?: Beside,
+    options?: RestoreOptions,
   ): Promise<void>;
   /**
    * The one value that `sql` gives in the drill database, where it can change nothing and has `timeout` milliseconds.
@@ -62,6 +70,8 @@ export interface Database {
   swap(marker: Marker, keepAs: string): Promise<{ kept: boolean }>;
   /** Renames the live database to `keepAs`, so that there is no live one. No error when there is none. */
   setAside(keepAs: string): Promise<void>;
+  /** Bytes that are free where the databases lie; undefined when this agent may not know. Never throws. */
+  room(): Promise<number | undefined>;
   /** Names of all databases beside the live one. */
   others(): Promise<string[]>;
   /** Drops a database that `others` names. */

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'digest-mismatch'
   | 'too-large'
   | 'disk-full'
+  | 'no-room'
   | 'stale-epoch'
   | 'serving'
   | 'foreign-lineage'

@@ -58,6 +58,8 @@ export const manifestSchema = z
     bytes: z.int().positive(),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     serverVersion: z.string(),
+    /** What the database took on disk; absent for an adopted dump, and from agents that did not ask. */
+    databaseBytes: z.int().nonnegative().optional(),
     inventory: inventorySchema
       .optional()
       .describe('Absent for an adopted dump of the old scripts: nobody counted when it was taken'),

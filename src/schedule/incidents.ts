@@ -173,8 +173,8 @@ export const INCIDENTS: readonly Incident[] = [
     event: 'prepare-failed',
     look: ({ node, latest }) => {
       const error = latest.get('prepare')?.error;
-      const isOurs = node.state.current.mode === 'standby' && error?.code !== 'backup-unusable';
-      if (!error || !isOurs) return null;
+      const hasItsOwn = error?.code === 'backup-unusable' || error?.code === 'no-room';
+      if (!error || hasItsOwn || node.state.current.mode !== 'standby') return null;
       return {
         severity: 'warning',
         message: `${nameOf(node)} could not restore the newest backup ahead of time: ${error.message}`,
@@ -182,6 +182,16 @@ export const INCIDENTS: readonly Incident[] = [
       };
     },
     over: 'the newest backup was restored ahead of time',
+  },
+  {
+    event: 'no-room',
+    look: ({ node }) => {
+      if (node.state.current.mode !== 'standby') return null;
+      const { noRoom } = node.observed;
+      if (!noRoom) return noRoom;
+      return { severity: 'critical', message: noRoom.message, remedy: noRoom.remedy };
+    },
+    over: 'there is room for another copy of the database again',
   },
   {
     event: 'drill-failed',

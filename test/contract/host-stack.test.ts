@@ -1,6 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createHostStack } from '../../src/drivers/host/stack.js';
@@ -79,30 +77,6 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     } = (await dump(here.stack.database)).manifest;
     return { ...adopted, format: 'plain' as const };
   };
-
-  test('a query about a drilled database means nothing to psql, and has only so much time', async () => {
-    const { database } = here.stack;
-    const { manifest, content } = await dump(database);
-    await database.restore(Readable.from([content]), manifest, never, 'drill');
-    const witness = join(here.directory, 'witness');
-    for (const sql of [
-      `SELECT true \\! touch ${witness}`,
-      `SELECT true\n;\n\\! touch ${witness}`,
-      `SELECT true) q; \\! touch ${witness}`,
-    ])
-      await expect(database.answer(sql, 20_000, never)).rejects.toMatchObject({
-        code: 'database-failed',
-      });
-    expect(existsSync(witness)).toBe(false);
-    const began = performance.now();
-    await expect(
-      database.answer('SELECT pg_sleep(50) IS NOT NULL', 500, never),
-    ).rejects.toMatchObject({
-      code: 'database-failed',
-      message: expect.stringContaining('statement timeout'),
-    });
-    expect(performance.now() - began).toBeLessThan(40_000);
-  });
 
   test('another server gets all of it: data, roles with their passwords, settings, owner', async () => {
     await here.cluster.psql(COFFEE_SHOP);

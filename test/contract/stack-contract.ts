@@ -130,6 +130,8 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
         });
 
         await addOrders(1);
+        expect(facts.databaseBytes).toBeGreaterThan(1_000_000);
+        expect(await database.room()).toBeGreaterThan(1_000_000);
         await database.restore(Readable.from([content]), manifest, never);
         expect(await database.inventory('incoming')).toEqual(facts.inventory);
         expect((await database.inventory()).rows['public.orders']).toBe(6);
@@ -244,7 +246,7 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
       /** Two orders in the backup, three more since. */
       const drilled = async () => {
         const { manifest, content, facts } = await restored(2, 3);
-        await database.restore(Readable.from([content]), manifest, never, 'drill');
+        await database.restore(Readable.from([content]), manifest, never, { beside: 'drill' });
         return facts;
       };
 
@@ -310,7 +312,7 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
         const calledOff = new AbortController();
         const stuck = new PassThrough();
         stuck.write(content.subarray(0, 1000));
-        const restore = database.restore(stuck, manifest, calledOff.signal, 'drill');
+        const restore = database.restore(stuck, manifest, calledOff.signal, { beside: 'drill' });
         setTimeout(() => calledOff.abort(new Error('called off')), 100);
         await expect(restore).rejects.toThrow('called off');
         expect(await database.others()).toEqual([]);

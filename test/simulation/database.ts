@@ -169,6 +169,7 @@ export const createDatabase = (
             serverVersion: '15.0',
             marker: contents.marker,
             inventory: count(contents),
+            databaseBytes: text.length,
             surroundings: SURROUNDINGS,
           },
         };
@@ -186,7 +187,7 @@ export const createDatabase = (
       sink.end();
       return facts;
     },
-    restore: async (content, manifest, signal, beside = 'incoming') => {
+    restore: async (content, manifest, signal, { beside = 'incoming' } = {}) => {
       const { run } = server;
       const name = BESIDE[beside];
       const incoming = { ...newContents(), isWhole: false };
@@ -231,6 +232,7 @@ export const createDatabase = (
         server.databases.delete(DATABASE_NAME);
         server.databases.set(keepAs, before);
       }),
+    room: async () => 1024 ** 4,
     others: () =>
       ask(() => [...server.databases.keys()].filter((name) => name !== DATABASE_NAME).sort()),
     drop: (name) =>

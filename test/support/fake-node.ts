@@ -14,7 +14,7 @@ import { noFaults } from '../../src/ports/faults.js';
 import type { Announcement } from '../../src/ports/notifier.js';
 import type { Peer } from '../../src/ports/peer.js';
 import type { ProbeResult } from '../../src/ports/probe.js';
-import type { App, Beside, Database, DumpFacts } from '../../src/ports/stack.js';
+import type { App, Beside, Database, DumpFacts, RestoreOptions } from '../../src/ports/stack.js';
 import { ColdspareError } from '../../src/pure/errors.js';
 import type { Inventory, Manifest } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
@@ -34,6 +34,8 @@ interface Content {
 class FakeDatabase implements Database {
   readonly databases = new Map<string, Content>();
   isUp = true;
+  /** Bytes that are free. */
+  free = 1024 ** 4;
   isFrozen = false;
   /** What it answers to any query. */
   truth: unknown = true;
@@ -68,6 +70,7 @@ class FakeDatabase implements Database {
       serverVersion: '15.8',
       marker: live.marker,
       inventory: inventoryOf(live),
+      databaseBytes: 1_000,
       surroundings: SURROUNDINGS,
     };
   }
@@ -75,7 +78,7 @@ class FakeDatabase implements Database {
     content: Readable,
     manifest: Manifest,
     _signal?: AbortSignal,
-    beside: Beside = 'incoming',
+    { beside = 'incoming' }: RestoreOptions = {},
   ): Promise<void> {
     this.#refuseDown();
     try {
@@ -106,6 +109,9 @@ class FakeDatabase implements Database {
     const live = this.databases.get(NAME);
     if (live !== undefined) this.databases.set(keepAs, live);
     this.databases.delete(NAME);
+  }
+  async room(): Promise<number> {
+    return this.free;
   }
   async others(): Promise<string[]> {
     const beside = [...this.#beside.keys()].map((laid) => `${NAME}_${laid}`);

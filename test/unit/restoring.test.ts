@@ -45,6 +45,7 @@ const restore = (
       return Readable.from(['dump']);
     },
     onBytes,
+    gently: true,
     signal,
   });
 

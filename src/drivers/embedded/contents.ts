@@ -49,6 +49,15 @@ export const readComment = async (engine: PGlite): Promise<string | undefined> =
   return comment ?? undefined;
 };
 
+/** What the open database takes on disk, in bytes. */
+export const readSize = async (engine: PGlite): Promise<number> =>
+  (
+    await one<{ size: number }>(
+      engine,
+      'SELECT pg_catalog.pg_database_size(pg_catalog.current_database())::float8 AS size',
+    )
+  ).size;
+
 export const readServerVersion = async (engine: PGlite): Promise<string> =>
   (
     await one<{ version: string }>(

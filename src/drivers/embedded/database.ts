@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, rm, statfs } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -106,7 +106,8 @@ export const createDatabase = (
         await rm(layout.outgoingDump, { force: true });
       }
     },
-    restore: async (content, { surroundings }, signal, beside = 'incoming') => {
+    // In a process that does one thing at a time, nothing can be done more gently.
+    restore: async (content, { surroundings }, signal, { beside = 'incoming' } = {}) => {
       try {
         await receive(content, layout.arrivingDump[beside], signal);
         await control.ask('restore', { beside, surroundings }, transfer, signal);
@@ -119,6 +120,11 @@ export const createDatabase = (
     discard: (beside = 'incoming') => control.ask('discard', { beside }, ASK_TIMEOUT),
     swap: (marker, keepAs) => control.ask('swap', { marker, keepAs }, transfer),
     setAside: (keepAs) => control.ask('setAside', { keepAs }, transfer),
+    room: () =>
+      statfs(layout.directory).then(
+        ({ bavail, bsize }) => bavail * bsize,
+        () => undefined,
+      ),
     others: () => control.ask('others', null, ASK_TIMEOUT),
     drop: (name) => control.ask('drop', { name }, ASK_TIMEOUT),
     freeze: () => control.ask('freeze', null, transfer),

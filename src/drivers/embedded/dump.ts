@@ -4,7 +4,13 @@ import { pgDump } from '@electric-sql/pglite-tools/pg_dump';
 import type { DumpFacts } from '../../ports/stack.js';
 import { ColdspareError } from '../../pure/errors.js';
 import { readMarker } from '../../pure/marker.js';
-import { readComment, readInventory, readServerVersion, readSurroundings } from './contents.js';
+import {
+  readComment,
+  readInventory,
+  readServerVersion,
+  readSize,
+  readSurroundings,
+} from './contents.js';
 import { engineOptions } from './engine.js';
 import { isCompleteDump } from './restore.js';
 
@@ -30,6 +36,7 @@ export const dumpCopy = async (
       format: 'plain',
       serverVersion: await readServerVersion(engine),
       marker: readMarker(await readComment(engine)),
+      databaseBytes: await readSize(engine),
       inventory: await readInventory(engine),
       surroundings: await readSurroundings(engine),
     };

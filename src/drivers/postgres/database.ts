@@ -9,6 +9,7 @@ import { dumpDatabase } from './dump.js';
 import { beginSnapshot, readInventory } from './inventory.js';
 import { type PsqlSession, withSession } from './psql-session.js';
 import { dropDatabase, restoreDatabase } from './restore.js';
+import { freeBytes } from './room.js';
 import { identifier, literal } from './sql.js';
 import { FREEZE_SETTING } from './surroundings.js';
 import type { Server } from './tools.js';
@@ -134,10 +135,11 @@ export const createPostgresDatabase = ({
     dump: (sink, signal) =>
       dumpDatabase(server, name, sink, { timeout: timeouts.transfer, signal }),
 
-    restore: (content, manifest, signal, beside = 'incoming') =>
+    restore: (content, manifest, signal, { beside = 'incoming', gently = false } = {}) =>
       restoreDatabase({ server, maintenance, name: besides[beside] }, content, manifest, {
         timeout: timeouts.transfer,
         signal,
+        gently,
       }),
 
     answer: (sql, timeout, signal) => answerOf(server, besides.drill, sql, { timeout, signal }),
@@ -164,6 +166,8 @@ export const createPostgresDatabase = ({
       if ((await ask(readComment)) === undefined) return;
       await renameDatabases(server, maintenance, [{ from: name, to: keepAs }]);
     },
+
+    room: () => ask((session) => freeBytes(server, session)).catch(() => undefined),
 
     others: async () => {
       const found = await ask((session) =>

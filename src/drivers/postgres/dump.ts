@@ -16,13 +16,14 @@ export const dumpDatabase = async (
   try {
     return await withSession(server, database, options, async (session) => {
       await beginSnapshot(session);
-      const { snapshot, version, comment } = await session.row<{
+      const { snapshot, version, size, comment } = await session.row<{
         snapshot: string;
         version: string;
+        size: number;
         comment: string | null;
       }>(
         `SELECT pg_export_snapshot() AS snapshot, current_setting('server_version') AS version,
-                shobj_description(oid, 'pg_database') AS comment
+                pg_database_size(oid) AS size, shobj_description(oid, 'pg_database') AS comment
          FROM pg_database WHERE datname = current_database()`,
       );
       const inventory = await readInventory(session);
@@ -37,6 +38,7 @@ export const dumpDatabase = async (
         format: 'custom',
         serverVersion: version,
         marker: readMarker(comment ?? undefined),
+        databaseBytes: size,
         inventory: {
           ...inventory,
           sequences: unmoved(inventory.sequences, await readSequences(session)),

@@ -17,6 +17,13 @@ interface Target {
   name: string;
 }
 
+interface LoadOptions extends SessionOptions {
+  gently: boolean;
+}
+
+/** Of what runs on the machine the last to get a processor, and on most systems the disk. */
+const GENTLY = ['nice', '-n', '19'];
+
 /**
  * Restores `content` as the database of that name, or leaves none.
  * @throws ColdspareError `backup-unusable` when the content cannot be restored as a whole
@@ -25,7 +32,7 @@ export const restoreDatabase = async (
   target: Target,
   content: Readable,
   manifest: Manifest,
-  options: SessionOptions,
+  options: LoadOptions,
 ): Promise<void> => {
   try {
     // Not cut by the signal: the server would finish creating the database after we had looked for it to drop it.
@@ -83,14 +90,15 @@ const load = async (
   { server, name }: Target,
   content: Readable,
   manifest: Manifest,
-  options: SessionOptions,
+  { gently, ...options }: LoadOptions,
 ): Promise<void> => {
   const isPlain = manifest.format === 'plain';
-  const argv = isPlain
+  const tool = isPlain
     ? connectedTool(server, 'psql', name, [
         ...['-X', '-q', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-f', '-'],
       ])
     : connectedTool(server, 'pg_restore', name, ['--exit-on-error']);
+  const argv = [...(gently ? GENTLY : []), ...tool];
   // The broken stream reports itself to the reader at its end.
   const input = isPlain ? pipeline(content, checkPlainDump(), () => {}) : content;
   try {

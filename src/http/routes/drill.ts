@@ -21,6 +21,7 @@ export const drillRoutes: Route[] = [
         'yielding',
         'superseded',
         'busy',
+        'no-room',
         'backup-unusable',
         'drill-failed',
         'idempotency-conflict',
