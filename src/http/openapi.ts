@@ -139,16 +139,18 @@ const DESCRIPTIONS: Record<number, string> = {
 /** Every refusal, by the status that it comes with. */
 const problemsOf = (route: Route): Json => {
   const codes = unique(codesOf(route));
+  const waits = route.about.headers?.includes('Prefer');
   const refusals = unique(codes.map(statusOf)).map((status) => {
     const these = codes.filter((code) => statusOf(code) === status);
+    const refused = { properties: { code: { enum: these } } };
     const schema = {
-      allOf: [reference(problemSchema), { properties: { code: { enum: these } } }],
+      allOf: [reference(problemSchema), waits ? { anyOf: [refused, ENDED] } : refused],
     };
     return [status, problemAnswer(these.join(', '), schema)];
   });
   return {
     ...Object.fromEntries(refusals),
-    ...(route.about.headers?.includes('Prefer') && { default: BAD_END }),
+    ...(waits && { default: BAD_END }),
   };
 };
 
@@ -157,6 +159,8 @@ const problemAnswer = (description: string, schema: Json): Json => ({
   content: { 'application/problem+json': { schema } },
 });
 
+/** A problem of an operation that was waited for has a code of its own. */
+const ENDED = { required: ['operation'] };
 const BAD_END = problemAnswer(
   'How the operation ended that was waited for, when it did not end well',
   reference(problemSchema),

@@ -4,10 +4,16 @@ import { backupIdSchema } from './backup-id.js';
 /** What may be asked of a node, validated once at the edge. */
 
 export const promoteCommandSchema = z.strictObject({
-  /** Overrides: primary looks healthy, newest backup too old, paused, no answer to a promise. Never: no backup. */
-  force: z.boolean().default(false),
-  /** Ask the primary for a handover instead of taking over from it. */
-  planned: z.boolean().default(false),
+  force: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Overrides: primary looks healthy, newest backup too old, paused, no answer to a promise. Never: no backup',
+    ),
+  planned: z
+    .boolean()
+    .default(false)
+    .describe('Ask the primary for a handover instead of taking over from it'),
   reason: z.string().max(500).default(''),
   dryRun: z.boolean().default(false),
 });
@@ -35,11 +41,11 @@ export type FenceCommand = z.infer<typeof fenceCommandSchema>;
 
 export const backupCommandSchema = z.strictObject({
   reason: z.string().max(500).default(''),
-  /** The peer's promote that fenced this node and wants everything that was written. */
   rescue: z
     .string()
     .regex(/^[\w-]{8,120}$/)
-    .optional(),
+    .optional()
+    .describe("The peer's promote that fenced this node and wants everything that was written"),
 });
 export type BackupCommand = z.infer<typeof backupCommandSchema>;
 
@@ -58,16 +64,16 @@ export const pauseCommandSchema = z.strictObject({
 });
 
 export const adoptCommandSchema = z.strictObject({
-  /** Stays in the journal: somebody will ask. */
-  reason: z.string().min(1).max(500),
-  /** Overrides: there are good backups of the lineage that is given up. */
-  force: z.boolean().default(false),
+  reason: z.string().min(1).max(500).describe('Stays in the journal: somebody will ask'),
+  force: z
+    .boolean()
+    .default(false)
+    .describe('Overrides: there are good backups of the lineage that is given up'),
 });
 export type AdoptCommand = z.infer<typeof adoptCommandSchema>;
 
 export const adoptDumpCommandSchema = z.strictObject({
-  /** A dump on this node's disk. */
-  path: z.string().startsWith('/').max(4096),
+  path: z.string().startsWith('/').max(4096).describe("A dump on this node's disk"),
 });
 export type PauseCommand = z.infer<typeof pauseCommandSchema>;
 export type AdoptDumpCommand = z.infer<typeof adoptDumpCommandSchema>;

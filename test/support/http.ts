@@ -4,6 +4,7 @@ import { createMetrics } from '../../src/http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from '../../src/http/server.js';
 import type { CredentialFiles } from '../../src/ports/credentials.js';
 import type { Manifest } from '../../src/pure/manifest.js';
+import { checkAnswer } from './contract.js';
 import { createFakeNode, type FakeNode, LINEAGE } from './fake-node.js';
 
 export const TOKENS = {
@@ -22,7 +23,7 @@ interface Reply {
   body: Body;
 }
 
-interface Asked {
+export interface Asked {
   door?: Door;
   headers?: Record<string, string>;
   /** An object goes as JSON, anything else as it is. */
@@ -59,6 +60,7 @@ export const startService = async (
   };
 };
 
+/** Every answer of every test is held against the document. */
 const ask = async (
   method: string,
   url: string,
@@ -76,11 +78,13 @@ const ask = async (
   });
   const text = await response.text();
   const type = response.headers.get('content-type') ?? '';
-  return {
+  const reply = {
     status: response.status,
     headers: response.headers,
     body: type.includes('json') && text !== '' ? JSON.parse(text) : text,
   };
+  checkAnswer(method, new URL(url).pathname, reply);
+  return reply;
 };
 
 const TAKEN_AT = new Date().toISOString();

@@ -3,21 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { PROVIDERS } from '../../src/http/webhooks/providers.js';
 import { PROBLEM_CODES } from '../../src/operations/status.js';
 import { DECISIONS } from '../../src/pure/verdict.js';
+import { rowsOf } from '../support/markdown.js';
 
 const manual = readFileSync('wrangler-free-readme.md', 'utf8');
-
-/** The cells of the rows of a Markdown table, found by its first heading. */
-const rowsOf = (text: string, heading: string): string[][] => {
-  const lines = text.split('\n');
-  const start = lines.findIndex((line) => line.startsWith(`| ${heading} |`));
-  const end = lines.findIndex((line, index) => index > start && !line.startsWith('|'));
-  return lines.slice(start + 2, end).map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
-};
 
 describe('the manual', () => {
   test('shows the table of decisions as it is', () => {

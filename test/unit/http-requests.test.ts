@@ -168,9 +168,12 @@ describe('a promote', () => {
   });
 
   test('that is planned is the operation of the other node', async () => {
-    const record = { id: 'operation-of-vcl2', kind: 'handover', state: 'running' };
-    standby.node.peer.requestHandover = async (reason) =>
-      ({ ...record, reason }) as OperationRecord;
+    const record: OperationRecord = {
+      ...{ id: 'operation-of-vcl2', kind: 'handover', state: 'running', committed: false },
+      ...{ source: 'peer', epoch: 1, startedAt: new Date().toISOString(), endedAt: null },
+      ...{ steps: [], result: null, error: null, command: {}, attempt: 1, reason: '' },
+    };
+    standby.node.peer.requestHandover = async (reason) => ({ ...record, reason });
     const asked = { door: admin, body: { planned: true, reason: 'upgrade' } };
     const { status, headers, body } = await standby.ask('POST', '/promote', asked);
     expect(status).toBe(202);
