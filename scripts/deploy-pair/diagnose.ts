@@ -1,4 +1,6 @@
+import { sayBytes } from '../../src/pure/bytes.js';
 import { sayDuration } from '../../src/pure/duration.js';
+import { type Finding, nodeFindings, pairFindings, sshFinding } from '../../src/pure/findings.js';
 import type { Starter } from './starters.js';
 import type { Stop } from './stop.js';
 import type { Survey } from './survey.js';
@@ -11,15 +13,6 @@ export interface Blind {
 
 /** A server that does. */
 export type Sight = Survey & { starters: Starter[] };
-
-/** One thing that is wrong. */
-export interface Finding {
-  server: string;
-  what: string;
-  remedy: string;
-  /** A new backup would put it right. */
-  isCuredByBackup?: boolean;
-}
 
 /** Milliseconds that two clocks may differ. */
 const CLOCK_TOLERANCE = 5_000;
@@ -107,31 +100,7 @@ const diagnosePair = (one: Survey, other: Survey): Finding[] => {
     );
   }
   const [first, second] = [one.status, other.status];
-  if (first === undefined || second === undefined) return found;
-  if (first.role === second.role) {
-    add(
-      `both are ${first.role}: ${both(({ status }) => `epoch ${status?.epoch}`)}`,
-      first.role === 'primary'
-        ? 'the one with the lower epoch stands down when the two reach each other: mend the way between them'
-        : 'look which has the newer data (GET /backups), then POST /promote there',
-    );
-  }
-  const isPrimaryBehind =
-    (first.role === 'primary' && first.epoch < second.epoch) ||
-    (second.role === 'primary' && second.epoch < first.epoch);
-  if (isPrimaryBehind) {
-    add(
-      `the primary's epoch is the lower one: ${both(({ status }) => status?.epoch)}`,
-      'it stands down when it hears of the other: mend the way between them',
-    );
-  }
-  if (first.lineage !== null && second.lineage !== null && first.lineage !== second.lineage) {
-    add(
-      `the nodes hold databases of different lineages: ${both(({ status }) => status?.lineage)}`,
-      'if the primary has the production data, POST /adopt on both nodes',
-    );
-  }
-  return found;
+  return first && second ? [...found, ...pairFindings(first, second)] : found;
 };
 
 const diagnoseClocks = (one: Survey, other: Survey): Finding[] => {
@@ -141,47 +110,11 @@ const diagnoseClocks = (one: Survey, other: Survey): Finding[] => {
   return [{ server: 'pair', what, remedy: 'run a time service on both: timedatectl set-ntp true' }];
 };
 
-/** What a node says of itself. The manual has a row for each of its problems. */
+/** What a node says of itself. */
 const diagnoseNode = ({ name: server, status, variables }: Survey): Finding[] => {
   if (status === undefined) return [];
-  const { peer, latestBackup, push, policy } = status;
-  const found: Finding[] = [];
-  const add = (what: string, remedy: string) => found.push({ server, what, remedy });
-  if (!peer.reachable) {
-    add(
-      `it does not reach the other agent at ${peer.url}: ${peer.error ?? 'not asked yet'}`,
-      `open that port between the servers: curl ${peer.url}/health on ${server} has to answer`,
-    );
-  }
-  if (variables.PEER_SSH && !peer.ssh?.works) {
-    add(
-      `it could not fence the other machine over SSH: ${peer.ssh?.error ?? 'not tried yet'}`,
-      'check PEER_SSH, PEER_SSH_KEY and PEER_SSH_HOST_KEY of this server',
-    );
-  }
-  for (const problem of status.problems) {
-    if (problem === 'backup-stale') {
-      found.push({
-        server,
-        what:
-          latestBackup === null
-            ? 'it has no backup: the schedule never came to one'
-            : `its newest backup ${latestBackup.id} is ${sayDuration(latestBackup.ageSeconds * 1_000)} old, the limit is ${sayDuration(policy.backupMaxAgeSeconds * 1_000)}`,
-        remedy: 'POST /backups on the primary, read what it answers, and check BACKUP_CRON',
-        isCuredByBackup: true,
-      });
-    } else if (problem === 'push-failing') {
-      found.push({
-        server,
-        what: `backups do not reach the other node: ${push.error}`,
-        remedy: 'it is tried again by itself; POST /backups on the primary tries now',
-        isCuredByBackup: true,
-      });
-    } else {
-      add(problem, '"When an alarm comes" in wrangler-free-readme.md');
-    }
-  }
-  return found;
+  const isUntried = variables.PEER_SSH && status.peer.ssh === null;
+  return [...(isUntried ? [sshFinding(server, 'not tried yet')] : []), ...nodeFindings(status)];
 };
 
 const diagnoseMachine = (sight: Sight): Finding[] => {
@@ -215,8 +148,3 @@ const diagnoseMachine = (sight: Sight): Finding[] => {
     })),
   ];
 };
-
-const sayBytes = (bytes: number): string =>
-  bytes < 1024 ** 3
-    ? `${Math.round(bytes / 1024 ** 2)} MB`
-    : `${(bytes / 1024 ** 3).toFixed(1)} GB`;

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DryRun } from '../../src/pure/answers.js';
 import { sayDuration } from '../../src/pure/duration.js';
+import type { Finding } from '../../src/pure/findings.js';
 import type { OperationRecord } from '../../src/pure/operation.js';
-import { diagnoseAgents, diagnoseMachines, type Finding } from './diagnose.js';
+import { diagnoseAgents, diagnoseMachines } from './diagnose.js';
 import type { Progress } from './progress.js';
 import type { Server } from './server.js';
 import { findStarters } from './starters.js';

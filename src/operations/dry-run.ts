@@ -1,6 +1,7 @@
 import type { DryRun } from '../pure/answers.js';
 import type { DemoteCommand, PromoteCommand } from '../pure/commands.js';
 import { type ColdspareError, toColdspareError } from '../pure/errors.js';
+import type { Mode } from '../pure/transitions.js';
 import { chooseBackup, mayBeRescued, sayLoss } from './choose-steps.js';
 import { goAhead } from './confirm-step.js';
 import { planHandover, refuseDemote } from './handover.js';
@@ -9,7 +10,12 @@ import type { Node } from './node.js';
 import { planPromote, refusePromote } from './promote.js';
 import { newRestoration } from './restore-steps.js';
 
-export const dryRunPromote = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
+export const dryRunPromote = (node: Node, command: PromoteCommand): Promise<DryRun> =>
+  command.planned
+    ? dryRunHandover(node, command, 'primary', () => refusePromote(node, command))
+    : dryRunTakeOver(node, command);
+
+const dryRunTakeOver = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   const look = await lookAtPeer(node);
   const witness = await lookAtWitness(node);
   const peer = `${look.summary}, ${witness.summary}`;
@@ -32,16 +38,26 @@ export const dryRunPromote = async (node: Node, command: PromoteCommand): Promis
   };
 };
 
-export const dryRunDemote = async (node: Node, command: DemoteCommand): Promise<DryRun> => {
+export const dryRunDemote = (node: Node, command: DemoteCommand): Promise<DryRun> =>
+  dryRunHandover(node, command, 'standby', () => refuseDemote(node));
+
+/** A handover is the primary's, whichever of the two asks for it. */
+const dryRunHandover = async (
+  node: Node,
+  { reason }: Pick<DemoteCommand, 'reason'>,
+  peerMode: Mode,
+  refuse: () => void,
+): Promise<DryRun> => {
   const look = await lookAtPeer(node);
-  const refusal = whyRefused(() => refuseDemote(node));
+  const refusal = whyRefused(refuse);
+  const isPeerReady = !('error' in look.agent) && look.agent.mode === peerMode;
   return {
-    wouldRun: refusal === undefined && !('error' in look.agent),
+    wouldRun: refusal === undefined && isPeerReady,
     refusal: refusal === undefined ? null : explain(refusal),
     peer: look.summary,
     backup: null,
     loss: 'nothing is lost: the last dump is taken after the last write',
-    steps: planHandover(node, command).steps.map(({ name }) => name),
+    steps: planHandover(node, { reason, dryRun: true }).steps.map(({ name }) => name),
   };
 };
 

@@ -7,12 +7,14 @@ export const parseDuration = (text: string): number | undefined => {
   return match ? Number(match[1]) * UNITS[match[2] as keyof typeof UNITS] : undefined;
 };
 
-/** A length of time as a person says it: `850 ms`, `12 s`, `25 m`, `3 h 20 m`. */
+/** A length of time as a person says it: `850 ms`, `12 s`, `25 min`, `3 h 20 min`, `4 d 2 h`. */
 export const sayDuration = (ms: number): string => {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   const seconds = Math.round(ms / 1_000);
   if (seconds < 120) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);
-  if (minutes < 120) return `${minutes} m`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 };

@@ -8,7 +8,7 @@ export interface SourceFile {
 
 /** From the top down. A file may import from the layers below its own, and from its own. */
 const LAYERS = [
-  ['main'],
+  ['main', 'cli'],
   ['service'],
   ['create-node'],
   ['http', 'schedule', 'config'],
@@ -66,6 +66,11 @@ const RULES: Rule[] = [
       'only src/drivers/command.ts runs programs, always with a time-out and never through a shell',
     forbids: ({ from, to }) =>
       from !== 'src/drivers/command.ts' && /^(execa|(node:)?child_process)$/.test(to),
+  },
+  {
+    reason: 'the command line knows an agent over HTTP, and pure files',
+    forbids: ({ from, to }) =>
+      layerOf(from) === 'cli' && !isPackage(to) && !['cli', 'pure'].includes(layerOf(to)),
   },
   {
     reason: 'a pure file needs nothing but zod',

@@ -70,6 +70,12 @@ describe('architecture', () => {
       'src/pure/manifest.ts → node:fs/promises: a pure file needs nothing but zod',
     ],
     [
+      'the command line reaches into an agent',
+      'src/cli/commands/status.ts',
+      `import { nodeStatus } from '../../operations/status.js';`,
+      'src/cli/commands/status.ts → src/operations/status.ts: the command line knows an agent over HTTP',
+    ],
+    [
       'an operation answers a request',
       'src/operations/promote.ts',
       `import type { Context } from 'hono';`,

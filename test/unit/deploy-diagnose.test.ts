@@ -2,54 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { diagnose, type Sight } from '../../scripts/deploy-pair/diagnose.js';
 import { Stop } from '../../scripts/deploy-pair/stop.js';
 import type { NodeStatus } from '../../src/pure/status.js';
-
-const status = (name: string): NodeStatus => ({
-  node: name,
-  role: name === 'vcl2' ? 'primary' : 'standby',
-  mode: name === 'vcl2' ? 'primary' : 'standby',
-  epoch: 4,
-  lineage: 'l1',
-  serving: name === 'vcl2',
-  since: '2026-11-22T00:00:00.000Z',
-  stack: 'compose',
-  app: { answers: true, detail: '', checkedAt: null },
-  database: { answers: true, marker: null },
-  latestBackup: {
-    id: 'b',
-    epoch: 4,
-    sequence: 1,
-    takenAt: '',
-    ageSeconds: 60,
-    bytes: 1000,
-    proof: null,
-  },
-  push: { lastSuccessAt: null, failingSince: null, error: null },
-  peer: {
-    url: 'http://peer:8080',
-    reachable: true,
-    ssh: null,
-    role: null,
-    epoch: null,
-    checkedAt: null,
-    error: null,
-  },
-  promotion: null,
-  yielding: null,
-  alone: null,
-  pause: null,
-  failback: { policy: 'auto', due: false },
-  operation: null,
-  policy: {
-    alone: 'serve',
-    monitor: 'on',
-    witness: false,
-    backupMaxAgeSeconds: 7200,
-    rescueTimeoutSeconds: 120,
-  },
-  prepared: null,
-  lastDrill: null,
-  problems: [],
-});
+import { nodeStatus } from '../support/node-status.js';
 
 /** A server on which nothing is wrong. */
 const well = (name: string): Sight & { status: NodeStatus } => ({
@@ -71,7 +24,7 @@ const well = (name: string): Sight & { status: NodeStatus } => ({
   proven: '1.0.0-abc',
   previous: undefined,
   variables: { PEER_TOKEN: 't' },
-  status: status(name),
+  status: nodeStatus(name),
   backups: [],
   starters: [],
 });
@@ -96,12 +49,12 @@ describe('what the doctor says', () => {
       (_, vcl3) =>
         Object.assign(vcl3, { disks: [{ path: '/b', freeBytes: 5e9, totalBytes: 100e9 }] }),
       'vcl3',
-      /disk of \/b has 4\.7 GB of 93\.1 GB left/,
+      /disk of \/b has 5\.0 GB of 100\.0 GB left/,
     ],
     [
       'a disk that has no room for the next backups',
       (vcl2) => {
-        vcl2.status.latestBackup = { ...status('vcl2').latestBackup, bytes: 20e9 } as never;
+        vcl2.status.latestBackup = { ...vcl2.status.latestBackup, bytes: 20e9 } as never;
       },
       'vcl2',
       /disk of/,
@@ -125,10 +78,10 @@ describe('what the doctor says', () => {
       'a backup that is too old',
       (vcl2) => {
         vcl2.status.problems = ['backup-stale'];
-        vcl2.status.latestBackup = { ...status('vcl2').latestBackup, ageSeconds: 10_800 } as never;
+        vcl2.status.latestBackup = { ...vcl2.status.latestBackup, ageSeconds: 10_800 } as never;
       },
       'vcl2',
-      /newest backup b is 3 h 0 m old, the limit is 2 h 0 m/,
+      /newest backup shop_\S+ is 3 h 0 min old, the limit is 2 h 0 min/,
     ],
     [
       'backups that do not arrive',
@@ -144,7 +97,7 @@ describe('what the doctor says', () => {
       'a way back that was never set up (H03)',
       (_, vcl3) => Object.assign(vcl3.status.peer, { reachable: false, error: 'no route' }),
       'vcl3',
-      /does not reach the other agent at http:\/\/peer:8080: no route/,
+      /does not reach the other agent at http:\/\/10\.0\.0\.3:8080: no route/,
     ],
     [
       'a way over SSH that does not work',

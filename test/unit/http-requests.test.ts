@@ -167,6 +167,18 @@ describe('a promote', () => {
     expect(standby.node.runner.list()).toEqual([]);
   });
 
+  test('that is planned, as a dry run, is a handover: the healthy primary is no reason against it', async () => {
+    standby.node.peer.status = async () =>
+      (await primary.ask('GET', '/status', { door: 'peer' })).body;
+    const asked = { door: admin, body: { dryRun: true, planned: true } };
+    const { body } = await standby.ask('POST', '/promote', asked);
+    expect(body).toMatchObject({ wouldRun: true, refusal: null });
+    expect(body.steps).toContain('freeze');
+    await primary.node.state.apply('superseded', 3);
+    const again = await standby.ask('POST', '/promote', asked);
+    expect(again.body).toMatchObject({ wouldRun: false, peer: expect.stringContaining('standby') });
+  });
+
   test('that is planned is the operation of the other node', async () => {
     const record: OperationRecord = {
       ...{ id: 'operation-of-vcl2', kind: 'handover', state: 'running', committed: false },

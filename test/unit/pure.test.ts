@@ -203,8 +203,9 @@ describe('lengths of time', () => {
   test.each([
     [850, '850 ms'],
     [12_000, '12 s'],
-    [1_500_000, '25 m'],
-    [12_000_000, '3 h 20 m'],
+    [1_500_000, '25 min'],
+    [12_000_000, '3 h 20 min'],
+    [200_000_000, '2 d 7 h'],
   ])('%d is said as %s', (ms, text) => {
     expect(sayDuration(ms)).toBe(text);
   });

@@ -1,0 +1,18 @@
+import { backupListSchema } from '../../pure/answers.js';
+import { sayBytes } from '../../pure/bytes.js';
+import type { Context, Outcome } from '../context.js';
+import { sayAge, sayProof } from '../say.js';
+
+export const backups = async ({ agent }: Context): Promise<Outcome> => {
+  const { body, node } = await agent.get('/backups', backupListSchema);
+  const now = Date.now();
+  const listed = body.backups.map(
+    ({ id, takenAt, bytes, proof }) =>
+      `${id}  ${sayAge(takenAt, now).padStart(10)} old  ${sayBytes(bytes).padStart(8)}  ${sayProof(proof, now)}`,
+  );
+  const refused = body.quarantined.map(
+    ({ id, at, reason }) => `${id}  refused ${sayAge(at, now)} ago: ${reason}`,
+  );
+  const none = `${node} has no backup. To take one, on the primary: coldspare backup`;
+  return { value: body, lines: [...(listed.length === 0 ? [none] : listed), ...refused] };
+};

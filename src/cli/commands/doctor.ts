@@ -1,0 +1,35 @@
+import { type Finding, nodeFindings, pairFindings } from '../../pure/findings.js';
+import { type NodeStatus, nodeStatusSchema } from '../../pure/status.js';
+import type { Agent } from '../agent.js';
+import type { Context, Outcome } from '../context.js';
+import { EXIT, Failure } from '../failure.js';
+
+/** What is wrong with this node, the other one and the two of them, as far as their agents know. */
+export const doctor = async ({ agent, peer }: Context): Promise<Outcome> => {
+  const { body: own } = await agent.get('/status', nodeStatusSchema);
+  const other = await lookAt(peer ?? agent.at(new URL(own.peer.url)));
+  const findings: Finding[] =
+    other instanceof Failure
+      ? [...nodeFindings(own), { server: 'peer', what: other.message, remedy: other.remedy }]
+      : [...pairFindings(own, other), ...nodeFindings(own), ...nodeFindings(other)];
+  return {
+    value: { findings },
+    lines: [
+      ...findings.flatMap(({ server, what, remedy }) => [
+        `${server.padEnd(8)} ${what}`,
+        `${''.padEnd(8)} → ${remedy}`,
+      ]),
+      findings.length === 0 ? 'Nothing is wrong.' : `${findings.length} found.`,
+    ],
+    exit: findings.length === 0 ? EXIT.done : EXIT.failed,
+  };
+};
+
+const lookAt = async (agent: Agent): Promise<NodeStatus | Failure> => {
+  try {
+    return (await agent.get('/status', nodeStatusSchema)).body;
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+};

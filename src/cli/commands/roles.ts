@@ -1,0 +1,65 @@
+import { type DryRun, dryRunSchema } from '../../pure/answers.js';
+import { confirm } from '../confirm.js';
+import type { Context, Outcome } from '../context.js';
+import { EXIT, Failure } from '../failure.js';
+import { runOperation } from '../run-operation.js';
+
+export interface RoleOptions {
+  reason?: string;
+  force?: boolean;
+  planned?: boolean;
+  dryRun?: boolean;
+  yes?: boolean;
+}
+
+export const promote = (context: Context, options: RoleOptions): Promise<Outcome> => {
+  const { force = false, planned = false, reason = '' } = options;
+  return changeRole(context, '/promote', { force, planned, reason }, options, (node) =>
+    planned ? `have the role handed over to ${node}` : `let ${node} take over`,
+  );
+};
+
+export const demote = (context: Context, options: RoleOptions): Promise<Outcome> =>
+  changeRole(
+    context,
+    '/demote',
+    { reason: options.reason ?? '' },
+    options,
+    (node) => `have ${node} hand over to the other node`,
+  );
+
+/** Says what would happen, asks, and does it. */
+const changeRole = async (
+  context: Context,
+  path: string,
+  command: object,
+  { dryRun = false, yes = false }: RoleOptions,
+  sayWhat: (node: string) => string,
+): Promise<Outcome> => {
+  const { agent, screen, json } = context;
+  const isAsked = !json && process.stdin.isTTY && process.stdout.isTTY;
+  if (!isAsked && !dryRun && !yes) {
+    const remedy = 'say --yes; --dry-run shows what would happen';
+    throw new Failure(EXIT.usage, 'usage', 'nobody is there to confirm it', remedy);
+  }
+  if (yes && !dryRun) return runOperation(context, path, command);
+  const seen = await agent.post(path, dryRunSchema, { ...command, dryRun: true });
+  const lines = sayDryRun(seen.node, seen.body);
+  const exit = seen.body.wouldRun ? EXIT.done : EXIT.refused;
+  if (dryRun || !seen.body.wouldRun) return { value: seen.body, lines, exit };
+  for (const line of lines) screen.line(line);
+  await confirm(seen.node, sayWhat(seen.node));
+  return runOperation(context, path, command);
+};
+
+const sayDryRun = (
+  node: string,
+  { wouldRun, refusal, peer, backup, loss, steps }: DryRun,
+): string[] => [
+  `The other node: ${peer}`,
+  ...(backup === null ? [] : [`It would start from: ${backup}`]),
+  ...(loss === null ? [] : [`What is lost: ${loss}`]),
+  `Steps: ${steps.join(', ')}`,
+  ...(wouldRun ? [] : [`${node} would refuse: ${refusal?.message ?? peer}`]),
+  ...(refusal === null ? [] : [`What to do: ${refusal.remedy}`]),
+];

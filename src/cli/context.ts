@@ -1,0 +1,23 @@
+import type { Agent } from './agent.js';
+import type { ExitStatus } from './failure.js';
+import type { Screen } from './screen.js';
+
+/** What a command works with. */
+export interface Context {
+  agent: Agent;
+  /** The other agent, as PEER_URL says. */
+  peer: Agent | undefined;
+  screen: Screen;
+  /** One JSON document at the end, and nothing before it. */
+  json: boolean;
+}
+
+/** What a command has come to. */
+export interface Outcome {
+  /** For programs. */
+  value: unknown;
+  /** For people. */
+  lines: string[];
+  /** 0 unless it says otherwise. */
+  exit?: ExitStatus;
+}

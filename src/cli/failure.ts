@@ -1,0 +1,26 @@
+/** What the exit status says. The README has the same list. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  refused: 3,
+  unreachable: 4,
+  unauthorized: 5,
+} as const;
+
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
+
+/** Why a command did not do what it was asked, and what to type next. */
+export class Failure extends Error {
+  readonly exit: ExitStatus;
+  readonly code: string;
+  readonly remedy: string;
+
+  constructor(exit: ExitStatus, code: string, message: string, remedy: string) {
+    super(message);
+    this.name = 'Failure';
+    this.exit = exit;
+    this.code = code;
+    this.remedy = remedy;
+  }
+}

@@ -1,0 +1,35 @@
+import { hasEnded, type OperationRecord, type StepRecord } from '../pure/operation.js';
+import { sayRunning, sayStep } from './say.js';
+import type { Screen } from './screen.js';
+
+/** Shows an operation step by step: each one that ends is a line, the one that runs is live. */
+export class Progress {
+  readonly #screen: Screen;
+  readonly #shown: StepRecord['state'][] = [];
+
+  constructor(screen: Screen) {
+    this.#screen = screen;
+  }
+
+  show(record: OperationRecord): void {
+    for (const [index, step] of record.steps.entries()) {
+      if (step.state === 'running' || step.state === this.#shown[index]) continue;
+      this.#screen.line(`  ${this.#mark(step.state)} ${sayStep(step)}`);
+      this.#shown[index] = step.state;
+    }
+    const running = record.steps.findLast(({ state }) => state === 'running');
+    if (hasEnded(record) || running === undefined) this.#screen.clear();
+    else this.#screen.live(`  … ${sayRunning(running)}`);
+  }
+
+  #mark(state: StepRecord['state']): string {
+    switch (state) {
+      case 'done':
+        return this.#screen.paint('green', '✔');
+      case 'undone':
+        return '↶';
+      default:
+        return this.#screen.paint('red', '✘');
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'dotenv';
+import { z } from 'zod';
+import { EXIT, Failure } from './failure.js';
+
+/** What every command takes. */
+export interface GlobalOptions {
+  env?: string;
+  url?: string;
+  peer?: boolean;
+  json?: boolean;
+}
+
+export interface Settings {
+  /** The agent that is asked. */
+  url: URL;
+  /** ADMIN_TOKEN. */
+  token: string;
+  /** The other agent, as PEER_URL says. */
+  peerUrl: URL | undefined;
+  /** Where the token came from, for who has the wrong one. */
+  source: string;
+}
+
+const url = z.url({ protocol: /^https?$/, error: 'must be a URL such as http://10.0.0.3:8080' });
+
+/** The part of an agent's variables by which it is found. */
+const variablesSchema = z.object({
+  HOST: z.string().min(1).default('0.0.0.0'),
+  PORT: z.string().regex(/^\d+$/, 'must be a port').default('8080'),
+  ADMIN_TOKEN: z.string().min(1).optional(),
+  PEER_URL: url.optional(),
+  COLDSPARE_URL: url.optional(),
+});
+
+/**
+ * The same `.env` that the agent reads: of this directory, of COLDSPARE_ENV, or of `--env`. The environment counts
+ * for more, as it does for the agent. @throws Failure `usage`
+ */
+export const readSettings = (
+  { env, url: asked, peer }: GlobalOptions,
+  environment: NodeJS.ProcessEnv,
+): Settings => {
+  const named = env ?? environment.COLDSPARE_ENV;
+  const file = named ?? '.env';
+  const variables = parseVariables(
+    { ...readFile(file, named !== undefined), ...environment },
+    file,
+  );
+  const { ADMIN_TOKEN: token, PEER_URL, COLDSPARE_URL } = variables;
+  if (token === undefined) {
+    throw usage(
+      `ADMIN_TOKEN is neither in the environment nor in ${file}`,
+      "type it where the agent's .env is, or name that file: --env FILE",
+    );
+  }
+  if (peer && PEER_URL === undefined)
+    throw usage(`--peer: PEER_URL is not in ${file}`, 'name the other agent: --url URL');
+  const chosen = asked ?? (peer ? PEER_URL : COLDSPARE_URL) ?? ownUrl(variables);
+  if (!url.safeParse(chosen).success)
+    throw usage(`--url ${chosen} is no URL of an agent`, 'use one such as http://10.0.0.3:8080');
+  return {
+    url: new URL(chosen),
+    token,
+    peerUrl: PEER_URL === undefined ? undefined : new URL(PEER_URL),
+    source: environment.ADMIN_TOKEN ? 'the environment' : file,
+  };
+};
+
+const ownUrl = ({ HOST, PORT }: z.output<typeof variablesSchema>): string => {
+  const host = HOST.replace(/^(0\.0\.0\.0|::)$/, '127.0.0.1');
+  return `http://${host.includes(':') ? `[${host}]` : host}:${PORT}`;
+};
+
+const readFile = (file: string, isNamed: boolean): Record<string, string> => {
+  try {
+    return parse(readFileSync(file));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && !isNamed) return {};
+    throw usage(
+      `${file} cannot be read (${code})`,
+      code === 'EACCES' ? 'it holds keys and is for root: sudo coldspare …' : 'look at its name',
+    );
+  }
+};
+
+const parseVariables = (given: NodeJS.ProcessEnv, file: string) => {
+  // A variable that is set to nothing is not set.
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
+  const parsed = variablesSchema.safeParse(set);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw usage(`${issue?.path.join('.')}: ${issue?.message}`, `put it right in ${file}`);
+};
+
+const usage = (message: string, remedy: string): Failure =>
+  new Failure(EXIT.usage, 'usage', message, remedy);
