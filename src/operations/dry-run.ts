@@ -1,64 +1,110 @@
 import type { DryRun } from '../pure/answers.js';
 import type { DemoteCommand, PromoteCommand } from '../pure/commands.js';
-import { type ColdspareError, toColdspareError } from '../pure/errors.js';
-import type { Mode } from '../pure/transitions.js';
-import { chooseBackup, mayBeRescued, sayLoss } from './choose-steps.js';
+import { ColdspareError, Refused, toColdspareError } from '../pure/errors.js';
+import { ageOf, chooseBackup, mayBeRescued, sayLoss, usableBackups } from './choose-steps.js';
 import { goAhead } from './confirm-step.js';
-import { planHandover, refuseDemote } from './handover.js';
-import { lookAtPeer, lookAtWitness } from './look.js';
+import { planHandover, readyPeer, refuseDemote } from './handover.js';
+import { type Look, lookAtPeer, lookAtWitness } from './look.js';
 import type { Node } from './node.js';
+import type { Plan } from './plan.js';
 import { planPromote, refusePromote } from './promote.js';
 import { newRestoration } from './restore-steps.js';
 
-export const dryRunPromote = (node: Node, command: PromoteCommand): Promise<DryRun> =>
-  command.planned
-    ? dryRunHandover(node, command, 'primary', () => refusePromote(node, command))
-    : dryRunTakeOver(node, command);
-
-const dryRunTakeOver = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
+export const dryRunPromote = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
+  if (command.planned) return dryRunPlanned(node, command);
+  if (node.state.current.mode === 'yielding') return dryRunReclaim(node, command);
   const look = await lookAtPeer(node);
   const witness = await lookAtWitness(node);
   const peer = `${look.summary}, ${witness.summary}`;
   const situation = { ...look.views, witness: witness.view, asker: 'operator' } as const;
-  const choice = attempt(() => chooseBackup(node, command, newRestoration(0)));
-  const refusal =
-    whyRefused(() => refusePromote(node, command)) ??
-    (command.force ? undefined : whyRefused(() => goAhead(situation, peer))) ??
-    (mayBeRescued(node) ? undefined : choice.error);
+  const refusal = refusalOf(
+    () => refusePromote(node, command),
+    () => node.runner.refuseBusy('promote'),
+    () => command.force || goAhead(situation, peer),
+    () => mayBeRescued(node) || chooseBackup(node, command, newRestoration(0)),
+  );
   return {
-    wouldRun: refusal === undefined,
-    refusal: refusal === undefined ? null : explain(refusal),
-    peer,
-    backup: choice.value?.id ?? null,
-    loss:
-      choice.value === undefined
-        ? null
-        : `without a last dump of the old primary ${sayLoss(node, choice.value, undefined)}`,
-    steps: planPromote(node, command, 'operator').steps.map(({ name }) => name),
+    ...report(planPromote(node, command, 'operator'), peer, refusal),
+    ...startingPoint(node),
   };
 };
 
-export const dryRunDemote = (node: Node, command: DemoteCommand): Promise<DryRun> =>
-  dryRunHandover(node, command, 'standby', () => refuseDemote(node));
+/** The handover would be the primary's operation. */
+const dryRunPlanned = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
+  const { agent, summary } = await lookAtPeer(node);
+  const refusal = refusalOf(
+    () => refusePromote(node, command),
+    () => refuseUnlessPrimary(agent),
+  );
+  return report(planHandover(node, command), summary, refusal);
+};
 
-/** A handover is the primary's, whichever of the two asks for it. */
-const dryRunHandover = async (
-  node: Node,
-  { reason }: Pick<DemoteCommand, 'reason'>,
-  peerMode: Mode,
-  refuse: () => void,
-): Promise<DryRun> => {
-  const look = await lookAtPeer(node);
-  const refusal = whyRefused(refuse);
-  const isPeerReady = !('error' in look.agent) && look.agent.mode === peerMode;
+/** What it holds itself is served again. */
+const dryRunReclaim = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
+  const { summary } = await lookAtPeer(node);
+  const refusal = refusalOf(
+    () => refusePromote(node, command),
+    () => node.runner.refuseBusy('promote'),
+  );
   return {
-    wouldRun: refusal === undefined && isPeerReady,
-    refusal: refusal === undefined ? null : explain(refusal),
-    peer: look.summary,
-    backup: null,
-    loss: 'nothing is lost: the last dump is taken after the last write',
-    steps: planHandover(node, { reason, dryRun: true }).steps.map(({ name }) => name),
+    ...report(planPromote(node, command, 'operator'), summary, refusal),
+    loss: 'nothing is lost: it serves again what it holds itself',
   };
+};
+
+export const dryRunDemote = async (node: Node, command: DemoteCommand): Promise<DryRun> => {
+  const { agent, summary } = await lookAtPeer(node);
+  const refusal = refusalOf(
+    () => refuseDemote(node),
+    () => node.runner.refuseBusy('handover'),
+    () => readyPeer(node, agent),
+  );
+  return report(planHandover(node, command), summary, refusal);
+};
+
+/** Of a handover; the others say themselves where they start from. */
+const report = ({ steps }: Plan, peer: string, refusal: ColdspareError | undefined): DryRun => ({
+  wouldRun: refusal === undefined,
+  refusal: refusal === undefined ? null : explain(refusal),
+  peer,
+  backup: null,
+  backupAgeSeconds: null,
+  prepared: false,
+  loss: 'nothing is lost: the last dump is taken after the last write',
+  steps: steps.map(({ name }) => name),
+});
+
+type StartingPoint = Pick<DryRun, 'backup' | 'backupAgeSeconds' | 'prepared' | 'loss'>;
+
+/** Also where it would be refused for its age: whoever decides to use force has to know what from. */
+const startingPoint = (node: Node): StartingPoint => {
+  const backup = usableBackups(node)[0];
+  if (backup === undefined)
+    return { backup: null, backupAgeSeconds: null, prepared: false, loss: null };
+  return {
+    backup: backup.id,
+    backupAgeSeconds: Math.round(ageOf(node, backup) / 1_000),
+    prepared: node.state.current.prepared === backup.id,
+    loss: `without a last dump of the old primary ${sayLoss(node, backup, undefined)}`,
+  };
+};
+
+/** @throws ColdspareError `peer-unreachable`, Refused `peer-refused`: as the primary, or its silence, would answer */
+const refuseUnlessPrimary = (agent: Look['agent']): void => {
+  if ('error' in agent) {
+    throw new ColdspareError(
+      'peer-unreachable',
+      `the primary cannot be asked to hand over: ${agent.error}`,
+      'when it is gone: POST /promote without "planned"',
+    );
+  }
+  if (agent.mode === 'primary') return;
+  throw new Refused(
+    'peer-refused',
+    `${agent.node} is ${agent.mode} at epoch ${agent.epoch}: it has no role to give up`,
+    'GET /status on both nodes shows who is primary',
+    { value: agent.mode },
+  );
 };
 
 const explain = ({ code, message, remedy }: ColdspareError): DryRun['refusal'] => ({
@@ -67,12 +113,12 @@ const explain = ({ code, message, remedy }: ColdspareError): DryRun['refusal'] =
   remedy,
 });
 
-const whyRefused = (check: () => void): ColdspareError | undefined => attempt(check).error;
-
-const attempt = <T>(action: () => T): { value?: T; error?: ColdspareError } => {
+/** The first that refuses. */
+const refusalOf = (...checks: (() => unknown)[]): ColdspareError | undefined => {
   try {
-    return { value: action() };
+    for (const check of checks) check();
+    return undefined;
   } catch (error) {
-    return { error: toColdspareError(error) };
+    return toColdspareError(error);
   }
 };

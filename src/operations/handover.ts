@@ -1,11 +1,12 @@
 import type { DemoteCommand } from '../pure/commands.js';
 import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
 import { hasEnded, isInTheWay, type OperationRecord } from '../pure/operation.js';
+import type { NodeStatus } from '../pure/status.js';
 import { nextEpoch } from '../pure/transitions.js';
 import { until } from './asking.js';
 import { dumpStep, pushStep, type Taken } from './backup.js';
 import { takeRoleBack } from './boot.js';
-import { lookAtPeer } from './look.js';
+import { type Look, lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import { type Plan, type Step, type StepContext, silently } from './plan.js';
 import { serveSteps, stopApp, stopDatabaseStep } from './serve-steps.js';
@@ -95,18 +96,24 @@ const handoverPlan = (
 const checkPeerStep = (node: Node, handover: Handover): Step => ({
   name: 'check-peer',
   run: async () => {
-    const { agent } = await lookAtPeer(node);
-    if ('error' in agent) throw notReady(`its agent does not answer: ${agent.error}`);
-    const { epoch, lineage, parity } = node.state.current;
-    if (agent.mode !== 'standby') throw notReady(`it is ${agent.mode} at epoch ${agent.epoch}`);
-    if (agent.operation !== null && isInTheWay(agent.operation))
-      throw notReady(`it runs ${agent.operation.kind} ${agent.operation.id}`);
-    if (agent.lineage !== null && agent.lineage !== lineage)
-      throw notReady(`it keeps another database (lineage ${agent.lineage}, ours is ${lineage})`);
+    const agent = readyPeer(node, (await lookAtPeer(node)).agent);
+    const { epoch, parity } = node.state.current;
     handover.epoch = nextEpoch(Math.max(epoch, agent.epoch), parity === 'odd' ? 'even' : 'odd');
     return `${agent.node} is a standby and ready`;
   },
 });
+
+/** The peer as one that can take over. @throws Refused `peer-not-ready` */
+export const readyPeer = ({ state }: Node, agent: Look['agent']): NodeStatus => {
+  if ('error' in agent) throw notReady(`its agent does not answer: ${agent.error}`);
+  const { lineage } = state.current;
+  if (agent.mode !== 'standby') throw notReady(`it is ${agent.mode} at epoch ${agent.epoch}`);
+  if (agent.operation !== null && isInTheWay(agent.operation))
+    throw notReady(`it runs ${agent.operation.kind} ${agent.operation.id}`);
+  if (agent.lineage !== null && agent.lineage !== lineage)
+    throw notReady(`it keeps another database (lineage ${agent.lineage}, ours is ${lineage})`);
+  return agent;
+};
 
 /** From here on clients get errors, so that no write is acknowledged that the final dump does not hold (H12). */
 const freezeStep = (node: Node, handover: Handover): Step => ({

@@ -93,6 +93,13 @@ export class Runner {
     return this.#begin(plan, this.#newRecord(plan, asked)).record;
   }
 
+  /** @throws Refused `busy` when an operation of this kind could not start now */
+  refuseBusy(kind: OperationKind): void {
+    const running = this.current === undefined ? undefined : this.#running?.plan;
+    if (running === undefined || running.kind === kind || running.isPreemptible?.()) return;
+    throw this.#busy(kind);
+  }
+
   /** Starts an operation again that a crash had cut, under its own id. */
   async resume(plan: Plan, record: OperationRecord): Promise<OperationRecord> {
     await this.#whenWrittenDown();

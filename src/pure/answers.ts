@@ -62,8 +62,10 @@ export const dryRunSchema = z
       .describe('Why it would be refused'),
     peer: z.string(),
     backup: z.string().nullable().describe('The one that it would start from'),
+    backupAgeSeconds: z.int().nullable(),
+    prepared: z.boolean().describe('That backup lies restored already, and has only to be opened'),
     loss: z.string().nullable().describe('What would be lost, for a person'),
-    steps: z.array(z.string()),
+    steps: z.array(z.string()).describe('Those that would run, in their order'),
   })
   .meta({ id: 'DryRun' });
 export type DryRun = z.infer<typeof dryRunSchema>;

@@ -26,5 +26,8 @@ export const watchLatestOperations = ({ runner }: Node): LatestOperations => {
   return latest;
 };
 
-const isTelling = ({ error, command }: OperationRecord): boolean =>
-  !PASSING.has(error?.code ?? '') && command.rescue === undefined;
+const isTelling = ({ error, source, command }: OperationRecord): boolean => {
+  // The monitor saw it come back while it looked closer.
+  const isFalseAlarm = source === 'monitor' && error?.code === 'primary-healthy';
+  return !isFalseAlarm && !PASSING.has(error?.code ?? '') && command.rescue === undefined;
+};

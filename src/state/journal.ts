@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Disk } from '../ports/disk.js';
 import type { OperationRecord } from '../pure/operation.js';
 
-/** Older operations are forgotten. Two weeks of backups every half hour. */
+/** Operations of each kind that are kept: two weeks of backups every half hour, however often a push was tried since. */
 const KEPT = 700;
 
 /** The node's history: one file an operation, replaced at every step, so that a crash leaves the last step on disk. */
@@ -44,9 +44,13 @@ export class Journal {
     await this.#disk.write(this.#path(record.id), JSON.stringify(record, null, 2));
   }
 
-  /** Forgets the oldest operations beyond the kept number. */
+  /** Forgets the oldest operations beyond the kept number of their kind. */
   async prune(): Promise<void> {
-    for (const { id } of this.list().slice(KEPT)) {
+    const kept = new Map<string, number>();
+    for (const { id, kind } of this.list()) {
+      const number = (kept.get(kind) ?? 0) + 1;
+      kept.set(kind, number);
+      if (number <= KEPT) continue;
       await this.#disk.remove(this.#path(id));
       this.#records.delete(id);
     }
