@@ -8,11 +8,15 @@ import { problemSchema } from '../pure/answers.js';
 import { type OperationRecord, operationRecordSchema } from '../pure/operation.js';
 import { EXIT, Failure } from './failure.js';
 import type { Settings } from './settings.js';
+import { tlsOptions } from './tls.js';
 
 /** Milliseconds until a machine that is gone counts as such. */
 const CONNECT = 5_000;
 /** Milliseconds without a byte. A stream of events says every 15 s that it is still there. */
 const PATIENCE = 40_000;
+
+/** How agents are reached, besides their address. */
+type Connection = Pick<Settings, 'token' | 'source' | 'own' | 'tls'>;
 
 type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -26,17 +30,17 @@ export interface Answer<T> {
 
 /** An agent over HTTP. Methods throw a Failure that says how it answered, or that it did not. */
 export class Agent {
-  readonly #settings: Pick<Settings, 'token' | 'source'>;
+  readonly #connection: Connection;
   readonly url: URL;
 
-  constructor(url: URL, settings: Pick<Settings, 'token' | 'source'>) {
+  constructor(url: URL, connection: Connection) {
     this.url = url;
-    this.#settings = settings;
+    this.#connection = connection;
   }
 
   /** Another agent with the same key. */
   at(url: URL): Agent {
-    return new Agent(url, this.#settings);
+    return new Agent(url, this.#connection);
   }
 
   get<T extends z.ZodType>(path: string, schema: T): Promise<Answer<z.output<T>>> {
@@ -87,14 +91,17 @@ export class Agent {
 
   #send(method: Method, path: string, body?: object): Promise<http.IncomingMessage> {
     const url = new URL(path, this.url);
+    const { own, tls } = this.#connection;
+    const isOwn = url.origin === own.origin;
     const { request: open } = url.protocol === 'https:' ? https : http;
     return new Promise((resolve, reject) => {
       const request = open(url, {
         method,
         // One that is kept open may just have been closed by the other side.
         agent: false,
+        ...(url.protocol === 'https:' && tlsOptions(tls, { isOwn })),
         headers: {
-          Authorization: `Bearer ${this.#settings.token}`,
+          Authorization: `Bearer ${this.#connection.token}`,
           ...(body !== undefined && { 'Content-Type': 'application/json' }),
         },
       });
@@ -140,7 +147,7 @@ export class Agent {
         EXIT.unauthorized,
         'unauthorized',
         `${this.url.origin} does not take this key`,
-        `the ADMIN_TOKEN of ${this.#settings.source} has to be that agent's`,
+        `the ADMIN_TOKEN of ${this.#connection.source} has to be that agent's`,
       );
     }
     const problem = problemSchema.safeParse(parseJson(said));

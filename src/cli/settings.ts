@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { z } from 'zod';
 import { EXIT, Failure } from './failure.js';
+import type { TlsSettings } from './tls.js';
 
 /** What every command takes. */
 export interface GlobalOptions {
@@ -20,6 +21,9 @@ export interface Settings {
   peerUrl: URL | undefined;
   /** Where the token came from, for who has the wrong one. */
   source: string;
+  /** This node's agent. */
+  own: URL;
+  tls: TlsSettings;
 }
 
 const url = z.url({ protocol: /^https?$/, error: 'must be a URL such as http://10.0.0.3:8080' });
@@ -31,6 +35,8 @@ const variablesSchema = z.object({
   ADMIN_TOKEN: z.string().min(1).optional(),
   PEER_URL: url.optional(),
   COLDSPARE_URL: url.optional(),
+  TLS_CERT: z.string().optional(),
+  TLS_CA: z.string().optional(),
 });
 
 /**
@@ -47,7 +53,7 @@ export const readSettings = (
     { ...readFile(file, named !== undefined), ...environment },
     file,
   );
-  const { ADMIN_TOKEN: token, PEER_URL, COLDSPARE_URL } = variables;
+  const { ADMIN_TOKEN: token, PEER_URL, COLDSPARE_URL, TLS_CERT, TLS_CA } = variables;
   if (token === undefined) {
     throw usage(
       `ADMIN_TOKEN is neither in the environment nor in ${file}`,
@@ -56,7 +62,8 @@ export const readSettings = (
   }
   if (peer && PEER_URL === undefined)
     throw usage(`--peer: PEER_URL is not in ${file}`, 'name the other agent: --url URL');
-  const chosen = asked ?? (peer ? PEER_URL : COLDSPARE_URL) ?? ownUrl(variables);
+  const own = ownUrl(variables);
+  const chosen = asked ?? (peer ? PEER_URL : COLDSPARE_URL) ?? own;
   if (!url.safeParse(chosen).success)
     throw usage(`--url ${chosen} is no URL of an agent`, 'use one such as http://10.0.0.3:8080');
   return {
@@ -64,23 +71,32 @@ export const readSettings = (
     token,
     peerUrl: PEER_URL === undefined ? undefined : new URL(PEER_URL),
     source: environment.ADMIN_TOKEN ? 'the environment' : file,
+    own: new URL(own),
+    tls: {
+      ...(TLS_CERT !== undefined && { certificate: readText(TLS_CERT) }),
+      ...(TLS_CA !== undefined && { authority: readText(TLS_CA) }),
+    },
   };
 };
 
-const ownUrl = ({ HOST, PORT }: z.output<typeof variablesSchema>): string => {
+const ownUrl = ({ HOST, PORT, TLS_CERT }: z.output<typeof variablesSchema>): string => {
   const host = HOST.replace(/^(0\.0\.0\.0|::)$/, '127.0.0.1');
-  return `http://${host.includes(':') ? `[${host}]` : host}:${PORT}`;
+  const scheme = TLS_CERT === undefined ? 'http' : 'https';
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${PORT}`;
 };
 
 const readFile = (file: string, isNamed: boolean): Record<string, string> => {
+  return isNamed || existsSync(file) ? parse(readText(file)) : {};
+};
+
+const readText = (file: string): string => {
   try {
-    return parse(readFileSync(file));
+    return readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && !isNamed) return {};
     throw usage(
       `${file} cannot be read (${code})`,
-      code === 'EACCES' ? 'it holds keys and is for root: sudo coldspare …' : 'look at its name',
+      code === 'EACCES' ? 'it is for root: sudo coldspare …' : 'look at its name',
     );
   }
 };

@@ -172,7 +172,8 @@ const codesOf = ({ doors, refusesStaleEpoch, about }: Route): ErrorCode[] => {
   const isRead = body !== undefined;
   const isChecked = params ?? query ?? headers ?? body ?? doors.includes('peer');
   return [
-    ...(doors.length > 0 ? (['unauthorized', 'forbidden'] as const) : []),
+    ...(doors.length > 0 ? (['unauthorized', 'forbidden', 'too-many-attempts'] as const) : []),
+    ...(doors.includes('peer') ? (['certificate-needed'] as const) : []),
     ...(isChecked ? (['invalid-request'] as const) : []),
     ...(isRead ? (['too-large', 'upload-torn'] as const) : []),
     ...(refusesStaleEpoch ? (['stale-epoch'] as const) : []),

@@ -132,6 +132,7 @@ describe('every route', () => {
 
     await call(primary, 'GET /openapi.json');
     await call(primary, 'GET /health');
+    await call(primary, 'GET /metrics');
     await call(primary, 'GET /primary');
     await call(standby, 'GET /standby');
     await call(primary, 'GET /status', admin);
@@ -139,6 +140,7 @@ describe('every route', () => {
     const manifest = manifestOf(DUMP);
     const { id } = manifest;
     await call(standby, 'PUT /backups/:id', { ...peer, id, body: DUMP });
+    await call(standby, 'GET /backups/:id/upload', { ...peer, id });
     await call(standby, 'POST /backups/:id/commit', { ...peer, id, body: manifest });
     const path = join(standby.directory, 'old.dump');
     await writeFile(path, 'PGDMP and so on');
@@ -154,6 +156,7 @@ describe('every route', () => {
     await call(primary, 'GET /operations/:id/events', { ...peer, id: backup.id });
     await call(primary, 'DELETE /operations/:id', { ...peer, id: 'never-heard-of' });
 
+    await call(standby, 'POST /drill', { ...admin, ...waiting });
     await call(standby, 'POST /pause', { ...admin, body: { minutes: 5 } });
     await call(standby, 'POST /webhooks/:provider', { ...webhook, id: 'generic' });
     const up =
