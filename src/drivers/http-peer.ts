@@ -108,6 +108,9 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
         signal,
         patience: STALL,
       }),
+    confirm: async (id, at) => {
+      await post(`/backups/${encodeURIComponent(id)}/confirm`, commitAnswer, { at });
+    },
     commit: async (manifest) => {
       const path = `/backups/${encodeURIComponent(manifest.id)}/commit`;
       await post(path, commitAnswer, manifest, STALL);

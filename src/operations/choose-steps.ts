@@ -16,9 +16,15 @@ export const usableBackups = (node: Node, rejected: Restoration['rejected'] = []
     .filter((backup) => (lineage === null || backup.lineage === lineage) && !ids.has(backup.id));
 };
 
-/** Milliseconds since the backup's snapshot; never negative, whatever the two clocks say. */
+/** The last moment at which the backup is known to have held everything. */
+export const currentAt = ({ state }: Node, backup: Manifest): string => {
+  const { confirmed } = state.current;
+  return confirmed?.backup === backup.id ? confirmed.at : backup.takenAt;
+};
+
+/** Milliseconds since then; never negative, whatever the two clocks say. */
 export const ageOf = (node: Node, backup: Manifest): number =>
-  Math.max(0, node.clock.now() - Date.parse(backup.takenAt));
+  Math.max(0, node.clock.now() - Date.parse(currentAt(node, backup)));
 
 /**
  * What is lost with this backup, in words that can be believed at 3 a.m. `complete` names the one that was
@@ -27,7 +33,7 @@ export const ageOf = (node: Node, backup: Manifest): number =>
 export const sayLoss = (node: Node, backup: Manifest, complete: string | undefined): string =>
   backup.id === complete
     ? `nothing is lost: ${backup.id} was dumped after the last write`
-    : `${backup.id} is ${sayDuration(ageOf(node, backup))} old: what was written after ${backup.takenAt} is lost`;
+    : `${backup.id} is ${sayDuration(ageOf(node, backup))} old: what was written after ${currentAt(node, backup)} is lost`;
 
 /** @throws Refused `no-backup`, `backup-too-old`; `backup-unusable` when the last dump of the old primary is */
 export const chooseBackup = (

@@ -33,6 +33,13 @@ export const commitBackup = async (node: Node, manifest: Manifest): Promise<void
   }
 };
 
+/** The primary says that nothing had changed since this backup. @throws Refused `serving`, `backup-not-found` */
+export const confirmBackup = async (node: Node, id: string, at: string): Promise<void> => {
+  refuseWhileServing(node);
+  node.backups.get(id);
+  await node.state.update({ confirmed: { backup: id, at } });
+};
+
 /** A node that serves has newer data than any backup (H15). */
 const refuseWhileServing = (node: Node): void => {
   const { mode, epoch } = node.state.current;

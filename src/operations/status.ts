@@ -1,7 +1,7 @@
 import { isHealthy, sayProbe } from '../ports/probe.js';
 import type { Manifest } from '../pure/manifest.js';
 import type { BackupSummary, NodeStatus } from '../pure/status.js';
-import { ageOf, usableBackups } from './choose-steps.js';
+import { ageOf, currentAt, usableBackups } from './choose-steps.js';
 import type { Node } from './node.js';
 import { observeApp } from './serve-steps.js';
 
@@ -135,6 +135,7 @@ const summary = (node: Node, backup: Manifest): BackupSummary => ({
   epoch: backup.epoch,
   sequence: backup.sequence,
   takenAt: backup.takenAt,
+  currentAt: currentAt(node, backup),
   ageSeconds: Math.round(ageOf(node, backup) / 1_000),
   bytes: backup.bytes,
   proof: node.state.current.proofs[backup.id] ?? null,

@@ -34,6 +34,8 @@ export interface Peer {
     signal: AbortSignal,
   ): Promise<{ bytes: number; sha256: string }>;
   commit(manifest: Manifest): Promise<void>;
+  /** Tells that at the moment `at` nothing had changed since the backup. */
+  confirm(id: string, at: string): Promise<void>;
 }
 
 /** Which part of a dump is sent. */

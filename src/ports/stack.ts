@@ -12,6 +12,8 @@ export interface DumpFacts {
   inventory: Inventory;
   /** What the database takes on disk. */
   databaseBytes: number;
+  /** As `Database.fingerprint` would have it of the dumped snapshot; undefined when that cannot be told. */
+  fingerprint?: string | undefined;
   surroundings: Surroundings;
 }
 
@@ -44,6 +46,11 @@ export interface Database {
   mark(marker: Marker): Promise<void>;
   /** Rows, sequences and large objects of the live database, or of what lies beside it, counted in one snapshot. */
   inventory(of?: Beside): Promise<Inventory>;
+  /**
+   * As long as it is the same, nothing in the live database has changed; another one may mean nothing. Undefined where
+   * that cannot be told.
+   */
+  fingerprint(): Promise<string | undefined>;
   /** Dumps the live database into `sink`, which it ends. What it returns was read in the dump's own snapshot. */
   dump(sink: Writable, signal: AbortSignal): Promise<DumpFacts>;
   /**

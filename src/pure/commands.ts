@@ -54,6 +54,9 @@ export const drillCommandSchema = z.strictObject({
 });
 export type DrillCommand = z.infer<typeof drillCommandSchema>;
 
+/** The primary's word that nothing had changed since a backup. */
+export const confirmCommandSchema = z.strictObject({ at: z.iso.datetime() });
+
 export const pauseCommandSchema = z.strictObject({
   minutes: z
     .number()

@@ -60,6 +60,13 @@ export const manifestSchema = z
     serverVersion: z.string(),
     /** What the database took on disk; absent for an adopted dump, and from agents that did not ask. */
     databaseBytes: z.int().nonnegative().optional(),
+    fingerprint: z
+      .string()
+      .max(200)
+      .optional()
+      .describe(
+        'While the database has the same one, the backup holds everything that is in there',
+      ),
     inventory: inventorySchema
       .optional()
       .describe('Absent for an adopted dump of the old scripts: nobody counted when it was taken'),

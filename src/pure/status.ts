@@ -27,7 +27,10 @@ const backupSummarySchema = z
     epoch,
     sequence: z.int().nonnegative(),
     takenAt: moment,
-    ageSeconds: seconds,
+    currentAt: moment.describe(
+      'When it is known to have held everything: when it was taken, or when nothing had changed since',
+    ),
+    ageSeconds: seconds.describe('Since currentAt'),
     bytes: z.int().positive(),
     proof: proofSchema.nullable().describe('Null before anybody tried to restore it'),
   })

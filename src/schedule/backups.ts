@@ -1,5 +1,6 @@
 import { backoff } from '../operations/asking.js';
 import { planPush } from '../operations/backup.js';
+import { confirmNewestBackup } from '../operations/confirm-backup.js';
 import type { Node } from '../operations/node.js';
 import { requestBackup } from '../operations/requests.js';
 import { Refused } from '../pure/errors.js';
@@ -8,9 +9,10 @@ import { isInTheWay } from '../pure/operation.js';
 const RETRY_FIRST = 10_000;
 const RETRY_MOST = 300_000;
 
-/** The cron's tick: the primary takes a backup and pushes it. */
+/** The cron's tick: the primary takes a backup and pushes it, unless nothing has changed since the last one. */
 export const backUpIfPrimary = async (node: Node): Promise<void> => {
   if (node.state.current.mode !== 'primary') return;
+  if ((await confirmNewestBackup(node)) !== undefined) return;
   try {
     await requestBackup(node, { reason: 'BACKUP_CRON' }, { source: 'schedule' });
   } catch (error) {

@@ -43,6 +43,8 @@ const stateSchema = z.object({
   proofs: z.record(z.string(), proofSchema).default({}),
   /** The backup that lies restored and cold, so that a promote has only to open it; null when none does. */
   prepared: z.string().nullable().default(null),
+  /** When the newest backup was found to hold everything that was in the database then. */
+  confirmed: z.object({ backup: z.string(), at: moment }).nullable().default(null),
   lastDrill: drillRecordSchema.nullable().default(null),
   /** A drill has begun to restore, and nobody has cleaned up after it yet. */
   drillLeftovers: z.boolean().default(false),
@@ -144,6 +146,7 @@ const firstState = (initialRole: 'primary' | 'standby', now: number): StateData 
     failovers: [],
     proofs: {},
     prepared: null,
+    confirmed: null,
     lastDrill: null,
     drillLeftovers: false,
     pause: null,

@@ -472,6 +472,71 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
       });
     });
 
+    describe('fingerprint', () => {
+      /** Dumps until what follows a change has settled, such as a vacuum. A dump may have to be taken twice, not for ever. */
+      const dumpedQuietly = async (): Promise<string | undefined> => {
+        for (let tries = 0; tries < 10; tries += 1) {
+          const { fingerprint } = (await dump(database)).facts;
+          if ((await database.fingerprint()) === fingerprint) return fingerprint;
+        }
+        throw new Error('it never was the one of the dump before');
+      };
+      const cannotTell = (fingerprint: string | undefined): boolean => {
+        if (fingerprint === undefined) expect(harness.stack.name).toBe('embedded');
+        return fingerprint === undefined;
+      };
+
+      test('of a database that nobody changes is the one of its dump, whoever reads it', async () => {
+        await openShop(2);
+        const before = await dumpedQuietly();
+        if (cannotTell(before)) return;
+        await orders();
+        expect(await database.fingerprint()).toBe(before);
+      });
+
+      test('is another one after any change', async () => {
+        await openShop(2);
+        await query('CREATE UNLOGGED TABLE visits (id int)');
+        if (cannotTell(await dumpedQuietly())) return;
+        for (const change of [
+          `INSERT INTO orders (drink) VALUES ('late')`,
+          `UPDATE orders SET drink = 'decaf' WHERE id = 1`,
+          'DELETE FROM orders WHERE id = 1',
+          'INSERT INTO visits VALUES (1)',
+          `SELECT nextval('orders_id_seq')`,
+          'ALTER TABLE orders ADD COLUMN size int',
+          'SELECT lo_create(4711)',
+          `COMMENT ON TABLE orders IS 'busy'`,
+          `ALTER DATABASE ${harness.name} SET work_mem = '5MB'`,
+        ]) {
+          const before = await dumpedQuietly();
+          await query(change);
+          expect(await database.fingerprint(), change).not.toBe(before);
+        }
+      });
+
+      test('is another one when what was open during the dump is committed', async () => {
+        await openShop(2);
+        const customer = await harness.connect();
+        await customer.query('BEGIN');
+        await customer.query(`INSERT INTO orders (drink) VALUES ('slow')`);
+        const before = await dumpedQuietly();
+        await customer.query('COMMIT');
+        await customer.end();
+        if (cannotTell(before)) return;
+        expect(await database.fingerprint()).not.toBe(before);
+      });
+
+      test('is another one after a restart, which may have forgotten something', async () => {
+        await openShop(2);
+        const before = await dumpedQuietly();
+        if (cannotTell(before)) return;
+        await database.stop(never);
+        await database.start(never);
+        expect(await database.fingerprint()).not.toBe(before);
+      });
+    });
+
     describe('writes', () => {
       test('a frozen database counts no writes, whoever reads it', async () => {
         await openShop(2);

@@ -72,6 +72,9 @@ export class ServerImage {
   }
 }
 
+const fingerprintOf = ({ run }: ServerImage, { writes, marker }: Contents): string =>
+  JSON.stringify([run, writes, marker]);
+
 /** Told of what cannot be taken back; for checking it. Called before the change. */
 export interface DatabaseWatch {
   dumped(content: string): void;
@@ -156,6 +159,7 @@ export const createDatabase = (
         live().marker = marker;
       }),
     inventory: (of) => ask(() => count(of === undefined ? live() : laid(BESIDE[of]))),
+    fingerprint: () => ask(() => fingerprintOf(server, live())),
     dump: async (sink, signal) => {
       const { run } = server;
       const { text, facts } = await ask(() => {
@@ -170,6 +174,7 @@ export const createDatabase = (
             marker: contents.marker,
             inventory: count(contents),
             databaseBytes: text.length,
+            fingerprint: fingerprintOf(server, contents),
             surroundings: SURROUNDINGS,
           },
         };

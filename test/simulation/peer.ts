@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { Drivers } from '../../src/create-node.js';
 import { hear } from '../../src/operations/hear.js';
 import type { Node } from '../../src/operations/node.js';
-import { commitBackup, receiveBackup } from '../../src/operations/receive.js';
+import { commitBackup, confirmBackup, receiveBackup } from '../../src/operations/receive.js';
 import {
   cancelOperation,
   requestBackup,
@@ -163,6 +163,12 @@ export const createPeer =
           return stream;
         }
       },
+      confirm: (id, at) =>
+        ask({
+          refusesStaleEpoch: true,
+          mayRepeat: true,
+          serve: (node) => confirmBackup(node, id, at),
+        }),
       commit: async (manifest) => {
         await ask({
           timeout: 60_000,

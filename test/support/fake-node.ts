@@ -61,6 +61,9 @@ class FakeDatabase implements Database {
   async inventory(of?: Beside): Promise<Inventory> {
     return inventoryOf(of === undefined ? this.#live() : this.#laid(of));
   }
+  async fingerprint(): Promise<string> {
+    return JSON.stringify(this.#live().rows);
+  }
   async dump(sink: Writable, _signal: AbortSignal): Promise<DumpFacts> {
     const live = this.#live();
     sink.end(JSON.stringify(live.rows));
@@ -71,6 +74,7 @@ class FakeDatabase implements Database {
       marker: live.marker,
       inventory: inventoryOf(live),
       databaseBytes: 1_000,
+      fingerprint: await this.fingerprint(),
       surroundings: SURROUNDINGS,
     };
   }
@@ -212,6 +216,7 @@ const lostPeer = (): Peer => ({
   backups: nobody,
   received: nobody,
   upload: nobody,
+  confirm: nobody,
   commit: nobody,
 });
 

@@ -17,6 +17,7 @@ export const nodeStatus = (name: string, since = '2026-11-22T00:00:00.000Z'): No
     epoch: 4,
     sequence: 1,
     takenAt: '2026-11-23T02:56:00.000Z',
+    currentAt: '2026-11-23T02:56:00.000Z',
     ageSeconds: 60,
     bytes: 812_000_000,
     proof: { at: '2026-11-23T02:57:00.000Z', took: 900, error: null },

@@ -33,8 +33,8 @@ export const sayStatus = (seen: NodeStatus, now: number): string[] => {
 
 const sayBackup = ({ latestBackup }: NodeStatus, now: number): string => {
   if (latestBackup === null) return 'none';
-  const { id, takenAt, bytes, proof } = latestBackup;
-  return `${sayAge(takenAt, now)} old, ${sayBytes(bytes)}, ${sayProof(proof, now)} (${id})`;
+  const { id, currentAt, bytes, proof } = latestBackup;
+  return `${sayAge(currentAt, now)} old, ${sayBytes(bytes)}, ${sayProof(proof, now)} (${id})`;
 };
 
 const sayPush = ({ push, mode }: NodeStatus, now: number): string | null => {

@@ -92,6 +92,9 @@ export const createDatabase = (
     },
     mark: (marker) => control.ask('mark', marker, ASK_TIMEOUT),
     inventory: (of) => control.ask('inventory', { of }, transfer),
+    // A dump is taken from a copy, which is not of the same cluster.
+    fingerprint: async () => undefined,
+
     dump: async (sink, signal) => {
       try {
         const facts = await control.ask('dump', null, transfer, signal);

@@ -6,7 +6,8 @@ import { readMarker, withMarker } from '../../pure/marker.js';
 import { endSessions, renameDatabases } from './alone.js';
 import { answerOf } from './answer.js';
 import { dumpDatabase } from './dump.js';
-import { beginSnapshot, readInventory } from './inventory.js';
+import { readFingerprint } from './fingerprint.js';
+import { beginSnapshot, readInventory, readSequences } from './inventory.js';
 import { type PsqlSession, withSession } from './psql-session.js';
 import { dropDatabase, restoreDatabase } from './restore.js';
 import { freeBytes } from './room.js';
@@ -131,6 +132,12 @@ export const createPostgresDatabase = ({
       }),
 
     inventory: (of) => count(of === undefined ? name : besides[of]),
+
+    fingerprint: () =>
+      withSession(server, name, { timeout: timeouts.query }, async (session) => {
+        await beginSnapshot(session);
+        return readFingerprint(session, await readSequences(session));
+      }),
 
     dump: (sink, signal) =>
       dumpDatabase(server, name, sink, { timeout: timeouts.transfer, signal }),

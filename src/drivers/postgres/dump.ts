@@ -1,6 +1,8 @@
 import type { Writable } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import type { DumpFacts } from '../../ports/stack.js';
 import { readMarker } from '../../pure/marker.js';
+import { readFingerprint } from './fingerprint.js';
 import { beginSnapshot, readInventory, readSequences } from './inventory.js';
 import { type SessionOptions, withSession } from './psql-session.js';
 import { readSurroundings } from './surroundings.js';
@@ -27,6 +29,7 @@ export const dumpDatabase = async (
          FROM pg_database WHERE datname = current_database()`,
       );
       const inventory = await readInventory(session);
+      const fingerprint = await readFingerprint(session, inventory.sequences);
       const surroundings = await readSurroundings(session);
       const args = ['--format=custom', '--compress=1', `--snapshot=${snapshot}`];
       await server.executor.run(connectedTool(server, 'pg_dump', database, args), {
@@ -34,15 +37,15 @@ export const dumpDatabase = async (
         env: server.tools.env(),
         output: sink,
       });
+      const sequences = unmoved(inventory.sequences, await readSequences(session));
       return {
         format: 'custom',
         serverVersion: version,
         marker: readMarker(comment ?? undefined),
         databaseBytes: size,
-        inventory: {
-          ...inventory,
-          sequences: unmoved(inventory.sequences, await readSequences(session)),
-        },
+        inventory: { ...inventory, sequences },
+        // Of a sequence that moved nobody knows what the dump holds.
+        fingerprint: isDeepStrictEqual(sequences, inventory.sequences) ? fingerprint : undefined,
         surroundings,
       };
     });

@@ -89,8 +89,8 @@ const ROWS: readonly Row[] = [
   },
   {
     name: 'coldspare_backup_newest_timestamp_seconds',
-    help: 'When the newest backup was taken.',
-    read: ({ status }) => secondsAt(status.latestBackup?.takenAt),
+    help: 'When the newest backup is known to have held everything.',
+    read: ({ status }) => secondsAt(status.latestBackup?.currentAt),
   },
   {
     name: 'coldspare_backup_newest_age_seconds',

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { adoptDump } from '../../operations/adopt-dump.js';
-import { commitBackup, receiveBackup } from '../../operations/receive.js';
+import { commitBackup, confirmBackup, receiveBackup } from '../../operations/receive.js';
 import { requestBackup } from '../../operations/requests.js';
 import {
   backupListSchema,
@@ -10,7 +10,11 @@ import {
   tornSchema,
 } from '../../pure/answers.js';
 import { backupIdSchema } from '../../pure/backup-id.js';
-import { adoptDumpCommandSchema, backupCommandSchema } from '../../pure/commands.js';
+import {
+  adoptDumpCommandSchema,
+  backupCommandSchema,
+  confirmCommandSchema,
+} from '../../pure/commands.js';
 import { ColdspareError, type ErrorCode } from '../../pure/errors.js';
 import { type Manifest, manifestSchema } from '../../pure/manifest.js';
 import type { Quarantined } from '../../state/quarantine.js';
@@ -142,6 +146,25 @@ export const backupRoutes: Route[] = [
       const isRepeated = node.backups.has(id);
       await commitBackup(node, manifest);
       return c.json({ id }, isRepeated ? 200 : 201, { Location: `/backups/${id}` });
+    },
+  },
+  {
+    method: 'POST',
+    path: '/backups/:id/confirm',
+    doors: ['peer'],
+    refusesStaleEpoch: true,
+    about: {
+      summary: 'Nothing has changed since this backup: it is as good as a new one',
+      params,
+      body: confirmCommandSchema,
+      answers: { 200: committedSchema },
+      problems: ['serving', 'backup-not-found'],
+    },
+    handle: async (c, node) => {
+      const id = backupId(c);
+      const { at } = await readCommand(c, confirmCommandSchema);
+      await confirmBackup(node, id, at);
+      return c.json({ id });
     },
   },
   {

@@ -1,0 +1,25 @@
+import { usableBackups } from './choose-steps.js';
+import { isoNow, type Node } from './node.js';
+
+/**
+ * Finds out whether the newest backup still holds everything that is in the database, and if so, both nodes take it
+ * for as young as this moment: nothing would be lost with it. Anything doubtful is a no. Resolves to its id.
+ */
+export const confirmNewestBackup = async (node: Node): Promise<string | undefined> => {
+  const { state, stack, runner, settings, peer, log } = node;
+  const { epoch, push } = state.current;
+  const [newest] = usableBackups(node);
+  const isOurs = newest?.node === settings.nodeName && newest.epoch === epoch;
+  const isThere = push.lastSuccessAt !== null && push.failingSince === null;
+  if (newest?.fingerprint === undefined || !isOurs || !isThere || runner.current) return undefined;
+  try {
+    const at = isoNow(node);
+    if ((await stack.database.fingerprint()) !== newest.fingerprint) return undefined;
+    await peer.confirm(newest.id, at);
+    await state.update({ confirmed: { backup: newest.id, at } });
+    return newest.id;
+  } catch (error) {
+    log.info({ error }, `${newest.id} could not be confirmed: a new backup is taken`);
+    return undefined;
+  }
+};
