@@ -142,6 +142,8 @@ describe('every route', () => {
     await call(standby, 'PUT /backups/:id', { ...peer, id, body: DUMP });
     await call(standby, 'GET /backups/:id/upload', { ...peer, id });
     await call(standby, 'POST /backups/:id/commit', { ...peer, id, body: manifest });
+    const at = new Date().toISOString();
+    await call(standby, 'POST /backups/:id/confirm', { ...peer, id, body: { at } });
     const path = join(standby.directory, 'old.dump');
     await writeFile(path, 'PGDMP and so on');
     const old = { ...admin, id: 'ledger_20200101_000000', body: { path } };
