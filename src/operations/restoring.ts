@@ -92,8 +92,9 @@ export class Restoring {
 /** The work goes on when the signal is aborted; only the waiting ends. */
 export const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
   new Promise((resolve, reject) => {
-    signal.throwIfAborted();
     const leave = () => reject(signal.reason);
     signal.addEventListener('abort', leave, { once: true });
+    // First of all: nobody else hears of it when work that was called off before it began fails.
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+    if (signal.aborted) leave();
   });

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Restoring } from '../../src/operations/restoring.js';
+import { Restoring, unlessAborted } from '../../src/operations/restoring.js';
 import type { Database } from '../../src/ports/stack.js';
 import { ColdspareError } from '../../src/pure/errors.js';
 import type { Manifest } from '../../src/pure/manifest.js';
@@ -122,6 +122,20 @@ test('a restore that is cancelled is ended, and nobody goes on with it', async (
   await begun(2);
   endings[1]?.finish();
   await again;
+});
+
+test('work that was called off before it began may fail: somebody has heard of it', async () => {
+  const unheard: unknown[] = [];
+  const hear = (error: unknown) => void unheard.push(error);
+  process.on('unhandledRejection', hear);
+  try {
+    const failing = Promise.reject(new Error('it was called off'));
+    await expect(unlessAborted(failing, AbortSignal.abort(preempted))).rejects.toBe(preempted);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unheard).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', hear);
+  }
 });
 
 test('a restore that fails says why, and the next one begins anew', async () => {
