@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isInTheWay } from '../../src/pure/operation.js';
+import { commandFile } from './command-file.js';
 import { SERVICE } from './inventory.js';
 import type { Change, Progress } from './progress.js';
 import type { Server } from './server.js';
@@ -24,6 +25,7 @@ export interface Staged {
 /** Turns one server to a deployment and waits until its agent is at work again. The app goes on meanwhile. */
 export const activate = async (staged: Staged, seen: Survey, progress: Progress): Promise<void> => {
   const changes = [
+    commandChange(staged, seen),
     unitChange(staged, seen),
     linkChange(staged, seen),
     enableChange(staged, seen),
@@ -43,6 +45,20 @@ const unitChange = (staged: Staged, seen: Survey): Change | undefined => {
     step: 'unit',
     what: `write ${server.layout.unit}`,
     apply: () => server.write(server.layout.unit, unit, '644'),
+  };
+};
+
+const commandChange = ({ server }: Staged, { entries }: Survey): Change | undefined => {
+  const { command } = server.layout;
+  const text = commandFile(server);
+  if (entries[command]?.text === text) return undefined;
+  return {
+    step: 'command',
+    what: `write ${command}`,
+    apply: async () => {
+      await server.run(['mkdir', '-p', '--', posix.dirname(command)]);
+      await server.write(command, text, '755');
+    },
   };
 };
 

@@ -148,6 +148,8 @@ export const layoutOf = ({ root }: Pick<ServerSettings, 'root'>) => {
     previous: join(home, 'previous'),
     unit: join(root, 'etc/systemd/system', `${SERVICE}.service`),
     state: join(root, 'var/lib/coldspare'),
+    /** `coldspare` on the command line. */
+    command: join(root, 'usr/local/bin/coldspare'),
   };
 };
 export type Layout = ReturnType<typeof layoutOf>;

@@ -54,11 +54,11 @@ const LOOK_TIMEOUT = 660_000;
 
 /** Looks at a server, and at `paths` in particular. Changes nothing. @throws Stop */
 export const survey = async (server: Server, paths: readonly string[] = []): Promise<Survey> => {
-  const { current, proven, previous, unit, releases, deployments, state } = server.layout;
+  const { current, proven, previous, unit, command, releases, deployments, state } = server.layout;
   const file = `${current}/coldspare.env`;
   const started = Date.now();
   const reply = await ask(server, {
-    paths: [current, proven, previous, unit, releases, deployments, file, ...paths],
+    paths: [current, proven, previous, unit, command, releases, deployments, file, ...paths],
     disks: [...new Set([state, releases, ...paths])],
     calls: [
       { method: 'GET', path: '/status' },

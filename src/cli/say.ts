@@ -42,9 +42,17 @@ const sayTook = ({ startedAt, endedAt }: OperationRecord): string =>
   sayDuration(Date.parse(endedAt ?? startedAt) - Date.parse(startedAt));
 
 const sayFact = (name: string, value: unknown): string[] => {
-  if (value === null || value === '' || typeof value === 'object') return [];
-  const said = name === 'bytes' ? sayBytes(Number(value)) : String(value);
-  return [`  ${name.padEnd(NAME_WIDTH)} ${said}`];
+  const said = name === 'bytes' ? sayBytes(Number(value)) : sayValue(value);
+  return said === '' ? [] : [`  ${name.padEnd(NAME_WIDTH)} ${said}`];
+};
+
+const sayValue = (value: unknown): string => {
+  if (value === null) return '';
+  if (Array.isArray(value)) return value.map(sayValue).join('; ');
+  if (typeof value !== 'object') return String(value);
+  return Object.entries(value)
+    .map(([name, part]) => `${name} ${sayValue(part)}`)
+    .join(', ');
 };
 
 /** One line of the history. */

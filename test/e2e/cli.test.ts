@@ -165,6 +165,13 @@ describePostgres('coldspare, as somebody types it', () => {
     expect((await type(pair.vcl3, 'backup')).exit).toBe(3);
   });
 
+  test('a drill is followed, and status knows of it', async () => {
+    const { exit, out } = await type(pair.vcl3, 'drill');
+    expect(out).toMatch(/^drill done after/m);
+    expect(exit).toBe(0);
+    expect((await type(pair.vcl3, 'status')).out).toMatch(/drill +passed .* ago, a takeover would/);
+  });
+
   test('a pause has an end', async () => {
     const { exit, value } = await json(pair.vcl3, 'pause', '5', '--reason', 'deploy');
     expect(exit).toBe(0);

@@ -1,13 +1,17 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../scripts/lib/agent-process.js';
 import { type BareServer, DeployStage } from '../support/deploy-pair.js';
 import { describeSshd } from '../support/sshd.js';
 import { TcpGate } from '../support/tcp-gate.js';
+
+const run = promisify(execFile);
 
 /** A busy machine takes many times what an idle one does. */
 const PATIENCE = 240_000;
@@ -76,7 +80,8 @@ describeRoot('a pair is deployed over SSH', () => {
         /^vcl3 +switch/m,
         /^vcl3 +enable/m,
         /^vcl3 +start +start the agent/m,
-        /17 changes, none of them made/,
+        /^vcl3 +command +write .*usr\/local\/bin\/coldspare/m,
+        /19 changes, none of them made/,
       ])
         expect(said).toMatch(change);
       expect(await stage.tree()).toEqual(before);
@@ -128,6 +133,10 @@ describeRoot('a pair is deployed over SSH', () => {
       const [, backup = ''] = /^vcl3 +backup +(\S+) is on both/m.exec(said) ?? [];
       expect(said).toMatch(new RegExp(`^vcl3 +restore +${backup} restored and counted in`, 'm'));
       expect(code).toBe(0);
+
+      // Who is root types coldspare, and it is this agent that is asked.
+      const asked = await run(vcl2.path('usr/local/bin/coldspare'), ['status'], { cwd: '/' });
+      expect(asked.stdout).toMatch(/^vcl2 is primary and serves, epoch 1/);
 
       for (const secret of await secrets()) expect(said).not.toContain(secret);
       expect(await secrets()).toHaveLength(3);

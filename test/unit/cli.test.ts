@@ -32,6 +32,11 @@ describe('the status of a node', () => {
   const well = {
     ...nodeStatus('vcl2', ago(15_000)),
     push: { lastSuccessAt: ago(240), failingSince: null, error: null },
+    lastDrill: {
+      ...{ at: ago(10_800), backup: 'shop_20261123_000000', passed: true, error: null },
+      seconds: { start: 1, restore: 4, verify: 1, query: 0, total: 6 },
+      takeOverSeconds: 31,
+    },
   };
 
   test('that is well is a few lines', () => {
@@ -39,6 +44,7 @@ describe('the status of a node', () => {
       'vcl2 is primary and serves, epoch 4, for 4 h 10 min',
       '  app       answers with 200',
       '  backup    4 min old, 812 MB, proven by a restore 3 min ago (shop_20261123_025600)',
+      '  drill     passed 3 h 0 min ago, a takeover would take 31 s',
       '  push      4 min ago',
       '  peer      standby, epoch 4 (http://10.0.0.3:8080)',
       '  problems  none',
@@ -50,6 +56,7 @@ describe('the status of a node', () => {
       ...well,
       serving: false,
       latestBackup: null,
+      lastDrill: { ...well.lastDrill, passed: false, error: 'no room', takeOverSeconds: null },
       push: { lastSuccessAt: null, failingSince: ago(7_200), error: 'disk full' },
       peer: { ...well.peer, reachable: false, error: 'it is silent' },
       pause: { until: '2026-11-23T03:12:00.000Z', reason: 'deploy' },
@@ -59,6 +66,7 @@ describe('the status of a node', () => {
       'vcl2 is primary, epoch 4, for 4 h 10 min',
       '  app       answers with 200',
       '  backup    none',
+      '  drill     FAILED 3 h 0 min ago: no room',
       '  push      failing for 2 h 0 min: disk full',
       '  peer      not reached at http://10.0.0.3:8080: it is silent',
       '  pause     until 03:12 UTC, for 12 min: deploy',
@@ -82,6 +90,7 @@ const promote: OperationRecord = {
     bytes: 812_000_000,
     loss: null,
     rejected: [],
+    seconds: { restore: 4, total: 6 },
   },
 };
 
@@ -92,6 +101,7 @@ describe('an operation', () => {
       '  epoch          6',
       '  backup         shop_20261123_025600',
       '  bytes          812 MB',
+      '  seconds        restore 4, total 6',
     ]);
     expect(sayOperation(promote)).toBe(
       '20261123_025940_promote_1a2b3c4d           done              12 s  VCL2 is dead',

@@ -1,4 +1,5 @@
 import { sayBytes } from '../../pure/bytes.js';
+import { sayDuration } from '../../pure/duration.js';
 import { type NodeStatus, nodeStatusSchema } from '../../pure/status.js';
 import type { Context, Outcome } from '../context.js';
 import { sayAge, sayProof, sayUntil } from '../say.js';
@@ -14,6 +15,7 @@ export const sayStatus = (seen: NodeStatus, now: number): string[] => {
   const facts: [name: string, said: string | null][] = [
     ['app', app.detail],
     ['backup', sayBackup(seen, now)],
+    ['drill', sayDrill(seen, now)],
     ['push', sayPush(seen, now)],
     ['peer', sayPeer(seen)],
     ['alone', seen.alone],
@@ -35,6 +37,15 @@ const sayBackup = ({ latestBackup }: NodeStatus, now: number): string => {
   if (latestBackup === null) return 'none';
   const { id, currentAt, bytes, proof } = latestBackup;
   return `${sayAge(currentAt, now)} old, ${sayBytes(bytes)}, ${sayProof(proof, now)} (${id})`;
+};
+
+const sayDrill = ({ lastDrill }: NodeStatus, now: number): string | null => {
+  if (lastDrill === null) return null;
+  const { at, passed, error, takeOverSeconds } = lastDrill;
+  if (!passed) return `FAILED ${sayAge(at, now)} ago: ${error}`;
+  const foreseen =
+    takeOverSeconds && `, a takeover would take ${sayDuration(takeOverSeconds * 1e3)}`;
+  return `passed ${sayAge(at, now)} ago${foreseen ?? ''}`;
 };
 
 const sayPush = ({ push, mode }: NodeStatus, now: number): string | null => {
