@@ -8,9 +8,9 @@ export class Screen {
   readonly #stream: NodeJS.WriteStream;
   readonly #isTerminal: boolean;
 
-  constructor(stream: NodeJS.WriteStream, { isQuiet = false } = {}) {
+  constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
-    this.#isTerminal = stream.isTTY && !isQuiet && process.env.TERM !== 'dumb';
+    this.#isTerminal = stream.isTTY && process.env.TERM !== 'dumb';
   }
 
   line(text: string): void {
