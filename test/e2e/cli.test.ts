@@ -210,6 +210,9 @@ describePostgres('coldspare, as somebody types it', () => {
   test('a promote is followed through a connection that breaks off', async () => {
     const { vcl2, vcl3 } = pair;
     await vcl2.losePower();
+    const seen = await type(vcl3, 'promote', '--dry-run');
+    expect(seen.exit).toBe(0);
+    expect(seen.out).toMatch(/^It would start from: \S+, .* old, still to be restored$/m);
     await vcl3.inject([{ label: 'promote.choose-backup', moment: 'before', action: 'hold' }]);
     const gate = await TcpGate.to(Number(new URL(vcl3.agent.url).port));
     try {

@@ -1,4 +1,5 @@
 import { type DryRun, dryRunSchema } from '../../pure/answers.js';
+import { sayDuration } from '../../pure/duration.js';
 import { confirm } from '../confirm.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, Failure } from '../failure.js';
@@ -52,14 +53,18 @@ const changeRole = async (
   return runOperation(context, path, command);
 };
 
-const sayDryRun = (
-  node: string,
-  { wouldRun, refusal, peer, backup, loss, steps }: DryRun,
-): string[] => [
+const sayDryRun = (node: string, { refusal, peer, loss, steps, ...run }: DryRun): string[] => [
   `The other node: ${peer}`,
-  ...(backup === null ? [] : [`It would start from: ${backup}`]),
+  ...(run.backup === null ? [] : [`It would start from: ${run.backup}, ${sayState(run)}`]),
   ...(loss === null ? [] : [`What is lost: ${loss}`]),
   `Steps: ${steps.join(', ')}`,
-  ...(wouldRun ? [] : [`${node} would refuse: ${refusal?.message ?? peer}`]),
-  ...(refusal === null ? [] : [`What to do: ${refusal.remedy}`]),
+  ...(refusal === null
+    ? []
+    : [`${node} would refuse: ${refusal.message}`, `What to do: ${refusal.remedy}`]),
 ];
+
+const sayState = ({
+  backupAgeSeconds,
+  prepared,
+}: Pick<DryRun, 'backupAgeSeconds' | 'prepared'>): string =>
+  `${sayDuration((backupAgeSeconds ?? 0) * 1_000)} old, ${prepared ? 'restored already' : 'still to be restored'}`;
