@@ -28,7 +28,9 @@ export const sayRunning = ({ name, detail, progress }: StepRecord): string => {
 
 /** How an operation ended, in a few lines; and of one that failed, what to do. */
 export const sayEnd = (record: OperationRecord): string[] => {
-  const { kind, state, error, result } = record;
+  const { kind, state, error } = record;
+  // What was rolled back has left nothing.
+  const result = state === 'done' || record.committed ? record.result : null;
   const took = hasEnded(record) ? ` after ${sayTook(record)}` : '';
   const facts = Object.entries(result ?? {}).flatMap(([name, value]) => sayFact(name, value));
   return [

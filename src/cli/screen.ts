@@ -21,7 +21,9 @@ export class Screen {
   live(text: string): void {
     if (!this.#isTerminal) return;
     this.#wipe();
-    this.#stream.write(text.slice(0, this.#stream.columns - 1));
+    // Some terminals do not know how wide they are.
+    const { columns } = this.#stream;
+    this.#stream.write(text.slice(0, (columns || 80) - 1));
   }
 
   clear(): void {

@@ -110,7 +110,7 @@ describe('an operation', () => {
 
   test('that did not says why, and what to do', () => {
     const error = { code: 'no-backup', message: 'there is none', remedy: 'adopt a dump' };
-    expect(sayEnd({ ...promote, state: 'refused', result: null, error })).toEqual([
+    expect(sayEnd({ ...promote, state: 'refused', committed: false, error })).toEqual([
       'promote refused after 12 s: there is none',
       'What to do: adopt a dump',
     ]);
