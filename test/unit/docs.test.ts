@@ -30,6 +30,17 @@ describe('the manual', () => {
     ).toEqual(PROBLEM_CODES.map((code) => `\`${code}\``).sort());
   });
 
+  test('says who announces what, and when', () => {
+    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+      .filter((file) => /^(operations|schedule)\/.*\.ts$/.test(file))
+      .map((file) => readFileSync(`src/${file}`, 'utf8'));
+    const events = [...sources.join().matchAll(/\bevent: '([a-z-]+)',/g)].map(([, event]) => event);
+    const listed = rowsOf(manual, 'event').flatMap(([event = '']) =>
+      event.split(', ').map((name) => name.replaceAll('`', '')),
+    );
+    expect(listed.sort()).toEqual([...new Set(events)].sort());
+  });
+
   test('says what to enter in every uptime checker', () => {
     const listed = rowsOf(manual, 'checker').map(([name = '']) => name.replaceAll('`', ''));
     expect(listed.sort()).toEqual(PROVIDERS.map(({ name }) => name).sort());
