@@ -62,7 +62,7 @@ export const INCIDENTS: readonly Incident[] = [
       return {
         severity: 'warning',
         message: `${nameOf(node)} cannot reach the other agent: ${peer.error}`,
-        remedy: `look at the other server; from here: curl -sS ${node.settings.peerUrl}/health`,
+        remedy: `look at the other server; from here: curl -sS ${new URL('/health', node.settings.peerUrl).href}`,
       };
     },
     over: 'the other agent answers again',

@@ -128,7 +128,13 @@ export const startProgram = (): Promise<Service> => serve(() => ({ status: 204 }
 export interface MailServer {
   host: string;
   /** Each as it came over the wire, headers and all. */
-  received: { from: string; to: string[]; raw: string; user: string | undefined }[];
+  received: {
+    from: string;
+    to: string[];
+    raw: string;
+    user: string | undefined;
+    isEncrypted: boolean;
+  }[];
   close(): Promise<void>;
 }
 
@@ -149,6 +155,7 @@ export const startMailServer = async (options: SMTPServerOptions = {}): Promise<
           to: rcptTo.map(({ address }) => address),
           raw,
           user: session.user as string | undefined,
+          isEncrypted: session.secure,
         });
         done();
       });

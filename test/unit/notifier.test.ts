@@ -266,6 +266,25 @@ describe('a mail server', () => {
     await plain.close();
   });
 
+  test('that signs its own certificate gets mail encrypted, but no password', async () => {
+    const local = await startMailServer({ disabledCommands: [] });
+    notifying([mailTo(local.host)]).announce(announcement);
+    await arrived(local);
+    expect(local.received[0]).toMatchObject({ isEncrypted: true });
+    const provenOnly = [
+      mailTo(local.host, 'user:secret%20of%20mail@'),
+      mailTo(local.host).replace('smtp:', 'smtps:'),
+    ];
+    notifying(provenOnly, { giveUpAfter: 0 }).announce(announcement);
+    await eventually('neither is sent', async () => {
+      const failed = lines.filter((line) => line.includes('given up'));
+      return failed.length === 2;
+    });
+    expect(local.received).toHaveLength(1);
+    for (const secret of SECRETS) expect(lines.join()).not.toContain(secret);
+    await local.close();
+  });
+
   test.each([
     [550, 'refuses it'],
     [450, 'it is tried again'],
