@@ -27,6 +27,9 @@ export interface HttpServer {
 /** Bytes of a request's line and headers. */
 const HEADERS_LIMIT = 16 * 1024;
 
+/** Node leaves out what comes behind its own limit, and many small ones are not found too large either. */
+const HEADERS_MOST = 100;
+
 /** Milliseconds for the headers of a request, and how often it is looked: a slow client must not hold a connection. */
 const HEADERS_TIMEOUT = 10_000;
 const HEADERS_CHECK = 2_000;
@@ -74,7 +77,12 @@ export const serveHttp = async (
     isKnown: () => strangers.isKnown(socket),
   });
   const listener = getRequestListener(
-    (request, env) => app.fetch(request, callerOf(env.incoming as IncomingMessage)),
+    (request, env) => {
+      const incoming = env.incoming as IncomingMessage;
+      // Names and values, one after the other.
+      if (incoming.rawHeaders.length > 2 * HEADERS_MOST) return problem(tooManyHeaders());
+      return app.fetch(request, callerOf(incoming));
+    },
     {
       overrideGlobalObjects: false,
       errorHandler: (error) => problem(error instanceof RequestError ? badRequest(error) : error),
@@ -86,6 +94,7 @@ export const serveHttp = async (
       : createHttpsServer({ ...LIMITS, ...tlsOptions(credentials.current) }, listener);
   if (server instanceof HttpsServer)
     credentials?.onChange((renewed) => server.setSecureContext(tlsOptions(renewed)));
+  server.maxHeadersCount = HEADERS_MOST + 1;
   server.setTimeout(SILENCE_TIMEOUT);
   server.on('connection', strangers.meet);
   server.on('request', cutLeftover);
@@ -127,6 +136,16 @@ const badRequest = ({ message }: RequestError): Refused =>
     'invalid-request',
     `not a request that can be read: ${message}`,
     'check its URL and Host',
+  );
+
+const tooManyHeaders = (): Refused =>
+  new Refused(
+    'header-too-large',
+    `there are more than ${HEADERS_MOST} headers`,
+    'send fewer of them',
+    {
+      value: HEADERS_MOST,
+    },
   );
 
 const cannotListen = (host: string, port: number, cause: unknown): ColdspareError =>

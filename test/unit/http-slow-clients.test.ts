@@ -102,6 +102,12 @@ describe('what never becomes a request is answered as a problem:', () => {
     ],
   ])('%s', async (_what, request) => isProblem(await raw(request), 400, 'invalid-request'));
 
+  test('more headers than anybody needs', async () => {
+    const many = 'X: y\r\n'.repeat(100);
+    const answer = await raw(`GET /health HTTP/1.1\r\nHost: a\r\n${many}Connection: close\r\n\r\n`);
+    isProblem(answer, 431, 'header-too-large');
+  });
+
   test('no Host', async () => {
     const answer = await raw('GET /health HTTP/1.1\r\nConnection: close\r\n\r\n');
     isProblem(answer, 400, 'invalid-request');
