@@ -26,6 +26,7 @@ export const lookAtPeer = async (node: Node): Promise<Look> => {
   if (!('error' in agent)) {
     node.observed.alone = undefined;
     node.observed.fenced = undefined;
+    node.observed.answer = { value: agent, at: node.clock.now() };
   }
   const views = { agent: agentView(agent), app: appView(app) };
   const summary = `${sayAgent(agent)}, ${sayApp(app)}`;

@@ -72,6 +72,8 @@ interface Observations {
   /** This agent has opened the database to the app since it started: before, an app that answers is somebody else's. */
   opened: boolean;
   peer: Observed<NodeStatus | { error: string }> | undefined;
+  /** What the peer said when it last answered, however long ago. */
+  answer?: Observed<NodeStatus>;
   /** The peer's machine over SSH; undefined without PEER_SSH. */
   machine?: Observed<{ error: ColdspareError | null }>;
   /** Why the certificate files as they are now cannot be used; null when they are in use. */
