@@ -16,6 +16,8 @@ export interface Caller {
   isCertified: boolean;
   /** A right key came over this connection. */
   isKnown(): void;
+  /** Aborted when the agent stops listening: what would never end by itself ends then. */
+  closing: AbortSignal;
 }
 
 export interface HttpEnv {

@@ -20,7 +20,7 @@ import { showsCertificate, tlsOptions } from './tls.js';
 export interface HttpServer {
   /** The one it got, when it was asked for any (0). */
   port: number;
-  /** Takes nothing new, lets what runs end for a moment, and cuts the rest: a stream of events never ends by itself. */
+  /** Takes nothing new, lets what runs end for a moment, and cuts the rest: an operation's events end with the operation. */
   close(): Promise<void>;
 }
 
@@ -71,10 +71,12 @@ export const serveHttp = async (
   { host, port, credentials }: Address,
 ): Promise<HttpServer> => {
   const strangers = createStrangers();
+  const closing = new AbortController();
   const callerOf = ({ socket }: IncomingMessage): Caller => ({
     address: socket.remoteAddress ?? 'gone',
     isCertified: credentials?.current.authority === undefined || showsCertificate(socket),
     isKnown: () => strangers.isKnown(socket),
+    closing: closing.signal,
   });
   const listener = getRequestListener(
     (request, env) => {
@@ -111,6 +113,7 @@ export const serveHttp = async (
     port: (server.address() as AddressInfo).port,
     close: async () => {
       const closed = once(server, 'close');
+      closing.abort();
       server.close();
       // A connection is idle only when its last answer is out, which may be after the close.
       const sweep = setInterval(() => server.closeIdleConnections(), SWEEP);
