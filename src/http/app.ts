@@ -13,6 +13,7 @@ import { healthRoutes } from './routes/health.js';
 import { metricsRoutes } from './routes/metrics.js';
 import { openapiRoutes } from './routes/openapi.js';
 import { operationRoutes } from './routes/operations.js';
+import { pageRoutes } from './routes/page.js';
 import { pauseRoutes } from './routes/pause.js';
 import { peerRoutes } from './routes/peer.js';
 import { roleRoutes } from './routes/roles.js';
@@ -32,6 +33,7 @@ export const ROUTES: readonly Route[] = [
   ...peerRoutes,
   ...operationRoutes,
   ...pauseRoutes,
+  ...pageRoutes,
   ...openapiRoutes(() => ROUTES),
 ];
 

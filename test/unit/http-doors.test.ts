@@ -16,7 +16,10 @@ afterAll(() => service.close());
 
 const DOORS = Object.keys(TOKENS) as Door[];
 const concrete = (path: string) =>
-  path.replace(':id', 'ledger_20261122_120000').replace(':provider', 'generic');
+  path
+    .replace(':id', 'ledger_20261122_120000')
+    .replace(':provider', 'generic')
+    .replace(':file', 'main.js');
 
 const cases = ROUTES.map((route) => ({ ...route, path: concrete(route.path) }));
 const locked = cases.filter(({ doors }) => doors.length > 0);

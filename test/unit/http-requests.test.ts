@@ -492,7 +492,7 @@ describe('what cannot be understood', () => {
     expect(primary.node.runner.list()).toEqual([]);
   });
 
-  test.each(['/nowhere', '/metrics/x', '/', '/backups/', '/status/x'])(
+  test.each(['/nowhere', '/metrics/x', '/page/', '/backups/', '/status/x'])(
     'GET %s is a 404',
     async (path) => {
       const { status, body } = await standby.ask('GET', path);

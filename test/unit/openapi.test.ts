@@ -119,7 +119,7 @@ describe('every route', () => {
     /** `ask` compares the answer with the document. Here it has to be a good one. */
     const call = async (service: Service, route: string, { id = '', ...asked }: Call = {}) => {
       const [method = '', path = ''] = route.split(' ');
-      const concrete = path.replace(/:(id|provider)/, id);
+      const concrete = path.replace(/:(id|provider|file)/, id);
       const { status, body } = await service.ask(method, concrete, asked);
       expect(status, `${route}: ${JSON.stringify(body)}`).toBeLessThan(300);
       answered.add(route.replace(/\?.*/, ''));
@@ -131,6 +131,9 @@ describe('every route', () => {
     const waiting = { headers: { Prefer: 'wait=10' } };
 
     await call(primary, 'GET /openapi.json');
+    await call(primary, 'GET /');
+    await call(primary, 'GET /details', admin);
+    await call(primary, 'GET /page/:file', { id: 'main.js' });
     await call(primary, 'GET /health');
     await call(primary, 'GET /metrics');
     await call(primary, 'GET /primary');

@@ -1,0 +1,66 @@
+import type { Node } from '../../operations/node.js';
+import { activePause, nodeStatus } from '../../operations/status.js';
+import { hasEnded, type OperationRecord } from '../../pure/operation.js';
+import { type BackupFacts, backupFacts } from './backup-facts.js';
+import { type ServerFacts, serverFacts } from './server-facts.js';
+
+/** Whether the other server answers. */
+export type Contact =
+  | { state: 'answers' }
+  /** `since`: its last answer, in milliseconds since 1970; undefined when it gave none since this agent started. */
+  | { state: 'silent'; since: number | undefined; error: string }
+  | { state: 'not-asked' };
+
+/** Everything the page says. */
+export interface PageFacts {
+  /** Milliseconds since 1970. */
+  now: number;
+  /** Whether the reader has the admin key. See redact.ts for what is left without. */
+  isKeyed: boolean;
+  self: ServerFacts;
+  /** What it said last, which may be long ago: see `contact`. */
+  peer: ServerFacts | undefined;
+  contact: Contact;
+  /** Empty without the admin key. */
+  peerUrl: string;
+  /** The operation that runs. */
+  operation: OperationRecord | undefined;
+  /** Those that have ended, newest first. */
+  history: OperationRecord[];
+  backups: BackupFacts[];
+  maxAgeSeconds: number;
+}
+
+/** From what the node saw last: nobody who only looks makes it look. */
+export const pageFacts = (node: Node): PageFacts => {
+  const now = node.clock.now();
+  const status = { ...nodeStatus(node), pause: activePause(node) };
+  const peer = peerFacts(node, now);
+  return {
+    now,
+    isKeyed: true,
+    self: serverFacts(status) as ServerFacts,
+    peer,
+    contact: contactOf(node),
+    peerUrl: node.settings.peerUrl,
+    operation: node.runner.current,
+    history: node.runner.list().filter(hasEnded),
+    backups: backupFacts(node, peer?.latestBackup ?? null),
+    maxAgeSeconds: node.settings.backupMaxAge / 1_000,
+  };
+};
+
+const contactOf = ({ observed }: Node): Contact => {
+  const seen = observed.peer?.value;
+  if (seen === undefined) return { state: 'not-asked' };
+  if (!('error' in seen)) return { state: 'answers' };
+  return { state: 'silent', since: observed.answer?.at, error: seen.error };
+};
+
+const peerFacts = ({ observed: { answer } }: Node, now: number): ServerFacts | undefined => {
+  const facts = serverFacts(answer?.value);
+  if (facts?.latestBackup == null || answer === undefined) return facts;
+  // It grows older while nobody answers.
+  const ageSeconds = facts.latestBackup.ageSeconds + Math.max(0, now - answer.at) / 1_000;
+  return { ...facts, latestBackup: { ...facts.latestBackup, ageSeconds } };
+};

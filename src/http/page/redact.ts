@@ -1,0 +1,49 @@
+import type { OperationRecord } from '../../pure/operation.js';
+import type { BackupFacts } from './backup-facts.js';
+import type { PageFacts } from './facts.js';
+import type { ServerFacts } from './server-facts.js';
+
+/**
+ * What a reader without the admin key may know: roles, health, times, sizes, states and codes. No free text, for that
+ * may hold addresses, paths and reasons; no ids, for those name the database.
+ */
+export const redact = (facts: PageFacts): PageFacts => ({
+  ...facts,
+  isKeyed: false,
+  self: redactServer(facts.self),
+  peer: facts.peer && redactServer(facts.peer),
+  contact: facts.contact.state === 'silent' ? { ...facts.contact, error: '' } : facts.contact,
+  peerUrl: '',
+  operation: facts.operation && redactOperation(facts.operation),
+  history: facts.history.map(redactOperation),
+  backups: facts.backups.map(redactBackup),
+});
+
+const redactServer = (server: ServerFacts): ServerFacts => ({
+  ...server,
+  lineage: null,
+  app: server.app && { ...server.app, detail: '' },
+  latestBackup: server.latestBackup && redactBackup(server.latestBackup),
+  lastDrill: server.lastDrill && { ...server.lastDrill, error: emptied(server.lastDrill.error) },
+  push: server.push && { error: emptied(server.push.error) },
+  alone: emptied(server.alone),
+  pause: server.pause && { ...server.pause, reason: '' },
+});
+
+const redactBackup = <T extends Pick<BackupFacts, 'id' | 'proof'>>(backup: T): T => ({
+  ...backup,
+  id: '',
+  proof: backup.proof && { ...backup.proof, error: emptied(backup.proof.error) },
+});
+
+const redactOperation = (record: OperationRecord): OperationRecord => ({
+  ...record,
+  reason: '',
+  steps: record.steps.map((step) => ({ ...step, detail: null })),
+  error: record.error && { code: record.error.code, message: '', remedy: '' },
+  result: null,
+  command: {},
+});
+
+/** That there was a text, and nothing of it. */
+const emptied = (text: string | null): string | null => (text === null ? null : '');

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { drillRecordSchema } from '../../pure/drill.js';
+import { pauseSchema, proofSchema, yieldingSchema } from '../../pure/status.js';
+import { modeSchema } from '../../pure/transitions.js';
+
+/** Codes and names of steps come from the peer too. */
+const code = z.string().regex(/^[a-z0-9-]{1,40}$/);
+const moment = z.iso.datetime();
+
+/**
+ * What the page shows of a server, read out of its status. The peer may run another version, and nobody checked its
+ * answer: what does not fit is not known (null).
+ */
+const serverSchema = z.object({
+  node: z.string().transform((name) => name.slice(0, 63)),
+  mode: modeSchema,
+  epoch: z.number(),
+  serving: z.boolean(),
+  since: moment.nullable().catch(null),
+  lineage: z.string().nullable().catch(null),
+  app: z.object({ answers: z.boolean(), detail: z.string() }).nullable().catch(null),
+  latestBackup: z
+    .object({
+      id: z.string(),
+      ageSeconds: z.number(),
+      bytes: z.number(),
+      proof: proofSchema.nullable(),
+    })
+    .nullable()
+    .catch(null),
+  lastDrill: drillRecordSchema
+    .pick({ at: true, passed: true, error: true, takeOverSeconds: true })
+    .nullable()
+    .catch(null),
+  push: z.object({ error: z.string().nullable() }).nullable().catch(null),
+  yielding: yieldingSchema.pick({ cause: true }).nullable().catch(null),
+  alone: z.string().nullable().catch(null),
+  pause: pauseSchema.nullable().catch(null),
+  operation: z
+    .object({ kind: code, steps: z.array(z.object({ name: code })) })
+    .nullable()
+    .catch(null),
+  policy: z
+    .object({ monitor: z.enum(['on', 'off']) })
+    .nullable()
+    .catch(null),
+  problems: z.array(code).catch([]),
+});
+export type ServerFacts = z.infer<typeof serverSchema>;
+
+/** Undefined when it is no status at all. */
+export const serverFacts = (status: unknown): ServerFacts | undefined =>
+  serverSchema.safeParse(status).data;
