@@ -51,9 +51,9 @@ export const renderPage = async (facts: PageFacts): Promise<string> => {
   <p class="needs-script"><button type="button" id="key">Enter the admin key…</button></p>
 </header>
 <main id="main" tabindex="-1">
-  <noscript><p class="note">Without JavaScript this page does not renew itself, and its buttons are not there. What they do can be typed:
-    <code>curl -X POST -H "Authorization: Bearer $ADMIN_TOKEN" THIS-ADDRESS/promote</code>, and in the same way <code>/demote</code>,
-    <code>/backups</code>, <code>/drill</code> and <code>/pause</code>.</p></noscript>
+  <noscript><p class="note">Without JavaScript this page does not renew itself, and its buttons are not there. Typed on this server,
+    <code>coldspare promote</code> does the same, and so do <code>demote</code>, <code>backup</code>, <code>drill</code> and <code>pause</code>; anywhere else
+    <code>curl -X POST -H "Authorization: Bearer $ADMIN_TOKEN" THIS-ADDRESS/promote</code>.</p></noscript>
   ${sections.map(({ id, html: inside }) => html`<section id="${id}">${raw(inside)}</section>`)}
 </main>
 <footer><p>Times are UTC, by the clock of ${node}.</p></footer>

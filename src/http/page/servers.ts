@@ -82,8 +82,7 @@ const newest = ({ latestBackup: backup, mode }: ServerFacts): string =>
     : `${sayAge(backup.ageSeconds)} old, ${sayBytes(backup.bytes)}${sayProof(backup.proof, mode)}`;
 
 const lastDrill = (drill: NonNullable<ServerFacts['lastDrill']>, now: number): Html => html`
-  ${drill.passed ? badge('good', 'passed') : badge('bad', 'failed')} ${moment(drill.at, now)}
-  ${drill.takeOverSeconds !== null && `, a takeover would take ${sayDuration(drill.takeOverSeconds * 1_000)}`}
+  ${drill.passed ? badge('good', 'passed') : badge('bad', 'failed')} ${moment(drill.at, now)}${drill.takeOverSeconds !== null && `, a takeover would take ${sayDuration(drill.takeOverSeconds * 1_000)}`}
   ${drill.error}`;
 
 const sayOperation = ({ kind, steps }: NonNullable<ServerFacts['operation']>): string =>
