@@ -1,0 +1,33 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { nodeStatus } from '../../src/operations/status.js';
+import { createFailback } from '../../src/schedule/failback.js';
+import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+
+let serving: FakeNode;
+let returned: FakeNode;
+beforeEach(async () => {
+  serving = await createFakeNode('primary', { settings: { failback: 'auto', failbackStable: 0 } });
+  returned = await createFakeNode('standby');
+});
+afterEach(async () => {
+  await serving.remove();
+  await returned.remove();
+});
+
+test('a role is not given back during a pause, and is when the pause has ended by itself', async () => {
+  const { node } = serving;
+  const ready = { ...nodeStatus(returned.node), epoch: node.state.current.epoch };
+  node.observed.peer = { value: ready, at: node.clock.now() };
+  await node.state.update({ failbackDue: true });
+  const failback = createFailback(node);
+  const until = (ms: number) => new Date(node.clock.now() + ms).toISOString();
+
+  await node.state.update({ pause: { until: until(60_000), reason: 'deploy' } });
+  await failback();
+  expect(node.runner.list()).toEqual([]);
+
+  await node.state.update({ pause: { until: until(-1), reason: 'deploy' } });
+  await failback();
+  await node.runner.wait(node.runner.current?.id ?? '', 10_000);
+  expect(node.runner.list()).toMatchObject([{ kind: 'handover', source: 'failback' }]);
+});
