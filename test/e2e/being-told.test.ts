@@ -1,8 +1,7 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { runCommand } from '../../src/drivers/command.js';
+import { type Authority, createAuthority } from '../support/certificates.js';
 import {
   type MailServer,
   type Service,
@@ -15,29 +14,15 @@ import {
 import { eventually, type Pair, serves, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 
-/** A certificate of 127.0.0.1 that signs itself. */
-const makeCertificate = async (directory: string): Promise<{ key: string; cert: string }> => {
-  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-  await runCommand(
-    [
-      ...['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2'],
-      ...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'],
-      ...['-keyout', key, '-out', cert],
-    ],
-    { timeout: 60_000 },
-  );
-  return { key, cert };
-};
-
 describePostgres('the people who own the data are told', () => {
-  let directory: string;
+  let authority: Authority;
   let services: { program: Service; slack: Service; discord: Service; ntfy: Service };
   let mail: MailServer;
   let pair: Pair;
 
   beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'being-told-'));
-    const { key, cert } = await makeCertificate(directory);
+    authority = await createAuthority();
+    const { key, cert, ca } = authority.files('vcl3');
     const [program, slack, discord, ntfy] = await Promise.all([
       startProgram(),
       startSlack(),
@@ -60,7 +45,7 @@ describePostgres('the people who own the data are told', () => {
     pair = await startPair({
       env: {
         NOTIFY_URLS: urls.join(','),
-        NODE_EXTRA_CA_CERTS: cert,
+        NODE_EXTRA_CA_CERTS: ca,
         // A busy machine is no lost peer.
         CHECK_TIMEOUT: '5s',
         FAIL_THRESHOLD: '10',
@@ -72,7 +57,7 @@ describePostgres('the people who own the data are told', () => {
     await pair?.remove();
     await mail?.close();
     await Promise.all(Object.values(services ?? {}).map((service) => service.close()));
-    await rm(directory, { recursive: true, force: true });
+    await authority.remove();
   });
 
   /** Who said what, on the channel that takes everything as it is. */
