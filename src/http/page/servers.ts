@@ -34,7 +34,7 @@ const card = (facts: PageFacts, server: ServerFacts, contact: Contact, which: st
       ${fact('Pushing', server.push?.error && server.push.error)}
       ${fact('Serves alone', server.alone)}
       ${fact('Lineage', server.lineage)}
-      ${which === 'the other server' && fact('Address', peerUrl)}
+      ${which === 'the other server' && fact('Page', peerUrl !== '' && html`<a href="${peerUrl}" rel="noreferrer">${peerUrl}</a>`)}
     </dl>
   </article>`;
 };
@@ -48,7 +48,11 @@ const unknownPeer = (contact: Contact): Html => html`
   </article>`;
 
 const fact = (name: string, value: unknown): Html | false =>
-  value !== null && value !== undefined && value !== '' && html`<dt>${name}</dt><dd>${value}</dd>`;
+  value !== null &&
+  value !== undefined &&
+  value !== '' &&
+  value !== false &&
+  html`<dt>${name}</dt><dd>${value}</dd>`;
 
 const roleBadge = ({ mode, serving }: ServerFacts, contact: Contact): Html => {
   if (contact.state !== 'answers') return badge('plain', `was ${mode} when it last answered`);

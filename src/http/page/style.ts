@@ -86,6 +86,7 @@ progress { width: 12rem; max-width: 100%; accent-color: var(--accent); vertical-
 .timeline > li.bad { border-color: var(--bad); }
 .timeline > li.warn { border-color: var(--warn); }
 .timeline > li.good { border-color: var(--good); }
+a { color: var(--accent); }
 summary { cursor: pointer; color: var(--accent); padding: .2rem 0; }
 
 .buttons { display: flex; flex-wrap: wrap; gap: .6rem; margin: .5rem 0; }
