@@ -22,7 +22,7 @@ export const environmentOf = (
   const variables = {
     NODE_NAME: server.name,
     INITIAL_ROLE: server === first ? 'primary' : 'standby',
-    PEER_URL: `http://${inUrl(peer.address)}:${peers.PORT ?? '8080'}`,
+    PEER_URL: `${peers.TLS_CERT === undefined ? 'http' : 'https'}://${inUrl(peer.address)}:${peers.PORT ?? '8080'}`,
     ...appOfPeer(peers.APP_HEALTH_URL, peer.address),
     STATE_DIR: layoutOf(server).state,
     ...own,

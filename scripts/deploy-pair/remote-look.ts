@@ -102,7 +102,10 @@ export const lookAround = async (question: string): Promise<void> => {
   const call = async ({ method, path, body }: Call) => {
     const host = (read('HOST') || '0.0.0.0').replace(/^(0\.0\.0\.0|::)$/, '127.0.0.1');
     const address = `${host.includes(':') ? `[${host}]` : host}:${read('PORT') || '8080'}`;
-    const response = await fetch(`http://${address}${path}`, {
+    const isTls = Boolean(read('TLS_CERT'));
+    // Its certificate is for the name that others know it by; this stays on the machine.
+    if (isTls) process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+    const response = await fetch(`${isTls ? 'https' : 'http'}://${address}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${read('ADMIN_TOKEN')}`,

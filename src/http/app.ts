@@ -37,6 +37,13 @@ export const ROUTES: readonly Route[] = [
   ...openapiRoutes(() => ROUTES),
 ];
 
+/** No browser guesses what an answer is, shows it in a frame, or tells others where it was. */
+const BROWSER_HEADERS = [
+  ['X-Content-Type-Options', 'nosniff'],
+  ['X-Frame-Options', 'DENY'],
+  ['Referrer-Policy', 'no-referrer'],
+] as const;
+
 interface Served {
   node: Node;
   tokens: Tokens;
@@ -53,6 +60,7 @@ export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
     c.set('metrics', metrics);
     await next();
     setEpochHeaders(c, node);
+    for (const [name, value] of BROWSER_HEADERS) c.header(name, value);
     logRequest(c, node, node.clock.elapsed() - began);
   });
   for (const route of ROUTES) {

@@ -22,7 +22,7 @@ const MIB = 1024 * 1024;
 /** Until then Node takes what memory it finds; from then on to the end it may take so many bytes more. */
 const PARTS = 10;
 const WARM_UP = 3;
-const GROWTH = 64 * MIB;
+const GROWTH = 96 * MIB;
 
 /** No two requests are made of the same. */
 const randomOf = (number: number): Random => new Random(SEED * 1_000_000 + number);

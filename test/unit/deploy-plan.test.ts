@@ -57,6 +57,13 @@ describe('the inventory', () => {
     expect(() => read(example.replace(from, to))).toThrow(said);
   });
 
+  test('agents with certificates are asked over https', () => {
+    const tls = 'TLS_CERT: /etc/tls/a.crt\n  TLS_KEY: /etc/tls/a.key\n  TLS_CA: /etc/tls/ca.crt';
+    const inventory = read(example.replace('DB_NAME: coffee_dev', `DB_NAME: x\n  ${tls}`));
+    const { variables } = environmentOf(inventory, inventory.servers[0], SECRETS);
+    expect(variables).toMatchObject({ PEER_URL: 'https://10.0.0.3:8080' });
+  });
+
   test('a value that the agent would not take stops the deploy, not the agent', () => {
     const inventory = read(example.replace('DB_NAME: coffee_dev', 'DB_NAME: x\n  PORT: 99999'));
     expect(() => environmentOf(inventory, inventory.servers[0], SECRETS)).toThrow(

@@ -2,8 +2,7 @@ import { ROUTES } from '../../../src/http/app.js';
 import type { Route } from '../../../src/http/route.js';
 import type { Random } from '../../simulation/random.js';
 import { TOKENS } from '../tokens.js';
-
-type Door = keyof typeof TOKENS;
+import { COMMANDS, DEEP, type Door, notACommand, notJson, word } from './bodies.js';
 
 /** Where it is sent, and what of the pair it may name. */
 interface Target {
@@ -60,8 +59,6 @@ const fill = (path: string, { backup }: Target): string =>
 
 const doorOf = (random: Random, { doors }: Route): Door =>
   random.pick(doors as unknown as [Door, ...Door[]]);
-
-const word = (random: Random): string => random.hex(random.integer(1, 20));
 
 /** Never what is right, and never nothing. */
 const junk = (random: Random): string =>
@@ -239,56 +236,6 @@ const staleEpoch: Maker = (random, target) => {
 
 const json = (body: string | Buffer) => ({ body, headers: ['Content-Type: application/json'] });
 
-/** By route: fields that it knows, each with what it may not be. */
-const COMMANDS: [string, Door, Record<string, readonly string[]>][] = [
-  ['/promote', 'admin', { force: ['1', '"yes"', '[]'], planned: ['0', '{}'], dryRun: ['"true"'] }],
-  ['/demote', 'admin', { dryRun: ['1', 'null'], reason: ['7', '["x"]', `"${'x'.repeat(501)}"`] }],
-  ['/pause', 'admin', { minutes: ['0', '-1', '10081', '1e308', '"10"', '[5]', 'true', '-0.0'] }],
-  ['/backups', 'admin', { reason: ['7', '{}'], rescue: ['"../../x"', '7', '"short"', '""'] }],
-  ['/adopt', 'admin', { reason: ['""', '7'], force: ['"no"', '2'] }],
-  ['/backups/:id/adopt', 'admin', { path: ['"etc/passwd"', '"../x"', '7', '["/"]', '""'] }],
-  ['/fence', 'peer', { operation: ['"../../x"', '7', '""'], epoch: ['-1', '0', '1.5', '1e300'] }],
-  ['/takeovers', 'peer', { backup: ['"../../x"', '"a/b"', '7'], epoch: ['"9"', '-9', '1e21'] }],
-  ['/handovers', 'peer', { reason: ['7', '{}', `"${'x'.repeat(501)}"`] }],
-  ['/backups/:id/commit', 'peer', { id: ['"x"'], bytes: ['-1', '0', '"9"'], epoch: ['1.5'] }],
-];
-
-const DEEP = 9_000;
-
-const notJson = (random: Random): string | Buffer =>
-  random.pick<() => string | Buffer>([
-    () => '{"force": tru',
-    () => '{"force": true}}',
-    () => "{'force': true}",
-    () => '{"a":1,}',
-    () => '\0\0\0\0',
-    () => '   ',
-    () => '{"reason": "\u0001"}',
-    () => Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]),
-    () => '['.repeat(DEEP),
-    () => '{"a":'.repeat(DEEP),
-    () => 'NaN',
-    () => `${word(random)}x`,
-    () => '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
-  ])();
-
-const notACommand = (random: Random): string =>
-  random.pick([
-    '[]',
-    '[{}]',
-    '7',
-    '"promote"',
-    'true',
-    '{"__proto__": {"force": true, "isAdmin": true}}',
-    '{"constructor": {"prototype": {"force": true}}}',
-    '{"toString": 1}',
-    '{"unheard": 1}',
-    `{"${word(random)}": ${random.integer(0, 9)}}`,
-    `${'['.repeat(DEEP)}${']'.repeat(DEEP)}`,
-    `{"reason": ${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`,
-    `{${Array.from({ length: 500 }, (_, number) => `"k${number}":1`).join(',')}}`,
-  ]);
-
 const wrongBody: Maker = (random, target) => {
   const [path, door, fields] = random.pick(COMMANDS as [(typeof COMMANDS)[0]]);
   const [name, values] = random.pick(Object.entries(fields) as [[string, readonly string[]]]);
@@ -353,10 +300,15 @@ const wrongUpload: Maker = (random, target) => {
     `sha-256=:${Buffer.from(random.hex(32)).toString('base64')}:`,
   ]);
   const known = random.chance(0.2);
+  const range = random.pick(['bytes 9-1/2', 'bytes 5-9/10', 'items 0-1/2', 'bytes -1-1/2', '0']);
   return {
     because: known ? 'that backup is there' : 'the digest is not that of the body',
     ...{ method: 'PUT', path: `/backups/${known ? target.backup : id}`, key: bearer('peer') },
-    headers: ['Coldspare-Epoch: 1', ...(known ? [] : [`Content-Digest: ${digest}`])],
+    headers: [
+      'Coldspare-Epoch: 1',
+      ...(known ? [] : [`Content-Digest: ${digest}`]),
+      ...(random.chance(0.2) ? [`Content-Range: ${range}`] : []),
+    ],
     body: random.hex(random.integer(1, 400)),
   };
 };
