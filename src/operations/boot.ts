@@ -201,7 +201,7 @@ const setAside = async (
   if (restored !== null && restored === marker?.fenced?.backup) return nothingDiverged(restored);
   if (exists) {
     const diverged = await sayDivergence(node, restored);
-    const name = divergedName(databaseName, node.clock.now());
+    const name = divergedName(databaseName, node.clock.now(), await database.others());
     await database.setAside(name);
     return sayKept(node, standDown.epoch, name, diverged);
   }

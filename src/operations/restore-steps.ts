@@ -117,7 +117,7 @@ export const restoreSteps = (
           return undefined;
         }
         const { databaseName } = node.settings;
-        const keepAs = replacedName(databaseName, node.clock.now());
+        const keepAs = replacedName(databaseName, node.clock.now(), await database.others());
         const { kept } = await database.swap(marker, keepAs);
         await node.restoring.abandon();
         if (!kept) return undefined;

@@ -12,13 +12,26 @@ export const incomingName = (database: string): string => suffixed(database, '_i
 /** Where a drill restores: nobody else goes by this name. */
 export const drillName = (database: string): string => suffixed(database, '_drill');
 
-/** The dated name of the database that a restore replaced. */
-export const replacedName = (database: string, at: number): string =>
-  suffixed(database, `_before_${timestamp(at)}`);
+/** The dated name of the database that a restore replaced; `taken` are those of other databases. */
+export const replacedName = (database: string, at: number, taken: readonly string[] = []): string =>
+  datedName(database, '_before_', at, taken);
 
 /** The dated name of a database that was written to after its node had been superseded. */
-export const divergedName = (database: string, at: number): string =>
-  suffixed(database, `_diverged_${timestamp(at)}`);
+export const divergedName = (database: string, at: number, taken: readonly string[] = []): string =>
+  datedName(database, '_diverged_', at, taken);
+
+/** The first free second at or after `at`: a takeover may follow a preparation within one. */
+const datedName = (
+  database: string,
+  suffix: string,
+  at: number,
+  taken: readonly string[],
+): string => {
+  for (let second = at; ; second += 1000) {
+    const name = suffixed(database, `${suffix}${timestamp(second)}`);
+    if (!taken.includes(name)) return name;
+  }
+};
 
 /** Which of `names` are replaced copies of `database`, oldest first. Diverged ones are not: only a person may drop those. */
 export const replacedCopies = (database: string, names: readonly string[]): string[] =>

@@ -170,6 +170,13 @@ describe('database names', () => {
     }
   });
 
+  test('two copies that are kept within one second get two names', () => {
+    const first = replacedName('shop', NOON);
+    const second = replacedName('shop', NOON, [first]);
+    expect(second).not.toBe(first);
+    expect(replacedCopies('shop', [second, first])).toEqual([first, second]);
+  });
+
   test('only replaced copies of this database may be dropped, oldest first', () => {
     const names = [
       replacedName('shop', NOON + 1000),
