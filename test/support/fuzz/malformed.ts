@@ -141,6 +141,9 @@ const PLACES: [string, ...string[]] = [
   '/__proto__',
   '/constructor/prototype',
   '/backups%00',
+  '/page/..%2f..%2fpackage.json',
+  '/page/%2fetc%2fpasswd',
+  '/page/__proto__',
 ];
 
 const nowhere: Maker = (random) => ({
