@@ -228,7 +228,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 6,
     name: 'a restarted agent has forgotten its promise',
-    focus: { theme: 'failovers', trouble: 'agent killed' },
+    focus: {
+      theme: 'failovers',
+      trouble: 'agent killed',
+      step: 'promote.rescue',
+      action: 'agent killed',
+    },
     edits: [
       {
         file: 'src/state/node-state.ts',
