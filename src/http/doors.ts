@@ -25,8 +25,9 @@ export const createDoors = (tokens: Tokens, node: { clock: Clock; log: Log }) =>
     const key = keyOf(c);
     const door = key === undefined ? queryDoor(c, doors, doorOf) : doorOf(key);
     if (door === undefined) {
-      countWrongKey(c.env.address);
-      throw unauthorized(doors, key !== undefined);
+      const wasGiven = key !== undefined || c.req.query('token') !== undefined;
+      if (wasGiven) countWrongKey(c.env.address);
+      throw unauthorized(doors, wasGiven);
     }
     c.env.isKnown();
     if (door === 'peer' && !c.env.isCertified) throw certificateNeeded();

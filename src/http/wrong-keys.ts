@@ -2,8 +2,8 @@ import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import { ColdspareError } from '../pure/errors.js';
 
-/** Attempts without a right key that an address has within `WINDOW` milliseconds. */
-const LIMIT = 10;
+/** Wrong keys that an address has within `WINDOW` milliseconds. */
+export const LIMIT = 30;
 const WINDOW = 60_000;
 
 /** Addresses that are remembered. When there are more, the one that began longest ago is forgotten. */
@@ -13,7 +13,7 @@ const ADDRESSES = 1_000;
 const PAUSE = 60_000;
 
 /**
- * Counts what came without a right key, by address. A key of 32 characters is not found by trying: this keeps a flood
+ * Counts wrong keys, by address. A key of 32 characters is not found by trying: this keeps a flood
  * cheap and the log readable. It must be asked only after the key was looked at, because the peer and the operator
  * may come from the same address as the flood, from behind one NAT.
  */
@@ -25,7 +25,7 @@ export const createWrongKeys = ({ clock, log }: { clock: Clock; log: Log }) => {
   const tell = (address: string, now: number): void => {
     untold += 1;
     if (now - toldAt < PAUSE) return;
-    log.warn({ address, attempts: untold }, 'somebody came without a right key');
+    log.warn({ address, attempts: untold }, 'somebody came with a wrong key');
     toldAt = now;
     untold = 0;
   };
@@ -57,7 +57,7 @@ export const createWrongKeys = ({ clock, log }: { clock: Clock; log: Log }) => {
 const tooMany = (seconds: number): ColdspareError =>
   new ColdspareError(
     'too-many-attempts',
-    `more than ${LIMIT} attempts without a right key came from this address within a minute`,
+    `more than ${LIMIT} wrong keys came from this address within a minute`,
     'send the right key, which is taken at any time',
     { value: seconds },
   );

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createWrongKeys } from '../../src/http/wrong-keys.js';
+import { createWrongKeys, LIMIT } from '../../src/http/wrong-keys.js';
 import { type Service, startService } from '../support/http.js';
 
 const WRONG = { headers: { Authorization: 'Bearer an-unknown-key-0123456789abcdefghij' } };
@@ -20,8 +20,8 @@ const tryKeys = async (times: number): Promise<number[]> => {
   return statuses;
 };
 
-test('the eleventh wrong key within a minute is told how long to wait', async () => {
-  expect(await tryKeys(10)).toEqual(Array(10).fill(401));
+test('one wrong key too many within a minute is told how long to wait', async () => {
+  expect(await tryKeys(LIMIT)).toEqual(Array(LIMIT).fill(401));
   now = 20_000;
   const { status, headers, body } = await service.ask('POST', '/promote', WRONG);
   expect(status).toBe(429);
@@ -43,6 +43,14 @@ test('in the middle of a flood every right key from the same address works, and 
   }
 });
 
+test('who brings no key at all has tried none', async () => {
+  for (let count = 0; count <= LIMIT; count += 1)
+    expect((await service.ask('POST', '/promote')).status).toBe(401);
+  expect(await tryKeys(1)).toEqual([401]);
+  expect((await service.ask('POST', '/promote?token=wrong')).status).toBe(401);
+  expect((await tryKeys(LIMIT)).at(-1)).toBe(429);
+});
+
 test('a flood leaves one line a minute, and never its keys', async () => {
   await tryKeys(100);
   await service.ask('POST', '/nothing-here');
@@ -50,18 +58,18 @@ test('a flood leaves one line a minute, and never its keys', async () => {
   await tryKeys(3);
   expect(service.logged).toEqual([
     {
-      ...{ level: 'warn', message: 'somebody came without a right key' },
+      ...{ level: 'warn', message: 'somebody came with a wrong key' },
       data: { address: '127.0.0.1', attempts: 1 },
     },
     {
-      ...{ level: 'warn', message: 'somebody came without a right key' },
+      ...{ level: 'warn', message: 'somebody came with a wrong key' },
       data: { address: '127.0.0.1', attempts: 100 },
     },
   ]);
 });
 
 test('whom a proxy claims to speak for does not count', async () => {
-  for (let count = 0; count < 10; count += 1) {
+  for (let count = 0; count < LIMIT; count += 1) {
     const headers = { ...WRONG.headers, 'X-Forwarded-For': `10.0.0.${count}` };
     await service.ask('POST', '/promote', { headers });
   }
@@ -72,7 +80,7 @@ test('of a million addresses the last thousand are remembered', () => {
   const log = { info: () => {}, warn: () => {}, error: () => {} };
   const count = createWrongKeys({ clock: { ...service.node.clock, elapsed: () => now }, log });
   const fill = (address: string) => {
-    for (let times = 0; times < 10; times += 1) count(address);
+    for (let times = 0; times < LIMIT; times += 1) count(address);
   };
   fill('the first');
   fill('the second');
