@@ -488,8 +488,8 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
 
       test('of a database that nobody changes is the one of its dump, whoever reads it', async () => {
         await openShop(2);
+        if (cannotTell(await database.fingerprint())) return;
         const before = await dumpedQuietly();
-        if (cannotTell(before)) return;
         await orders();
         expect(await database.fingerprint()).toBe(before);
       });
@@ -497,7 +497,7 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
       test('is another one after any change', async () => {
         await openShop(2);
         await query('CREATE UNLOGGED TABLE visits (id int)');
-        if (cannotTell(await dumpedQuietly())) return;
+        if (cannotTell(await database.fingerprint())) return;
         for (const change of [
           `INSERT INTO orders (drink) VALUES ('late')`,
           `UPDATE orders SET drink = 'decaf' WHERE id = 1`,
@@ -517,20 +517,20 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
 
       test('is another one when what was open during the dump is committed', async () => {
         await openShop(2);
+        if (cannotTell(await database.fingerprint())) return;
         const customer = await harness.connect();
         await customer.query('BEGIN');
         await customer.query(`INSERT INTO orders (drink) VALUES ('slow')`);
         const before = await dumpedQuietly();
         await customer.query('COMMIT');
         await customer.end();
-        if (cannotTell(before)) return;
         expect(await database.fingerprint()).not.toBe(before);
       });
 
       test('is another one after a restart, which may have forgotten something', async () => {
         await openShop(2);
+        if (cannotTell(await database.fingerprint())) return;
         const before = await dumpedQuietly();
-        if (cannotTell(before)) return;
         await database.stop(never);
         await database.start(never);
         expect(await database.fingerprint()).not.toBe(before);
