@@ -58,7 +58,10 @@ export class Writes {
   /** A person has said that what this primary holds now is the production data. */
   adopted(machine: Machine): void {
     if (machine !== this.authority) return;
+    const held = this.#rows;
     this.#rows = new Set([...(machine.server.live?.rows ?? [])].filter((row) => row > 0));
+    // What was given up may come back with the other node's branch, and go again with this one.
+    for (const row of held) if (!this.#rows.has(row)) this.#onceLost.add(row);
   }
 
   wrote(machine: Machine, row: number): void {
