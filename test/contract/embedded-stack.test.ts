@@ -1,4 +1,5 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -223,6 +224,23 @@ describe('embedded database', { timeout: 60_000 }, () => {
     await client.query('DISCARD ALL');
     await expect(client.query('DELETE FROM orders')).rejects.toThrow('read-only transaction');
     await client.end();
+  });
+
+  test('clients that vanish in a transaction while their session ends do not take the server with them', async () => {
+    await fill(1);
+    // At several points of the session's end.
+    for (const after of [0, 2, 5, 15]) {
+      const client = await harness.connect();
+      client.on('error', () => {});
+      await client.query('BEGIN');
+      await client.query('SELECT count(*) FROM orders');
+      const frozen = database.freeze();
+      await new Promise((resolve) => setTimeout(resolve, after));
+      (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+      await frozen;
+      await database.thaw();
+    }
+    expect(await count()).toBe(1);
   });
 
   test('h05: a plain dump that is cut between two statements parses, and is refused all the same', async () => {

@@ -34,9 +34,9 @@ export class Engine extends PGlite {
   #isBatchOpen = false;
   #isOurTurn = false;
 
-  /** What pglite-socket asks before it lets the next client in. */
+  /** What pglite-socket asks before it lets the next client in, and when one has gone: also after the session's end. */
   override isInTransaction(): boolean {
-    return !this.#isOurTurn && (this.#isBatchOpen || super.isInTransaction());
+    return this.ready && !this.#isOurTurn && (this.#isBatchOpen || super.isInTransaction());
   }
 
   /** How pglite-socket runs each message. */
@@ -68,7 +68,13 @@ export class Engine extends PGlite {
       await super.execProtocol(protocol.serialize.sync());
       this.#isBatchOpen = false;
     }
-    return super.exec(...args);
+    try {
+      return await super.exec(...args);
+    } catch (error) {
+      // With the session ends what was to be rolled back. pglite-socket lets this failure end the process.
+      if (args[0] === 'ROLLBACK' && !this.ready) return [];
+      throw error;
+    }
   }
 
   /**
