@@ -6,6 +6,7 @@ import { Readable, Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { freePorts } from '../../scripts/lib/free-port.js';
 import { createHttpPeer } from '../../src/drivers/http-peer.js';
+import { LIMIT } from '../../src/http/wrong-keys.js';
 import { LINEAGE } from '../support/fake-node.js';
 import { DUMP, manifestOf, type Service, startService, TOKENS } from '../support/http.js';
 import { silentPort } from '../support/silent-port.js';
@@ -133,7 +134,7 @@ test('a wrong key is named as one when it has come too often', async () => {
   await standby.node.state.apply('heard', 99);
   const peer = peerAt(standby.url, { token: 'nonsense' });
   const errors = [];
-  for (let count = 0; count < 12; count += 1)
+  for (let count = 0; count <= LIMIT; count += 1)
     errors.push(await peer.status().catch((error) => error));
   expect(errors.at(-1)).toMatchObject({
     ...{ code: 'peer-refused', value: 'too-many-attempts' },
