@@ -81,10 +81,14 @@ describePostgres('pushing a dump of 1 GB', () => {
     };
     gate.cut(SIZE / 2);
     const { body: asked } = await vcl2.agent.post<OperationRecord>('/backups');
-    await eventually('half of it has arrived', async () => {
-      const part = (await readdir(uploads)).find((name) => name.endsWith('.part'));
-      return part !== undefined && (await stat(join(uploads, part))).size > SIZE / 2 - MIB;
-    });
+    await eventually(
+      'half of it has arrived',
+      async () => {
+        const part = (await readdir(uploads)).find((name) => name.endsWith('.part'));
+        return part !== undefined && (await stat(join(uploads, part))).size > SIZE / 2 - MIB;
+      },
+      200_000,
+    );
     const { steps } = await vcl2.agent.operation(asked.id);
     expect(steps.at(-1)).toMatchObject({ name: 'dump', state: 'running' });
 
@@ -94,5 +98,5 @@ describePostgres('pushing a dump of 1 GB', () => {
     expect((await vcl3.agent.status()).latestBackup?.bytes).toBe(record.result?.bytes);
     // What was on its way when it was cut is all that was sent twice.
     expect(sent).toBeLessThan(1.1 * SIZE);
-  }, 300_000);
+  }, 500_000);
 });
