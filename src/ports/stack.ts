@@ -93,6 +93,11 @@ export interface Database {
 
 /** The application, as one service. */
 export interface App {
+  /**
+   * Makes everything ready for `start` that can be, short of running it. Safe to repeat. Absent where there is nothing
+   * to make. @throws ColdspareError `app-failed` when it could not be started either
+   */
+  create?(signal: AbortSignal): Promise<void>;
   /** Starts it; returns when the service manager says so, which may be before it answers. Safe to repeat. @throws ColdspareError `app-failed` */
   start(signal: AbortSignal): Promise<void>;
   /** Stops it; returns when it is down. Safe to repeat. @throws ColdspareError `app-failed` when it is still up */

@@ -3,13 +3,6 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { initializeCluster, makeClusterDirectory, PROGRAMS } from './postgres-tools.js';
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** A cluster that was never started, to be copied: initdb takes ten times as long. */
-    clusterTemplate: string;
-  }
-}
-
 export default async ({ provide }: TestProject): Promise<(() => Promise<void>) | undefined> => {
   if (PROGRAMS === undefined) return undefined;
   const directory = await makeClusterDirectory();

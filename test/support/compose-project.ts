@@ -38,6 +38,16 @@ export class ComposeProject {
     });
   }
 
+  /** Runs a program in a service's container, `input` being its stdin. Resolves to what it prints. */
+  exec(service: string, argv: readonly string[], input = ''): Promise<string> {
+    return runCommand(['docker', 'compose', 'exec', '-T', service, ...argv], {
+      timeout: 600_000,
+      cwd: this.directory,
+      env: this.engine.env,
+      input,
+    });
+  }
+
   /** `docker inspect` of a service's container with this format; undefined when there is none. */
   async inspect(service: string, format: string): Promise<string | undefined> {
     const id = (await this.compose('ps', '--all', '--quiet', service)).trim();

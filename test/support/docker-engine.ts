@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { describe } from 'vitest';
 import { eventually } from '../../scripts/lib/agent-process.js';
 import { runCommand } from '../../src/drivers/command.js';
+import { familiesOf, killFamilies, listPids, runsAs } from './processes.js';
 
 const BASE_IMAGE = resolve('.cache/base-image.tar');
 const IMAGES = resolve('test/docker');
@@ -112,6 +113,23 @@ export class DockerEngine {
     const exited = once(child, 'exit');
     child.kill('SIGTERM');
     await exited;
+  }
+
+  /** The machine loses power: the engine and whatever it started are gone at once. */
+  async losePower(): Promise<void> {
+    await killFamilies(this.#pids());
+  }
+
+  /** The engine and whatever it started take what comes and answer nothing, as a machine does that cannot be reached. */
+  hang(): void {
+    for (const pid of familiesOf(this.#pids())) process.kill(pid, 'SIGSTOP');
+  }
+
+  /** The engine, and the keepers of its containers, which are no children of it. */
+  #pids(): number[] {
+    const { pid } = this.#process ?? {};
+    const keepers = listPids().filter((each) => runsAs(each, join(this.#directory, 'exec')));
+    return [...new Set([...(pid === undefined ? [] : [pid]), ...keepers])];
   }
 
   async remove(): Promise<void> {

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { describe, inject } from 'vitest';
 import { freePorts } from '../../scripts/lib/free-port.js';
 import { runCommand, splitCommand } from '../../src/drivers/command.js';
@@ -12,7 +10,14 @@ import {
   PROGRAMS,
   runAsPostgres,
 } from './postgres-tools.js';
-import { listPids, runsAs } from './processes.js';
+import { killFamilies, runsAs } from './processes.js';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A cluster that was never started, to be copied: initdb takes ten times as long. */
+    clusterTemplate: string;
+  }
+}
 
 /** `describe` for tests that need an installed PostgreSQL; skipped with the reason in its name, but never in CI. */
 export const describePostgres = (name: string, tests: () => void): void => {
@@ -120,7 +125,7 @@ fsync = off
     killHard: () => stop('immediate'),
     crash: async () => {
       const pid = await serverPid();
-      if (pid !== undefined) await killFamily(pid);
+      if (pid !== undefined) await killFamilies([pid]);
     },
     hang: () => signal('SIGSTOP'),
     wake: () => signal('SIGCONT'),
@@ -135,34 +140,4 @@ fsync = off
 export const freePort = async (): Promise<number> => {
   const [port = 0] = await freePorts(1);
   return port;
-};
-
-/** Ends a process and its children with SIGKILL, and waits until none of them is left. */
-const killFamily = async (pid: number): Promise<void> => {
-  const family = [pid, ...childrenOf(pid)];
-  for (const member of family) {
-    try {
-      process.kill(member, 'SIGKILL');
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  while (family.some((member) => isAlive(member))) await pause(10);
-};
-
-const childrenOf = (pid: number): number[] =>
-  listPids().filter((candidate) => statusOf(candidate)?.parent === pid);
-
-/** A zombie is not alive, only not yet reaped. */
-const isAlive = (pid: number): boolean => !['Z', 'X', undefined].includes(statusOf(pid)?.state);
-
-const statusOf = (pid: number): { state: string; parent: number } | undefined => {
-  try {
-    const [state = '', parent = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return { state, parent: Number(parent) };
-  } catch {
-    return undefined;
-  }
 };

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** Of every process of this machine. */
 export const listPids = (): number[] =>
@@ -34,4 +35,44 @@ export const watchProcesses = async (work: Promise<unknown>): Promise<Set<string
   }
   await ended;
   return seen;
+};
+
+/** These processes and all that descend from them, as far as their parents still live. */
+export const familiesOf = (pids: readonly number[]): number[] => {
+  const parents = new Map(listPids().map((pid) => [pid, statusOf(pid)?.parent]));
+  const family = new Set(pids);
+  // A child may have a lower number than its parent: numbers come round.
+  for (let size = 0; size < family.size; ) {
+    size = family.size;
+    for (const [pid, parent] of parents)
+      if (parent !== undefined && family.has(parent)) family.add(pid);
+  }
+  return [...family];
+};
+
+/** Ends processes and their families with SIGKILL, and waits until none of them is left. */
+export const killFamilies = async (pids: readonly number[]): Promise<void> => {
+  const families = familiesOf(pids);
+  for (const member of families) {
+    try {
+      process.kill(member, 'SIGKILL');
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  while (families.some((member) => isAlive(member))) await pause(10);
+};
+
+/** A zombie is not alive, only not yet reaped. */
+const isAlive = (pid: number): boolean => !['Z', 'X', undefined].includes(statusOf(pid)?.state);
+
+const statusOf = (pid: number): { state: string; parent: number } | undefined => {
+  try {
+    const [state = '', parent = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return { state, parent: Number(parent) };
+  } catch {
+    return undefined;
+  }
 };

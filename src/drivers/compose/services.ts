@@ -35,9 +35,11 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
     /** Whether any of them runs, healthy or not. */
     isRunning: async (): Promise<boolean> => (await running()).size > 0,
 
-    /** Runs `compose up` with each of `ways` in turn, unless all of them run. Never builds an image. */
+    /** Whether none of them is missing. */
+    areRunning: async (): Promise<boolean> => (await running()).size === names.length,
+
+    /** Runs `compose up` with each of `ways` in turn. Never builds an image. */
     up: async (ways: readonly (readonly string[])[], signal: AbortSignal): Promise<void> => {
-      if ((await running()).size === names.length) return;
       const options = { timeout: timeouts.start, signal };
       const start = async () => {
         const env = await override();

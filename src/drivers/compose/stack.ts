@@ -10,11 +10,18 @@ import {
 import { localTools } from '../postgres/tools.js';
 import { containerExecutor } from './container-executor.js';
 import { findContainers, takeRestartPolicies } from './containers.js';
+import { dependOnlyOn } from './dependencies.js';
 import { writeOverride } from './override.js';
 import { openProject } from './project.js';
 import { createServices } from './services.js';
 
 const PROBE_TIMEOUT_MS = 5_000;
+
+/** Made anew when its image or its settings have changed, without touching what it depends on. */
+const CREATE = ['--no-start', '--no-deps'];
+const CREATE_AND_START = ['--detach', '--no-deps'];
+/** What it depends on is started before it, all as they are. */
+const START_WITH_OTHERS = ['--detach', '--no-recreate'];
 
 export interface ComposeStackOptions {
   /** Such as `docker compose`. */
@@ -83,16 +90,18 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
       },
     }),
     app: {
-      start: (signal) =>
-        app.up(
-          [
-            // Made anew when its image or its settings have changed, without touching what it depends on …
-            ['--no-start', '--no-deps'],
-            // … which is started before it, as it is.
-            ['--detach', '--no-recreate'],
-          ],
-          signal,
-        ),
+      create: async (signal) => {
+        if (!(await app.isRunning())) await app.up([CREATE], signal);
+      },
+      start: async (signal) => {
+        const [areRunning, needNothing] = await Promise.all([
+          app.areRunning(),
+          dependOnlyOn(project, services.app, [services.database]),
+        ]);
+        if (areRunning) return;
+        // Compose would wait for the database's next health check; we have asked the database itself.
+        await app.up(needNothing ? [CREATE_AND_START] : [CREATE, START_WITH_OTHERS], signal);
+      },
       stop: app.stop,
       isRunning: app.isRunning,
       check: () => probe.get(appHealthUrl, PROBE_TIMEOUT_MS),

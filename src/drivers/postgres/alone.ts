@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PsqlSession, sqlstateOf, withSession } from './psql-session.js';
+import type { KeptSession } from './kept-session.js';
+import { type PsqlSession, sqlstateOf } from './psql-session.js';
 import { identifier, literal } from './sql.js';
-import type { Server } from './tools.js';
 
 const OBJECT_IN_USE = '55006';
 const ATTEMPTS = 4;
@@ -21,8 +21,7 @@ export interface Rename {
  * crash at any point leaves everything as it was or as it should be.
  */
 export const renameDatabases = (
-  server: Server,
-  maintenance: string,
+  maintenance: KeptSession,
   renames: readonly Rename[],
   more: readonly string[] = [],
 ): Promise<void> => {
@@ -33,7 +32,6 @@ export const renameDatabases = (
     ...more,
   ];
   return alone(
-    server,
     maintenance,
     renames.map(({ from }) => from),
     async (session) => {
@@ -48,8 +46,8 @@ export const renameDatabases = (
  * Ends every session of `database`. Whoever connects afterwards has started after this call: a rename that is
  * taken back proves it, where the list of sessions would miss one that is just being let in.
  */
-export const endSessions = (server: Server, maintenance: string, database: string): Promise<void> =>
-  alone(server, maintenance, [database], async (session) => {
+export const endSessions = (maintenance: KeptSession, database: string): Promise<void> =>
+  alone(maintenance, [database], async (session) => {
     await session.run('BEGIN');
     await session.run(
       `ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(`coldspare-${randomUUID()}`)}`,
@@ -58,16 +56,20 @@ export const endSessions = (server: Server, maintenance: string, database: strin
   });
 
 const alone = async (
-  server: Server,
-  maintenance: string,
+  maintenance: KeptSession,
   databases: readonly string[],
   change: (session: PsqlSession) => Promise<void>,
 ): Promise<void> => {
   for (let attempt = 1; ; attempt += 1) {
     const done = new AbortController();
-    const ending = terminateUntil(done.signal, server, maintenance, databases);
+    let ending: Promise<void> | undefined;
     try {
-      return await withSession(server, maintenance, { timeout: TIMEOUT_MS }, change);
+      return await maintenance.use({ timeout: TIMEOUT_MS }, async (session) => {
+        const terminate = await terminateStatement(session, databases);
+        await session.run(terminate);
+        ending = repeatUntil(done.signal, maintenance, terminate);
+        await change(session);
+      });
     } catch (error) {
       if (attempt === ATTEMPTS || sqlstateOf(error) !== OBJECT_IN_USE) throw error;
     } finally {
@@ -77,22 +79,36 @@ const alone = async (
   }
 };
 
-/** Keeps ending the sessions of `databases`. Its own trouble shows as a rename that is refused. */
-const terminateUntil = (
-  done: AbortSignal,
-  server: Server,
-  maintenance: string,
+/** Ends the sessions that are there when it runs. */
+const terminateStatement = async (
+  session: PsqlSession,
   databases: readonly string[],
-): Promise<void> =>
-  withSession(server, maintenance, { timeout: TIMEOUT_MS }, async (session) => {
-    // By number, not by name: after the renames the name may be that of the successor.
-    const found = await session.select<{ oid: number }>(
-      `SELECT oid FROM pg_database WHERE datname IN (${databases.map(literal).join(', ')})`,
-    );
-    const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-      WHERE datid = ANY('{${found.map(({ oid }) => oid)}}'::oid[]) AND pid <> pg_backend_pid()`;
-    while (!done.aborted) {
-      await session.run(terminate);
-      await sleep(TERMINATE_EVERY_MS, undefined, { signal: done });
-    }
-  }).catch(() => {});
+): Promise<string> => {
+  // By number, not by name: after the renames the name may be that of the successor.
+  const found = await session.select<{ oid: number }>(
+    `SELECT oid FROM pg_database WHERE datname IN (${databases.map(literal).join(', ')})`,
+  );
+  return `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datid = ANY('{${found.map(({ oid }) => oid)}}'::oid[]) AND pid <> pg_backend_pid()`;
+};
+
+/** For those that come after the first time. Its own trouble shows as a rename that is refused. */
+const repeatUntil = async (
+  done: AbortSignal,
+  maintenance: KeptSession,
+  terminate: string,
+): Promise<void> => {
+  const pause = () => sleep(TERMINATE_EVERY_MS, undefined, { signal: done });
+  try {
+    // Most often nobody comes, and no second session is needed.
+    await pause();
+    await maintenance.use({ timeout: TIMEOUT_MS }, async (session) => {
+      for (;;) {
+        await session.run(terminate);
+        await pause();
+      }
+    });
+  } catch {
+    // Done, or to be seen by the rename.
+  }
+};

@@ -8,6 +8,7 @@ import { answerOf } from './answer.js';
 import { dumpDatabase } from './dump.js';
 import { readFingerprint } from './fingerprint.js';
 import { beginSnapshot, readInventory, readSequences } from './inventory.js';
+import { keepSession } from './kept-session.js';
 import { type PsqlSession, withSession } from './psql-session.js';
 import { dropDatabase, restoreDatabase } from './restore.js';
 import { freeBytes } from './room.js';
@@ -55,19 +56,11 @@ export const createPostgresDatabase = ({
   const besides = { incoming, drill: drillName(name) };
   const maintenance = name === 'postgres' ? 'template1' : 'postgres';
 
-  const ask = <T>(use: (session: PsqlSession) => Promise<T>, timeout = timeouts.query) =>
-    withSession(server, maintenance, { timeout }, use);
+  const kept = keepSession(server, maintenance);
+  const ask = <T>(use: (session: PsqlSession) => Promise<T>) =>
+    kept.use({ timeout: timeouts.query }, use);
 
-  const check = (signal?: AbortSignal): Promise<unknown> =>
-    withSession(server, maintenance, { timeout: ANSWER_WITHIN_MS, signal }, (session) =>
-      session.select('SELECT 1 AS one'),
-    );
-
-  const answers = (): Promise<boolean> =>
-    check().then(
-      () => true,
-      () => false,
-    );
+  const isThere = (session: PsqlSession): Promise<unknown> => session.select('SELECT 1 AS one');
 
   const count = (database: string) =>
     withSession(server, database, { timeout: timeouts.transfer }, async (session) => {
@@ -95,16 +88,17 @@ export const createPostgresDatabase = ({
 
   const setFrozen = async (change: string): Promise<void> => {
     await ask((session) => session.run(`ALTER DATABASE ${identifier(name)} ${change}`));
-    await endSessions(server, maintenance, name);
+    await endSessions(kept, name);
   };
 
   return {
     start: async (signal) => {
+      if (await kept.answers(ANSWER_WITHIN_MS)) return;
       await service?.start(signal);
       const deadline = performance.now() + timeouts.start;
       for (;;) {
         try {
-          await check(signal);
+          await kept.use({ timeout: ANSWER_WITHIN_MS, signal }, isThere);
           return;
         } catch (error) {
           signal.throwIfAborted();
@@ -115,10 +109,16 @@ export const createPostgresDatabase = ({
     },
 
     stop: async (signal) => {
+      await kept.close();
       await service?.stop(signal);
     },
 
-    answers,
+    // In a session of its own: it is also whether newcomers are let in.
+    answers: () =>
+      withSession(server, maintenance, { timeout: ANSWER_WITHIN_MS }, isThere).then(
+        () => true,
+        () => false,
+      ),
 
     live: async () => {
       const comment = await ask(readComment);
@@ -155,23 +155,22 @@ export const createPostgresDatabase = ({
 
     swap: async (marker, keepAs) => {
       const before = await ask(readComment);
-      const kept = before !== undefined;
+      const isReplaced = before !== undefined;
       const comment = withMarker(before ?? undefined, marker);
       await renameDatabases(
-        server,
-        maintenance,
-        [...(kept ? [{ from: name, to: keepAs }] : []), { from: incoming, to: name }],
+        kept,
+        [...(isReplaced ? [{ from: name, to: keepAs }] : []), { from: incoming, to: name }],
         [
           `COMMENT ON DATABASE ${identifier(name)} IS ${literal(comment)}`,
           `ALTER DATABASE ${identifier(name)} ${FREEZE}`,
         ],
       );
-      return { kept };
+      return { kept: isReplaced };
     },
 
     setAside: async (keepAs) => {
       if ((await ask(readComment)) === undefined) return;
-      await renameDatabases(server, maintenance, [{ from: name, to: keepAs }]);
+      await renameDatabases(kept, [{ from: name, to: keepAs }]);
     },
 
     room: () => ask((session) => freeBytes(server, session)).catch(() => undefined),
@@ -200,7 +199,7 @@ export const createPostgresDatabase = ({
 
     writes: async () => {
       // A session reports what it wrote a second later, or when it ends. The database is frozen, so nobody minds.
-      await endSessions(server, maintenance, name);
+      await endSessions(kept, name);
       return withSession(server, name, { timeout: timeouts.query }, countWrites);
     },
   };

@@ -17,7 +17,9 @@ export interface PsqlSession {
   row<Row>(query: string): Promise<Row>;
   /** Runs one statement. */
   run(statement: string): Promise<void>;
-  /** Ends the connection, and with it a transaction that was not committed. */
+  /** Cuts every statement after `timeout` milliseconds, on the server's side: it does not notice that its client was killed. */
+  limit(timeout: number): Promise<void>;
+  /** Ends the connection, and with it a transaction that was not committed. Safe to repeat. */
   close(): Promise<void>;
 }
 
@@ -36,16 +38,19 @@ export const withSession = async <T>(
 ): Promise<T> => {
   const session = openSession(server, database, options);
   try {
-    // Cut on the server's side as well: a backend does not notice that its client was killed.
-    await session.run(`SET statement_timeout = ${options.timeout}`);
-    await session.run('SET synchronous_commit = on');
+    await session.limit(options.timeout);
     return await use(session);
   } finally {
     await session.close();
   }
 };
 
-const openSession = (server: Server, database: string, options: SessionOptions): PsqlSession => {
+/** One that is not limited yet, and ends when its time is up. */
+export const openSession = (
+  server: Server,
+  database: string,
+  options: SessionOptions,
+): PsqlSession => {
   options.signal?.throwIfAborted();
   const child = server.executor.open(
     connectedTool(server, 'psql', database, ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=0']),
@@ -97,6 +102,9 @@ const openSession = (server: Server, database: string, options: SessionOptions):
     },
     run: async (statement) => {
       await ask(statement);
+    },
+    limit: async (timeout) => {
+      await ask(`SET statement_timeout = ${timeout}\n;\nSET synchronous_commit = on`);
     },
     close: async () => {
       child.stdin.end();
