@@ -15,14 +15,20 @@ done; true`;
  * is called off, times out or breaks is ended in there as well.
  */
 export const containerExecutor = (project: Project, service: string): Executor => {
-  const { executor, compose } = project;
+  const { executor, compose, engine, seen } = project;
+  const exec = () =>
+    seen.containers.has(service) ? [...engine, 'exec', '-i'] : [...compose, 'exec', '-T'];
+  /** Another name from now on: compose knows it. */
+  const forget = (words: string) => {
+    if (/No such container/i.test(words)) seen.containers.delete(service);
+  };
   const inside = (argv: readonly string[], options: StartOptions) => {
     const run = randomUUID();
     const env = { ...options.env, [MARK]: run };
     return {
       run,
       // By name alone: the values go by environment, and show in no process list.
-      argv: [...compose, 'exec', '-T', ...names(env), service, ...argv],
+      argv: [...exec(), ...names(env), seen.containers.get(service) ?? service, ...argv],
       options: { ...options, env },
     };
   };
@@ -40,6 +46,7 @@ export const containerExecutor = (project: Project, service: string): Executor =
         return await executor.run(command.argv, { ...options, ...command.options });
       } catch (error) {
         if (!endedByItself(error)) await end(command.run);
+        else if (error instanceof Error) forget(error.message);
         throw error;
       }
     },
@@ -52,6 +59,7 @@ export const containerExecutor = (project: Project, service: string): Executor =
         ...child,
         // After a good end, and when its time is up, it finds the end of its stdin.
         ended: child.ended.then(async (words) => {
+          forget(words);
           if (isKilled || options.signal?.aborted) await end(command.run);
           return words;
         }),

@@ -1,12 +1,14 @@
 import { type Project, runCompose } from './project.js';
 
 const LOOK_TIMEOUT_MS = 20_000;
-const LOOK = '{{.Id}} {{.State.Running}} {{.HostConfig.RestartPolicy.Name}} {{.Name}}';
+const LABEL = 'com.docker.compose';
+const LOOK = `{{.Id}} {{.State.Running}} {{.HostConfig.RestartPolicy.Name}} {{.Name}} {{index .Config.Labels "${LABEL}.service"}} {{index .Config.Labels "${LABEL}.project"}}`;
 
 export interface Container {
   id: string;
   name: string;
   service: string;
+  project: string;
   isRunning: boolean;
   /** Whether the engine would start it again by itself, after a crash or a reboot. */
   restarts: boolean;
@@ -21,17 +23,36 @@ export const findContainers = (
   look(project, services).catch(() => look(project, services));
 
 const look = async (project: Project, services: readonly string[]): Promise<Container[]> => {
-  const options = { timeout: LOOK_TIMEOUT_MS };
-  const found = await runCompose(project, ['ps', '--all', '--quiet', ...services], options);
-  const ids = found.split('\n').filter((id) => id !== '');
+  const ids = await findIds(project, services);
   if (ids.length === 0) return [];
-  const format = `${LOOK} {{index .Config.Labels "com.docker.compose.service"}}`;
   const shown = await project.executor.run(
-    [...project.engine, 'inspect', '--type', 'container', '--format', format, ...ids],
-    options,
+    [...project.engine, 'inspect', '--type', 'container', '--format', LOOK, ...ids],
+    { timeout: LOOK_TIMEOUT_MS },
   );
-  return shown.trim().split('\n').map(readContainer);
+  const containers = shown.trim().split('\n').map(readContainer);
+  project.seen.project = containers[0]?.project;
+  for (const { service, name } of containers) project.seen.containers.set(service, name);
+  return containers.filter(({ service }) => services.includes(service));
 };
+
+const findIds = async (project: Project, services: readonly string[]): Promise<string[]> => {
+  const options = { timeout: LOOK_TIMEOUT_MS };
+  const { seen, executor, engine } = project;
+  const ask = async (work: Promise<string>) => (await work).split('\n').filter((id) => id !== '');
+  if (seen.project !== undefined) {
+    const filters = ofProject(seen.project);
+    const ids = await ask(executor.run([...engine, 'ps', '--all', '--quiet', ...filters], options));
+    if (ids.length > 0) return ids;
+  }
+  return ask(runCompose(project, ['ps', '--all', '--quiet', ...services], options));
+};
+
+/** Without what `compose run` has left. */
+const ofProject = (name: string): string[] =>
+  [`${LABEL}.project=${name}`, `${LABEL}.oneoff=False`].flatMap((label) => [
+    '--filter',
+    `label=${label}`,
+  ]);
 
 /** From now on the engine starts them only when told to. Running ones are not disturbed. */
 export const takeRestartPolicies = async (
@@ -45,11 +66,12 @@ export const takeRestartPolicies = async (
 };
 
 const readContainer = (line: string): Container => {
-  const [id = '', isRunning, policy = '', name = '', service = ''] = line.split(' ');
+  const [id = '', isRunning, policy = '', name = '', service = '', project = ''] = line.split(' ');
   return {
     id,
     name: name.replace(/^\//, ''),
     service,
+    project,
     isRunning: isRunning === 'true',
     restarts: policy !== '' && policy !== 'no',
   };

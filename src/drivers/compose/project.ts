@@ -10,6 +10,8 @@ export interface Project {
   readonly compose: readonly string[];
   /** The words of the engine's own command, such as `docker`. */
   readonly engine: readonly string[];
+  /** What compose named things, once they were seen: asking it again takes long, for it reads all files first. */
+  readonly seen: { project?: string | undefined; readonly containers: Map<string, string> };
 }
 
 /** @throws ColdspareError `invalid-request` when `command` is no compose command */
@@ -18,7 +20,12 @@ export const openProject = (
   { command, directory }: { command: string; directory: string },
 ): Project => {
   const compose = splitCommand(command);
-  return { executor: inDirectory(executor, directory), compose, engine: engineOf(compose) };
+  return {
+    executor: inDirectory(executor, directory),
+    compose,
+    engine: engineOf(compose),
+    seen: { containers: new Map() },
+  };
 };
 
 export const runCompose = (
