@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { config as readDotenv } from 'dotenv';
@@ -139,6 +140,9 @@ const buildStack = async (config: Config, probe: Probe): Promise<Stack> => {
   }
 };
 
+/** PostgreSQL has little from more than that. */
+const restoreJobs = (): number => Math.min(availableParallelism(), 8);
+
 const buildComposeStack = async (config: Config, probe: Probe): Promise<Stack> => {
   const { createComposeStack } = await import('./drivers/compose/stack.js');
   return createComposeStack({
@@ -151,6 +155,7 @@ const buildComposeStack = async (config: Config, probe: Probe): Promise<Stack> =
     probe,
     disk: createFileDisk(),
     overrideFile: join(config.STATE_DIR, 'compose.override.yml'),
+    restoreJobs: restoreJobs(),
     timeouts: { start: config.DB_START_TIMEOUT, appStart: config.APP_START_TIMEOUT },
   });
 };
@@ -168,6 +173,7 @@ const buildHostStack = async (config: Config, probe: Probe): Promise<Stack> => {
     appHealthUrl: config.APP_HEALTH_URL,
     probe,
     log: join(config.STATE_DIR, 'services.log'),
+    spool: { folder: config.STATE_DIR, jobs: restoreJobs() },
     timeouts: { start: config.DB_START_TIMEOUT },
   });
 };

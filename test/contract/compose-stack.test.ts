@@ -1,13 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createComposeStack } from '../../src/drivers/compose/stack.js';
 import { type ComposeHarness, makeComposeHarness } from '../support/compose-harness.js';
 import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually } from '../support/pair.js';
 import { watchProcesses } from '../support/processes.js';
-import { dump, testStackContract } from './stack-contract.js';
+import { CROCKERY, dump, testStackContract } from './stack-contract.js';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
 
@@ -142,7 +142,7 @@ describeDocker('compose stack', () => {
       await expect(harness.stack.database.dump(stuck, calledOff.signal)).rejects.toThrow(
         'called off',
       );
-      expect(await processes()).not.toMatch(/pg_dump|psql/);
+      await eventually('nothing runs', async () => !/pg_dump|psql/.test(await processes()));
     });
 
     test('a restore that is called off leaves no pg_restore in the container', async () => {
@@ -157,7 +157,56 @@ describeDocker('compose stack', () => {
       await eventually('pg_restore runs', async () => (await processes()).includes('pg_restore'));
       calledOff.abort(new Error('called off'));
       await refused;
-      expect(await processes()).not.toMatch(/pg_restore|psql/);
+      await eventually('nothing runs', async () => !/pg_restore|psql/.test(await processes()));
+    });
+
+    test('a large backup is restored by several jobs, from a file that does not stay in the container', async () => {
+      const { database } = stackWith({ restoreJobs: 2 });
+      const client = await harness.connect();
+      await client.query(CROCKERY);
+      const { facts, manifest, content } = await dump(database);
+      let seen = '';
+      const restore = database.restore(Readable.from([content]), manifest, never);
+      await Promise.all([
+        restore,
+        eventually('two jobs', async () => {
+          seen = await processes();
+          return (seen.match(/pg_restore .*--jobs=2/g)?.length ?? 0) > 2;
+        }),
+      ]);
+      expect(await database.inventory('incoming')).toEqual(facts.inventory);
+      expect(await harness.project.exec('db', ['ls', '/tmp'])).not.toContain('coldspare');
+      await database.discard();
+    });
+
+    test('a large restore that is called off leaves neither a job nor its file in the container', async () => {
+      const { database } = stackWith({ restoreJobs: 2 });
+      const client = await harness.connect();
+      await client.query(CROCKERY);
+      const { manifest, content } = await dump(database);
+      const calledOff = new AbortController();
+      const restore = database.restore(Readable.from([content]), manifest, calledOff.signal);
+      const refused = expect(restore).rejects.toThrow('called off');
+      await eventually('pg_restore runs', async () => (await processes()).includes('pg_restore'));
+      calledOff.abort(new Error('called off'));
+      await refused;
+      await eventually('nothing runs', async () => !/pg_restore|psql/.test(await processes()));
+      expect(await harness.project.exec('db', ['ls', '/tmp'])).not.toContain('coldspare');
+    });
+
+    test('the app is made before it is needed, and does not run', async () => {
+      const { app } = harness.stack;
+      await app.stop(never);
+      await harness.project.compose('rm', '--force', 'app');
+      await app.create?.(never);
+      expect(await harness.project.inspect('app', '{{.State.Status}}')).toBe('created');
+      const made = await harness.project.inspect('app', '{{.Id}}');
+      await harness.stack.database.start(never);
+      await app.start(never);
+      expect(await harness.project.inspect('app', '{{.Id}}')).toBe(made);
+      await app.create?.(never);
+      expect(await app.isRunning()).toBe(true);
+      await app.stop(never);
     });
 
     test('its password is in no command line, in the container or outside', async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createHostStack } from '../../src/drivers/host/stack.js';
@@ -6,7 +7,8 @@ import type { Surroundings } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
 import { type HostHarness, makeHostHarness } from '../support/host-harness.js';
 import { describePostgres } from '../support/postgres.js';
-import { dump, manifestOf, testStackContract } from './stack-contract.js';
+import { watchProcesses } from '../support/processes.js';
+import { CROCKERY, dump, manifestOf, testStackContract } from './stack-contract.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -62,6 +64,10 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
   });
   afterAll(() => Promise.all([here?.cleanup(), there?.cleanup()]));
   beforeEach(() => Promise.all([here.reset(), there.reset()]));
+
+  /** The other server's stack, on a machine of two processors. */
+  const withJobs = (folder = there.directory) =>
+    createHostStack({ ...there.options, spool: { folder, jobs: 2 } });
 
   const pgDump = (...args: string[]): Buffer =>
     execFileSync(
@@ -224,6 +230,49 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
       message: expect.stringContaining('could not restore'),
     });
     expect(await there.stack.database.others()).toEqual([]);
+  });
+
+  test('a large backup is restored by several jobs, and its file does not stay', async () => {
+    const { database } = withJobs();
+    await here.cluster.psql(COFFEE_SHOP);
+    await here.cluster.psql(SHOP + CROCKERY, 'shop');
+    const { facts, manifest, content } = await dump(here.stack.database);
+    const seen = await watchProcesses(database.restore(Readable.from([content]), manifest, never));
+    expect([...seen].some((line) => /pg_restore .*--jobs=2/.test(line))).toBe(true);
+    expect(await database.inventory('incoming')).toEqual(facts.inventory);
+    expect(await readdir(there.directory)).not.toContain('coldspare-restore.dump');
+    await database.swap(MARKER, 'kept');
+    const without = ({ roles: _, ...rest }: Surroundings) => rest;
+    expect(without((await dump(database)).facts.surroundings)).toEqual(without(facts.surroundings));
+  });
+
+  test('a large backup that is torn, or broken inside, is not restored by several jobs either', async () => {
+    const { database } = withJobs();
+    await here.cluster.psql(CROCKERY, 'shop');
+    const { manifest, content } = await dump(here.stack.database);
+    const torn = Readable.from(
+      (async function* () {
+        yield content;
+        throw new Error('the digest is another one');
+      })(),
+    );
+    await expect(database.restore(torn, manifest, never)).rejects.toMatchObject({
+      code: 'backup-unusable',
+    });
+    const broken = Buffer.from(content).fill(7, content.length / 2, content.length / 2 + 100_000);
+    await expect(database.restore(Readable.from([broken]), manifest, never)).rejects.toMatchObject({
+      code: 'backup-unusable',
+    });
+    expect(await database.others()).toEqual([]);
+    expect(await readdir(there.directory)).not.toContain('coldspare-restore.dump');
+  });
+
+  test('without room for a file, a large backup is restored from the stream', async () => {
+    const { database } = withJobs('/dev/full');
+    await here.cluster.psql(CROCKERY, 'shop');
+    const { facts, manifest, content } = await dump(here.stack.database);
+    await database.restore(Readable.from([content]), manifest, never);
+    expect(await database.inventory('incoming')).toEqual(facts.inventory);
   });
 
   test('a locale that this machine lacks is named, and nothing stays', async () => {

@@ -594,6 +594,15 @@ export interface Backup {
 }
 
 /** The live database's dump, in memory. */
+/** Two tables whose dump is larger than 8 MiB, from where on a restore has several jobs. */
+export const CROCKERY = ['cups', 'plates']
+  .map(
+    (table) => `CREATE TABLE ${table} AS SELECT n AS id,
+      md5(n::text) || md5((-n)::text) || md5((n * 7)::text) AS what FROM generate_series(1, 150000) n;
+      ALTER TABLE ${table} ADD PRIMARY KEY (id);`,
+  )
+  .join('\n');
+
 export const dump = async (database: Stack['database']): Promise<Backup> => {
   const chunks: Buffer[] = [];
   const sink = new Writable({

@@ -38,6 +38,8 @@ export interface ComposeStackOptions {
   disk: Disk;
   /** Where the override file is kept. */
   overrideFile: string;
+  /** Jobs that a restore has at most, when somebody waits for it. */
+  restoreJobs?: number;
   /** Milliseconds; `start` and `stop` are the database's. */
   timeouts?: Partial<DatabaseTimeouts> & { appStart?: number };
 }
@@ -80,6 +82,7 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
         ...address,
         executor: containerExecutor(project, services.database),
         tools: localTools({ password, folder: options.programs }),
+        spool: { folder: '/tmp', jobs: options.restoreJobs ?? 1 },
       },
       name,
       timeouts,

@@ -7,6 +7,7 @@ import {
   type DatabaseTimeouts,
   DEFAULT_TIMEOUTS,
 } from '../postgres/database.js';
+import type { Spool } from '../postgres/spool.js';
 import { localTools } from '../postgres/tools.js';
 import { createHostApp } from './app.js';
 import { createService, type ServiceCommands } from './service.js';
@@ -24,6 +25,8 @@ export interface HostStackOptions {
   probe: Probe;
   /** File for what the commands, and the services they leave running, print. */
   log: string;
+  /** Folder of the agent's own in which a restore may put a dump, and the jobs that it has at most then. */
+  spool?: Spool;
   /** Milliseconds; `start` and `stop` are the app's as well. */
   timeouts?: Partial<DatabaseTimeouts>;
 }
@@ -41,6 +44,7 @@ export const createHostStack = (options: HostStackOptions): Stack => {
         ...address,
         executor: localExecutor,
         tools: localTools({ password, folder: options.programs }),
+        spool: options.spool,
       },
       name,
       timeouts,

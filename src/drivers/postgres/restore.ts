@@ -1,8 +1,10 @@
 import { pipeline, type Readable } from 'node:stream';
 import { ColdspareError, isError } from '../../pure/errors.js';
 import type { Manifest } from '../../pure/manifest.js';
+import type { CommandOptions } from '../command.js';
 import { checkPlainDump } from './plain-dump.js';
 import { type PsqlSession, type SessionOptions, withSession } from './psql-session.js';
+import { openSpool, withSpooled } from './spool.js';
 import { identifier, literal } from './sql.js';
 import { createRoles, settingStatements } from './surroundings.js';
 import { connectedTool, type Server } from './tools.js';
@@ -85,27 +87,21 @@ const createEmpty = async (
   }
 };
 
-/** No single transaction: a failed restore is dropped anyway, and one would need a lock for every object at once. */
 const load = async (
-  { server, name }: Target,
+  target: Target,
   content: Readable,
   manifest: Manifest,
-  { gently, ...options }: LoadOptions,
+  options: LoadOptions,
 ): Promise<void> => {
-  const isPlain = manifest.format === 'plain';
-  const tool = isPlain
-    ? connectedTool(server, 'psql', name, [
-        ...['-X', '-q', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-f', '-'],
-      ])
-    : connectedTool(server, 'pg_restore', name, ['--exit-on-error']);
-  const argv = [...(gently ? GENTLY : []), ...tool];
-  // The broken stream reports itself to the reader at its end.
-  const input = isPlain ? pipeline(content, checkPlainDump(), () => {}) : content;
   try {
-    await server.executor.run(argv, { ...options, env: server.tools.env(), input });
+    await (manifest.format === 'plain' ? loadPlain : loadCustom)(
+      target,
+      content,
+      manifest,
+      options,
+    );
   } catch (error) {
-    if (options.signal?.aborted || isError(error, 'timed-out') || isError(error, 'backup-unusable'))
-      throw error;
+    if (options.signal?.aborted || HAS_SAID_IT.some((code) => isError(error, code))) throw error;
     const words = error instanceof Error ? error.message : String(error);
     if (SERVER_TROUBLE.test(words)) throw serverTrouble(manifest, words, error);
     throw new ColdspareError(
@@ -115,6 +111,45 @@ const load = async (
       { cause: error, value: manifest.id },
     );
   }
+};
+
+const HAS_SAID_IT = ['timed-out', 'backup-unusable', 'database-failed'] as const;
+
+const loadPlain: typeof load = (target, content, _manifest, options) => {
+  // The broken stream reports itself to the reader at its end.
+  const input = pipeline(content, checkPlainDump(), () => {});
+  const args = ['-X', '-q', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-f', '-'];
+  return runTool(target, 'psql', args, { ...options, input });
+};
+
+/** No single transaction: a failed restore is dropped anyway, and one would need a lock for every object at once. */
+const loadCustom: typeof load = async (target, content, manifest, options) => {
+  const { executor, spool } = target.server;
+  const args = ['--exit-on-error'];
+  const file =
+    spool === undefined || options.gently
+      ? undefined
+      : await openSpool(executor, spool, manifest.bytes);
+  if (file === undefined) {
+    await runTool(target, 'pg_restore', args, { ...options, input: content });
+  } else {
+    await withSpooled(executor, file, content, options, () =>
+      runTool(target, 'pg_restore', [...args, `--jobs=${spool?.jobs}`, file], options),
+    );
+  }
+};
+
+const runTool = async (
+  { server, name }: Target,
+  tool: 'psql' | 'pg_restore',
+  args: readonly string[],
+  { gently, ...options }: LoadOptions & Pick<CommandOptions, 'input'>,
+): Promise<void> => {
+  const argv = connectedTool(server, tool, name, args);
+  await server.executor.run(gently ? [...GENTLY, ...argv] : argv, {
+    ...options,
+    env: server.tools.env(),
+  });
 };
 
 /** Says nothing about the backup: an older one would fare no better, and would lose more. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Executor } from '../command.js';
+import type { Spool } from './spool.js';
 
 /** Where PostgreSQL's own programs are: on this machine, or in the database's container. */
 export interface PostgresTools {
@@ -28,6 +29,8 @@ export interface Server {
   readonly host: string;
   readonly port: number;
   readonly user: string;
+  /** For restores in several jobs; without it they have one. */
+  readonly spool?: Spool | undefined;
 }
 
 /** Seconds; PostgreSQL takes nothing finer, and 2 is its shortest. */
