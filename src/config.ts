@@ -75,6 +75,10 @@ const services = z.string().transform((text, context) => {
   return names;
 });
 
+/** Half the interval, so that the time-out of the last check is not what a takeover waits for. */
+const defaultCheckTimeout = (checkInterval: number): number =>
+  Math.min(3_000, Math.max(500, checkInterval / 2));
+
 /** Every variable that the agent reads. `.env.example` documents each; a test holds the two together. */
 export const environmentSchema = z.object({
   NODE_NAME: z
@@ -122,7 +126,7 @@ export const environmentSchema = z.object({
   WITNESS_URL: httpUrl.optional(),
   MONITOR: z.enum(['on', 'off']).default('on'),
   CHECK_INTERVAL: duration.prefault('5s'),
-  CHECK_TIMEOUT: duration.prefault('3s'),
+  CHECK_TIMEOUT: duration.optional(),
   FAIL_THRESHOLD: wholeNumber(1, 1000).default(3),
   CONFIRM_CHECKS: wholeNumber(1, 100).default(3),
   CONFIRM_INTERVAL: duration.prefault('2s'),
@@ -217,6 +221,7 @@ const configSchema = environmentSchema
   .transform((env) => ({
     ...env,
     BACKUP_DIR: env.BACKUP_DIR ?? join(env.STATE_DIR, 'backups'),
+    CHECK_TIMEOUT: env.CHECK_TIMEOUT ?? defaultCheckTimeout(env.CHECK_INTERVAL),
     BACKUP_PREFIX:
       env.BACKUP_PREFIX ?? env.DB_NAME.replace(/[^\w-]/g, '_').replace(/^[^A-Za-z0-9]/, 'x'),
   }));

@@ -67,6 +67,12 @@ export const createNode = async (config: Config, drivers: Drivers): Promise<Node
 /** What the agent writes at every round of its guard, and the watchdog reads. */
 export const heartbeatFile = ({ STATE_DIR }: Config): string => join(STATE_DIR, 'heartbeat');
 
+/**
+ * Milliseconds that the witness has at least. A load balancer that asks a lost machine first needs its own time-out
+ * before it can say so, and a witness that says nothing forbids the takeover.
+ */
+const WITNESS_LEAST = 3_000;
+
 const settingsOf = (config: Config): Settings => ({
   nodeName: config.NODE_NAME,
   peerUrl: config.PEER_URL,
@@ -79,6 +85,7 @@ const settingsOf = (config: Config): Settings => ({
   monitor: config.MONITOR,
   checkInterval: config.CHECK_INTERVAL,
   checkTimeout: config.CHECK_TIMEOUT,
+  witnessTimeout: Math.max(config.CHECK_TIMEOUT, WITNESS_LEAST),
   failThreshold: config.FAIL_THRESHOLD,
   confirmChecks: config.CONFIRM_CHECKS,
   confirmInterval: config.CONFIRM_INTERVAL,

@@ -27,6 +27,8 @@ import { startAgent } from './service.js';
 
 /** Milliseconds for a stop command on the other machine. */
 const PEER_STOP_TIMEOUT = 60_000;
+/** Milliseconds for a question to our own embedded database or app. CHECK_TIMEOUT, for the peer, may be far less. */
+const EMBEDDED_QUERY_TIMEOUT = 5_000;
 
 /**
  * The composition root: the only file that knows which driver is behind which port. Stacks that are
@@ -249,7 +251,7 @@ const buildEmbeddedStack = async (config: Config, probe: Probe): Promise<Stack> 
     timeouts: {
       start: config.DB_START_TIMEOUT,
       stop: 10_000,
-      query: config.CHECK_TIMEOUT,
+      query: EMBEDDED_QUERY_TIMEOUT,
       transfer: 600_000,
     },
   });

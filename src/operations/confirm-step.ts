@@ -2,17 +2,23 @@ import type { PromoteCommand } from '../pure/commands.js';
 import { Refused } from '../pure/errors.js';
 import type { Source } from '../pure/operation.js';
 import { type Asker, decide, type Situation } from '../pure/verdict.js';
-import { lookAtPeer, lookAtWitness } from './look.js';
+import { type Look, lookAtPeer, lookAtWitness, seenJustNow } from './look.js';
 import type { Node } from './node.js';
 import type { Step, StepContext } from './plan.js';
 
-/** Looks at the primary several times before anybody's word for its death is taken. Changes nothing. */
+/**
+ * Looks at the primary several times before anybody's word for its death is taken. The monitor of this node has seen
+ * FAIL_THRESHOLD checks fail itself, the last one just now. Changes nothing.
+ */
 export const confirmStep = (node: Node, command: PromoteCommand, source: Source): Step => ({
   name: 'confirm',
   run: async (context) => {
     if (command.force) return `forced; ${(await lookAtPeer(node)).summary}`;
     const asker = askerOf(source);
-    const { views, summary } = await seeItDown(node, asker, context);
+    const { views, summary } =
+      source === 'monitor'
+        ? (seenJustNow(node) ?? (await lookAtPeer(node)))
+        : await seeItDown(node, asker, context);
     const witness = await lookAtWitness(node);
     const seen = `${summary}, ${witness.summary}`;
     return `${goAhead({ ...views, witness: witness.view, asker }, seen)} (${seen})`;
@@ -24,7 +30,7 @@ const askerOf = (source: Source): Asker =>
   source === 'webhook' || source === 'operator' ? source : 'monitor';
 
 /** @throws Refused at the first sign of life */
-const seeItDown = async (node: Node, asker: Asker, { signal, say }: StepContext) => {
+const seeItDown = async (node: Node, asker: Asker, { signal, say }: StepContext): Promise<Look> => {
   const { confirmChecks, confirmInterval } = node.settings;
   for (let check = 1; ; check += 1) {
     const look = await lookAtPeer(node);

@@ -6,6 +6,7 @@ import { hasEnded, type OperationRecord } from '../pure/operation.js';
 import { retrying, until } from './asking.js';
 import { fenceOverSsh, rescueOverSsh } from './fence-over-ssh.js';
 import { type Fencing, newFencing, sayUnfenced } from './fencing.js';
+import { seenJustNow } from './look.js';
 import type { Node } from './node.js';
 import type { Step, StepContext } from './plan.js';
 import type { Restoration } from './restore-steps.js';
@@ -30,7 +31,7 @@ export const fencePeerSteps = (
       Object.assign(fencing, newFencing());
       try {
         // Stopping an app may take long, so a fence is waited for; a machine that hangs is known sooner (H20).
-        await node.peer.status();
+        await agentAnswers(node);
         const answer = await fence(node, restoration.epoch, context);
         fencing.outcome = answer.mode === 'yielding' ? 'fenced' : 'nothing-to-fence';
         return answer.detail;
@@ -41,7 +42,9 @@ export const fencePeerSteps = (
         const { machine } = node;
         if (machine === undefined) return sayUnfenced(restoration.epoch, error.message);
         context.say(`over SSH: ${error.message}`);
-        return fenceOverSsh(node, machine, force, restoration, fencing, context);
+        return await fenceOverSsh(node, machine, force, restoration, fencing, context);
+      } finally {
+        fencing.triedAt = node.clock.elapsed();
       }
     },
   },
@@ -62,6 +65,13 @@ export const fencePeerSteps = (
     },
   },
 ];
+
+/** Not asked again when it has just been silent: it is once more before the commit (fence-again). */
+const agentAnswers = async (node: Node): Promise<void> => {
+  const silence = seenJustNow(node)?.silence;
+  if (silence !== undefined) throw silence;
+  await node.peer.status();
+};
 
 /** An agent that has just answered is there: one lost message does not make it unreachable. */
 const fence = (

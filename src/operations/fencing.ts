@@ -10,6 +10,8 @@ export interface Fencing {
     | 'unreachable'
     | 'nothing-to-fence'
     | undefined;
+  /** `clock.elapsed()` when it was last tried. */
+  triedAt: number;
   /** What went wrong over SSH; undefined when nothing did, or SSH was not needed. */
   sshError: ErrorCode | undefined;
   /** Why there is no rescue, for the report. */
@@ -18,6 +20,7 @@ export interface Fencing {
 
 export const newFencing = (): Fencing => ({
   outcome: undefined,
+  triedAt: 0,
   sshError: undefined,
   notRescued: undefined,
 });

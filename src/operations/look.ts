@@ -1,5 +1,5 @@
 import { isHealthy, type ProbeResult, sayProbe } from '../ports/probe.js';
-import { toColdspareError } from '../pure/errors.js';
+import { type ColdspareError, isError, toColdspareError } from '../pure/errors.js';
 import type { OperationKind } from '../pure/operation.js';
 import type { NodeStatus } from '../pure/status.js';
 import { type AgentView, type AppView, isAlive, type WitnessView } from '../pure/verdict.js';
@@ -9,6 +9,8 @@ import type { Node } from './node.js';
 export interface Look {
   /** The peer's agent, or why it could not be asked. */
   agent: NodeStatus | { error: string };
+  /** Why no agent answered; undefined when one did, be it with a refusal. */
+  silence: ColdspareError | undefined;
   /** Both as the table of decisions knows them. */
   views: { agent: AgentView; app: AppView };
   serves: boolean;
@@ -18,8 +20,13 @@ export interface Look {
 
 export const lookAtPeer = async (node: Node): Promise<Look> => {
   const { primaryCheckUrl, checkTimeout } = node.settings;
+  let silence: ColdspareError | undefined;
   const [agent, app] = await Promise.all([
-    node.peer.status().catch((error: unknown) => ({ error: toColdspareError(error).message })),
+    node.peer.status().catch((thrown: unknown) => {
+      const error = toColdspareError(thrown);
+      if (isError(error, 'peer-unreachable')) silence = error;
+      return { error: error.message };
+    }),
     primaryCheckUrl === undefined ? undefined : node.probe.get(primaryCheckUrl, checkTimeout),
   ]);
   node.observed.peer = { value: agent, at: node.clock.now() };
@@ -30,16 +37,27 @@ export const lookAtPeer = async (node: Node): Promise<Look> => {
   }
   const views = { agent: agentView(agent), app: appView(app) };
   const summary = `${sayAgent(agent)}, ${sayApp(app)}`;
-  return { agent, views, serves: isAlive(views), summary };
+  const look = { agent, silence, views, serves: isAlive(views), summary };
+  node.observed.look = { value: look, endedAt: node.clock.elapsed() };
+  return look;
+};
+
+/** Milliseconds after a look within which another one would see the same. */
+const JUST_NOW = 1_000;
+
+/** What the last look saw, when that was just now: asked again at once, a machine has nothing new to tell. */
+export const seenJustNow = ({ observed, clock }: Node): Look | undefined => {
+  const { look } = observed;
+  return look !== undefined && clock.elapsed() - look.endedAt < JUST_NOW ? look.value : undefined;
 };
 
 /** The service as the outside sees it, through VCL1. */
 export const lookAtWitness = async (
   node: Node,
 ): Promise<{ view: WitnessView; summary: string }> => {
-  const { witnessUrl, checkTimeout } = node.settings;
+  const { witnessUrl, witnessTimeout } = node.settings;
   if (witnessUrl === undefined) return { view: 'unset', summary: 'there is no witness' };
-  const seen = await node.probe.get(witnessUrl, checkTimeout);
+  const seen = await node.probe.get(witnessUrl, witnessTimeout);
   return { view: witnessView(seen), summary: `the witness ${sayProbe(seen)}` };
 };
 

@@ -14,6 +14,7 @@ import type { Marker } from '../pure/marker.js';
 import type { NodeStatus } from '../pure/status.js';
 import type { BackupStore } from '../state/backup-store.js';
 import type { NodeState } from '../state/node-state.js';
+import type { Look } from './look.js';
 import type { Restoring } from './restoring.js';
 import type { Runner } from './runner.js';
 
@@ -30,6 +31,7 @@ export interface Settings {
   monitor: 'on' | 'off';
   checkInterval: number;
   checkTimeout: number;
+  witnessTimeout: number;
   failThreshold: number;
   confirmChecks: number;
   confirmInterval: number;
@@ -64,7 +66,7 @@ interface Observed<T> {
   at: number;
 }
 
-/** What the node saw last. Cheap answers come from here; decisions look again. */
+/** What the node saw last. Cheap answers come from here; decisions look again, unless that was just now. */
 interface Observations {
   /** The highest epoch that was heard of; 0 before any was. */
   epoch: number;
@@ -72,6 +74,8 @@ interface Observations {
   /** This agent has opened the database to the app since it started: before, an app that answers is somebody else's. */
   opened: boolean;
   peer: Observed<NodeStatus | { error: string }> | undefined;
+  /** The last look at the peer, and `clock.elapsed()` when it ended. */
+  look?: { value: Look; endedAt: number } | undefined;
   /** What the peer said when it last answered, however long ago. */
   answer?: Observed<NodeStatus>;
   /** The peer's machine over SSH; undefined without PEER_SSH. */

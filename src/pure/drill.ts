@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { patienceAfter } from './patience.js';
 
 const seconds = z.number().nonnegative();
 
@@ -42,17 +43,23 @@ interface TakeOver {
 
 /**
  * The longest that a takeover from a lost machine takes: every look at it runs into its time-out, at the monitor's
- * checks, when it is confirmed, and when it is to be fenced. With MONITOR=off from the moment that somebody says so.
+ * checks and right before the commit. With MONITOR=off from the moment that somebody says so, which is confirmed.
  */
 export const foreseeTakeOver = ({ settings, seconds, isPrepared, appStart }: TakeOver) => {
   const { checkInterval, checkTimeout, failThreshold, confirmChecks, confirmInterval } = settings;
-  const detection =
-    settings.monitor === 'on' ? (failThreshold * (checkInterval + checkTimeout)) / 1_000 : 0;
-  const looks = confirmChecks * checkTimeout + (confirmChecks - 1) * confirmInterval;
-  // One look more before it is fenced, and one right before the commit.
-  const confirmation = (looks + 2 * checkTimeout) / 1_000;
+  const isWatched = settings.monitor === 'on';
+  // It may be lost right after a check.
+  const checks =
+    checkInterval + (failThreshold - 1) * Math.max(checkInterval, checkTimeout) + checkTimeout;
+  const detection = isWatched ? checks / 1_000 : 0;
+  // What the monitor has seen just now is not looked at again.
+  const looks = isWatched
+    ? 0
+    : confirmChecks * checkTimeout + (confirmChecks - 1) * confirmInterval;
   const restoration = isPrepared ? 0 : seconds.restore + seconds.verify;
   const database = toMilliseconds(seconds.start + restoration);
+  const fenceAgain = Math.min(checkTimeout, patienceAfter(database * 1_000));
+  const confirmation = toMilliseconds((looks + fenceAgain) / 1_000);
   const total = toMilliseconds(detection + confirmation + database + (appStart ?? 0));
   return { detection, confirmation, database, appStart, total };
 };

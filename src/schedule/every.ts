@@ -1,23 +1,49 @@
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 
+interface Ports {
+  clock: Clock;
+  log: Log;
+}
+
 /**
- * Runs `task` every `interval` milliseconds, the pause counted from its end so that a slow one never piles up.
- * A failing task is logged and runs again. Resolves when the signal is aborted.
+ * Runs `task` again `pause` milliseconds after it has ended, so that a slow one leaves the machine as much time to
+ * itself as a fast one. A failing task is logged and runs again. Resolves when the signal is aborted.
  */
-export const every = async (
-  { clock, log }: { clock: Clock; log: Log },
+export const every = (
+  ports: Ports,
+  pause: number,
+  signal: AbortSignal,
+  name: string,
+  task: () => Promise<void>,
+): Promise<void> => repeat(ports, () => pause, signal, name, task);
+
+/**
+ * The same, but `interval` milliseconds after it has begun: for what is only waited for. One that takes longer is
+ * followed by the next at once; what it kept from running is not caught up on.
+ */
+export const onTheBeat = (
+  ports: Ports,
   interval: number,
+  signal: AbortSignal,
+  name: string,
+  task: () => Promise<void>,
+): Promise<void> => repeat(ports, (took) => Math.max(0, interval - took), signal, name, task);
+
+const repeat = async (
+  { clock, log }: Ports,
+  pauseAfter: (took: number) => number,
   signal: AbortSignal,
   name: string,
   task: () => Promise<void>,
 ): Promise<void> => {
   while (!signal.aborted) {
+    const began = clock.elapsed();
     try {
       await task();
     } catch (error) {
       log.warn({ task: name, error }, `${name} failed; it is tried again`);
     }
-    await clock.sleep(interval, signal).catch(() => {});
+    await clock.sleep(pauseAfter(clock.elapsed() - began), signal).catch(() => {});
   }
 };

@@ -4,7 +4,7 @@ import { backUpIfPrimary, createPushRetry } from './backups.js';
 import { createCertificateWatch } from './certificate-watch.js';
 import { createDisarmWatch } from './disarm-watch.js';
 import { createDrillCleanUp, drillIfStandby } from './drills.js';
-import { every } from './every.js';
+import { every, onTheBeat } from './every.js';
 import { createFailback } from './failback.js';
 import { createDatabaseWatch, createGuard } from './guard.js';
 import { createIncidentWatch } from './incident-watch.js';
@@ -61,7 +61,8 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
   const run = (interval: number, name: string, task: () => Promise<void>) =>
     every(node, interval, stop.signal, name, task);
   const loops = [
-    run(checkInterval, 'monitor', async () => {
+    // Each check of a lost machine runs into its time-out, which must not delay the next one.
+    onTheBeat(node, checkInterval, stop.signal, 'monitor', async () => {
       await monitor();
       await failback();
     }),

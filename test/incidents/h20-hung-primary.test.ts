@@ -62,3 +62,43 @@ describePostgres('H20: VCL2 hangs: it takes connections and answers nothing', ()
     ]);
   }, 120_000);
 });
+
+/** Milliseconds: far more than a busy machine needs for what does not wait for VCL2. */
+const DEADLINE = 5_000;
+
+describePostgres("H20: VCL2's host is lost: whatever is sent to it vanishes", () => {
+  let pair: Pair;
+  afterEach(() => pair?.remove());
+
+  test('once its checks have failed, VCL3 waits for it once more, and only right before the commit', async () => {
+    pair = await startPair({
+      env: {
+        ...{ MONITOR: 'on', CHECK_INTERVAL: '1s', CHECK_TIMEOUT: `${DEADLINE}ms` },
+        ...{ FAIL_THRESHOLD: '2', CONFIRM_CHECKS: '3', CONFIRM_INTERVAL: '2s' },
+        PREPARE: 'on-receive',
+      },
+    });
+    const { vcl2, vcl3, link } = pair;
+    await vcl2.write('an order');
+    await vcl2.run('/backups');
+    await eventually('VCL3 has it prepared', async () => {
+      const { prepared, operation } = await vcl3.agent.status();
+      return prepared !== null && operation === null;
+    });
+
+    link.cut();
+    await vcl2.hang();
+    await eventually('VCL3 serves', async () => (await vcl3.agent.status()).serving, SOON);
+    expect(await vcl3.entries()).toEqual(['SEED', 'an order']);
+
+    const promote = await eventually('it has ended', () => vcl3.lastOperation('promote', 'done'));
+    expect(promote).toMatchObject({ source: 'monitor', result: { fenced: 'unreachable' } });
+    const took = (name: string): number => {
+      const step = promote.steps.find((candidate) => candidate.name === name);
+      return Date.parse(step?.endedAt ?? '') - Date.parse(step?.startedAt ?? '');
+    };
+    // Each of the checks that CONFIRM_CHECKS asks for would have taken that long, and the fence as well.
+    expect(took('confirm') + took('fence')).toBeLessThan(DEADLINE);
+    expect(took('fence-again')).toBeGreaterThanOrEqual(1_000);
+  }, 120_000);
+});

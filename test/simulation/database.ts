@@ -18,6 +18,7 @@ const BESIDE: Record<Beside, string> = {
 export const SEEDS = [-1, -2, -3];
 
 const HEADER = '-- simulated dump';
+const TABLE = 'CREATE TABLE orders';
 const TRAILER = '-- simulated dump complete';
 
 /** One database of a server. A row is the number of the write that made it; seeds are negative. */
@@ -203,7 +204,7 @@ export const createDatabase = (
         if (!server.isRunning || server.run !== run) throw unreachable();
         if (random.chance(health.sickness)) throw failed();
         for (const row of rowsIn(part)) incoming.rows.add(row);
-        incoming.hasTables = true;
+        incoming.hasTables = text.includes(TABLE);
       }
       if (!text.endsWith(`${TRAILER}\n`)) {
         server.databases.delete(name);
@@ -266,7 +267,8 @@ const count = ({ rows, hasTables }: Contents): Inventory => ({
   largeObjects: 0,
 });
 
-const dumpText = ({ rows }: Contents): string => `${[HEADER, ...rows, TRAILER].join('\n')}\n`;
+const dumpText = ({ rows, hasTables }: Contents): string =>
+  `${[HEADER, ...(hasTables ? [TABLE] : []), ...rows, TRAILER].join('\n')}\n`;
 
 /** The rows of a dump, or of a part of one. */
 const rowsIn = (text: string): number[] =>

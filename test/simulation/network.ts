@@ -106,7 +106,7 @@ export class Network {
         act();
       };
       const giveUp = () => finish(() => reject(unreachable(`no answer from ${to}`)));
-      let deadline = this.#timeline.after(CONNECT_TIMEOUT, giveUp);
+      let deadline = this.#timeline.after(Math.min(CONNECT_TIMEOUT, timeout), giveUp);
       const send = () =>
         this.#deliver(from, to, () => {
           if (!isOver) {

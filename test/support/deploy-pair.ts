@@ -245,6 +245,7 @@ export class DeployStage {
         DB_NAME: 'ledger',
         BACKUP_CRON: '0 0 1 1 *',
         CHECK_INTERVAL: '500ms',
+        CHECK_TIMEOUT: '3s',
         ALONE_GRACE: '20s',
         FAILBACK: 'manual',
         MONITOR: 'off',

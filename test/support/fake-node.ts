@@ -232,6 +232,7 @@ const SETTINGS: Settings = {
   monitor: 'off',
   checkInterval: 1_000,
   checkTimeout: 500,
+  witnessTimeout: 500,
   failThreshold: 2,
   confirmChecks: 1,
   confirmInterval: 10,

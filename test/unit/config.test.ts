@@ -60,6 +60,20 @@ describe('.env.example', () => {
   });
 });
 
+test.each([
+  ['5s', undefined, 2_500],
+  ['1s', undefined, 500],
+  ['200ms', undefined, 500],
+  ['1m', undefined, 3_000],
+  ['1s', '4s', 4_000],
+])(
+  'with CHECK_INTERVAL=%s and CHECK_TIMEOUT=%s a check waits %i ms',
+  (interval, timeout, expected) => {
+    const checks = { CHECK_INTERVAL: interval, CHECK_TIMEOUT: timeout };
+    expect(loadConfig({ ...asWritten, ...checks }).CHECK_TIMEOUT).toBe(expected);
+  },
+);
+
 describe('a bad environment stops the start and names the variable (H23)', () => {
   test.each([
     ['NODE_NAME', undefined, 'NODE_NAME is required'],

@@ -133,13 +133,23 @@ const DEFAULTS = {
 const SECONDS = { start: 0.4, restore: 30, verify: 2, query: 1, total: 34 };
 
 test.each([
-  ['lies prepared', { isPrepared: true }, 24 + 19 + 0.4 + 1.1],
-  ['has to be restored', { isPrepared: false }, 24 + 19 + 32.4 + 1.1],
-  ['lies prepared, and the app was never started', { isPrepared: true, appStart: undefined }, 43.4],
+  ['lies prepared', { isPrepared: true }, 18 + 1 + 0.4 + 1.1],
+  ['has to be restored', { isPrepared: false }, 18 + 3 + 32.4 + 1.1],
+  ['lies prepared, and the app was never started', { isPrepared: true, appStart: undefined }, 19.4],
+  [
+    'lies prepared, and a check takes longer than CHECK_INTERVAL',
+    { isPrepared: true, settings: { ...DEFAULTS, checkInterval: 1_000 } },
+    1 + 3 * 3 + 1 + 0.4 + 1.1,
+  ],
+  [
+    'lies prepared, and the time-out is a short one',
+    { isPrepared: true, settings: { ...DEFAULTS, checkInterval: 1_000, checkTimeout: 500 } },
+    3.5 + 0.5 + 0.4 + 1.1,
+  ],
   [
     'lies prepared, and somebody else has to notice',
     { isPrepared: true, settings: { ...DEFAULTS, monitor: 'off' as const } },
-    19 + 0.4 + 1.1,
+    13 + 1 + 0.4 + 1.1,
   ],
 ])('how long a takeover takes, at most, when the backup %s', (_what, more, expected) => {
   const { total } = foreseeTakeOver({

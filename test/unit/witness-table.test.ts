@@ -140,6 +140,7 @@ describe('every cell of it, with real sockets', () => {
       primaryCheckUrl: app,
       witnessUrl: witness,
       checkTimeout: DEADLINE,
+      witnessTimeout: DEADLINE,
     };
     const peer = createHttpPeer({
       url: agent,
