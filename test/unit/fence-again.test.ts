@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lookAtPeer } from '../../src/operations/look.js';
 import type { Node } from '../../src/operations/node.js';
 import { requestPromote } from '../../src/operations/requests.js';
 import { nodeStatus } from '../../src/operations/status.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { OperationRecord, Source } from '../../src/pure/operation.js';
 import type { NodeStatus } from '../../src/pure/status.js';
 import { createFakeNode, type FakeNode, LINEAGE } from '../support/fake-node.js';
 
@@ -41,9 +42,12 @@ describe('the old primary cannot be reached, and answers again while its backup 
       node.peer.status = async () => ({ ...idle, node: 'vcl2', ...says });
     };
   };
-  const promote = async (force = false): Promise<OperationRecord | undefined> => {
+  const promote = async (
+    force = false,
+    source: Source = 'operator',
+  ): Promise<OperationRecord | undefined> => {
     const command = { force, planned: false, dryRun: false, reason: '' };
-    const { id } = await requestPromote(fake.node, command, { source: 'operator' });
+    const { id } = await requestPromote(fake.node, command, { source });
     return fake.node.runner.wait(id, 10_000);
   };
   const stepsOf = (record: OperationRecord | undefined) => record?.steps.map(({ name }) => name);
@@ -77,6 +81,31 @@ describe('the old primary cannot be reached, and answers again while its backup 
     });
     expect(asked).toEqual(['fence', `rescue for ${record?.id}`]);
     expect((await database.inventory()).rows).toEqual({ 'public.entries': 4 });
+  });
+
+  test('the monitor has seen it silent just now: what it says since is what counts', async () => {
+    await lookAtPeer(fake.node);
+    comesBack({ mode: 'primary', serving: true });
+    const record = await promote(false, 'monitor');
+    expect(record).toMatchObject({ state: 'refused', error: { code: 'primary-healthy' } });
+    expect(stepsOf(record)?.slice(-2)).toEqual(['fence-again', 'confirm']);
+  });
+
+  test('the restore took a while: it has as long to answer, and is not taken for lost before', async () => {
+    const { node } = fake;
+    comesBack({ mode: 'primary', serving: true });
+    const { restore } = fake.database;
+    fake.database.restore = async (content, manifest) => {
+      await restore(content, manifest);
+      const { status } = node.peer;
+      const { elapsed } = node.clock;
+      node.clock.elapsed = () => elapsed() + 60_000;
+      node.peer.status = async () => {
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        return status();
+      };
+    };
+    expect(await promote()).toMatchObject({ error: { code: 'primary-healthy' } });
   });
 
   test('it answers, but cannot be fenced again and again: the takeover ends, without a commit', async () => {
