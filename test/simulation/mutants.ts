@@ -294,6 +294,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 7,
     name: 'two promotes past their commit wait for each other',
+    focus: { theme: 'forced takeovers', trouble: 'agent killed' },
     isRare: true,
     edits: [
       {

@@ -70,6 +70,6 @@ const partition: Trouble = (world) => {
     'promote.fence-again',
   ]);
   world.stepFaults.push({ label, moment: 'before', action: 'links mended' });
-  // It takes most of a minute until a takeover comes to the fence.
+  // Long enough for a takeover to come to the fence.
   forAWhile(world, 60_000, 150_000, mend);
 };
