@@ -275,6 +275,25 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     expect(await database.inventory('incoming')).toEqual(facts.inventory);
   });
 
+  test('a dump is compressed fast, as its pg_dump can', async () => {
+    const { content } = await dump(here.stack.database);
+    const listed = execFileSync('pg_restore', ['--list'], { input: content }).toString();
+    expect(listed).toMatch(/^; +Compression: (1|gzip|zstd)$/m);
+  });
+
+  test('a dump that this pg_restore is too old for is unusable, in its own words', async () => {
+    const { manifest, content } = await dump(here.stack.database);
+    // The archive's version: "PGDMP", major, minor.
+    content.writeUInt8(99, 6);
+    await expect(
+      there.stack.database.restore(Readable.from([content]), manifest, never),
+    ).rejects.toMatchObject({
+      code: 'backup-unusable',
+      message: expect.stringContaining('unsupported version (1.99) in file header'),
+    });
+    expect(await there.stack.database.others()).toEqual([]);
+  });
+
   test('a locale that this machine lacks is named, and nothing stays', async () => {
     const { facts, content } = await dump(here.stack.database);
     const surroundings = { ...facts.surroundings, collate: 'xx_XX.UTF-8', ctype: 'xx_XX.UTF-8' };

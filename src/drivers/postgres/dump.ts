@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import type { DumpFacts } from '../../ports/stack.js';
 import { readMarker } from '../../pure/marker.js';
+import { chooseCompression } from './compression.js';
 import { readFingerprint } from './fingerprint.js';
 import { beginSnapshot, readInventory, readSequences } from './inventory.js';
 import { type SessionOptions, withSession } from './psql-session.js';
@@ -28,10 +29,13 @@ export const dumpDatabase = async (
                 pg_database_size(oid) AS size, shobj_description(oid, 'pg_database') AS comment
          FROM pg_database WHERE datname = current_database()`,
       );
-      const inventory = await readInventory(session);
+      const [inventory, compression] = await Promise.all([
+        readInventory(session),
+        chooseCompression(server, version, options.signal),
+      ]);
       const fingerprint = await readFingerprint(session, inventory.sequences);
       const surroundings = await readSurroundings(session);
-      const args = ['--format=custom', '--compress=1', `--snapshot=${snapshot}`];
+      const args = ['--format=custom', compression, `--snapshot=${snapshot}`];
       await server.executor.run(connectedTool(server, 'pg_dump', database, args), {
         ...options,
         env: server.tools.env(),
