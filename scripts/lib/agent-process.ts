@@ -24,6 +24,7 @@ export interface Answer<T = unknown> {
 export class AgentProcess {
   readonly url: string;
   readonly name: string;
+  readonly stateDirectory: string;
   readonly #env: Record<string, string>;
   readonly #logFile: string;
   readonly #main: string;
@@ -34,6 +35,7 @@ export class AgentProcess {
     this.#logFile = logFile;
     this.#main = main;
     this.name = env.NODE_NAME ?? '';
+    this.stateDirectory = env.STATE_DIR ?? '/';
     this.url = `${env.TLS_CERT === undefined ? 'http' : 'https'}://127.0.0.1:${env.PORT}`;
   }
 
@@ -62,7 +64,7 @@ export class AgentProcess {
         ...this.#env,
         ...more,
       },
-      cwd: this.#env.STATE_DIR ?? '/',
+      cwd: this.stateDirectory,
       stdio: ['ignore', log, log],
     });
     for (;;) {

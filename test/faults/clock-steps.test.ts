@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hasEnded } from '../../src/pure/operation.js';
 import { describeClock, MachineClock } from '../support/clock.js';
+import { liesPrepared, staysPrepared } from '../support/drilled.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { STEPS } from '../support/step-names.js';
 import { held, provoke, succeed, watchedPair } from '../support/watched-pair.js';
@@ -97,4 +98,17 @@ describeClock('the clock jumps by an hour before every step of an operation', ()
       expect(await pair.settled()).toBe(standby);
     },
   );
+
+  // Each step meets a jump, and every other one a jump back; the two orders differ in nothing that a drill does.
+  test('of a drill: it passes, and the hour is in none of its times', async () => {
+    const { primary, standby } = pair;
+    await liesPrepared(primary, standby);
+    await staysPrepared(standby, () =>
+      jumpEverywhere(STEPS.drill, standby, standby, '/drill', HOUR),
+    );
+    const { lastDrill } = await standby.agent.status();
+    expect(lastDrill).toMatchObject({ passed: true });
+    expect(lastDrill?.seconds.total).toBeLessThan(HOUR);
+    expect(await pair.settled()).toBe(primary);
+  });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { hasEnded } from '../../src/pure/operation.js';
+import { cleansUp, liesPrepared, passesAgain, staysPrepared } from '../support/drilled.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
@@ -51,6 +52,39 @@ describePostgres('PostgreSQL is killed before any step of an operation', () => {
       await pair.settled();
     },
   );
+
+  // A standby's database is cold before the first step and at the last; without a DRILL_QUERY it is asked nothing.
+  const ASKS_NOTHING = ['drill.start-database', 'drill.query', 'drill.report'];
+
+  test.each(held(STEPS.drill.filter((label) => !ASKS_NOTHING.includes(label))))(
+    'on a standby that drills, $label: it fails, and what lies prepared stays so',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await liesPrepared(primary, standby);
+      await standby.inject([cut]);
+
+      await staysPrepared(standby, async () => {
+        const id = await provoke(standby, '/drill', standby, cut);
+        await standby.database.crash();
+        await standby.release();
+        await eventually('the drill has ended', async () =>
+          hasEnded(await standby.agent.operation(id)),
+        );
+      });
+      const { lastDrill, problems } = await standby.agent.status();
+      expect(lastDrill).toMatchObject({
+        passed: false,
+        error: expect.stringContaining('does not answer'),
+      });
+      expect(problems).toContain('drill-failed');
+      expect(await pair.settled()).toBe(primary);
+    },
+  );
+
+  test('and after all that a drill passes', async () => {
+    await liesPrepared(pair.primary, pair.standby);
+    await passesAgain(pair.standby);
+  });
 });
 
 /** One row of so many bytes: long to dump and to restore, quick to make, and next to nothing on disk. */
@@ -88,6 +122,24 @@ describePostgres('PostgreSQL is killed while it works for an operation', () => {
     expect(await pair.settled()).toBe(primary);
     const { result } = await succeed(primary, '/backups');
     expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
+  });
+
+  test('in the middle of the restore of a drill: nothing of it stays, and the backup is not blamed', async () => {
+    const { primary, standby } = pair;
+    const { body } = await standby.agent.post<{ id: string }>('/drill');
+    await copies(standby);
+    await standby.database.crash();
+
+    await eventually('the drill has ended', async () =>
+      hasEnded(await standby.agent.operation(body.id)),
+    );
+    expect(await standby.agent.operation(body.id)).toMatchObject({
+      state: 'rolled-back',
+      error: { code: expect.stringMatching(/^database-/) },
+    });
+    await cleansUp(standby);
+    expect((await standby.agent.status()).problems).not.toContain('backup-unusable');
+    expect(await pair.settled()).toBe(primary);
   });
 
   test('in the middle of the last dump of a handover: it goes on serving', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hasEnded } from '../../src/pure/operation.js';
+import { liesPrepared, passesAgain, staysPrepared } from '../support/drilled.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { describeMount, SmallDisk } from '../support/small-disk.js';
 import { STEPS } from '../support/step-names.js';
@@ -111,4 +112,34 @@ describeMount('the disk is full before any step of an operation', () => {
       await pair.settled();
     },
   );
+
+  // They write nothing of their own: a disk that is full before them ends the drill at the next step.
+  const WRITES_NOTHING = ['drill.start-database', 'drill.verify', 'drill.query'];
+
+  test.each(held(STEPS.drill.filter((label) => !WRITES_NOTHING.includes(label))))(
+    'of a drill, $label: it fails, and what lies prepared stays so',
+    async (cut) => {
+      const { primary, standby } = pair;
+      await liesPrepared(primary, standby);
+      const { lastDrill } = await standby.agent.status();
+      await standby.inject([cut]);
+
+      await staysPrepared(standby, async () => {
+        const id = await provoke(standby, '/drill', standby, cut);
+        await fillUntilItEnds(standby, standby, id);
+        expect(await standby.agent.operation(id)).toMatchObject({
+          state: 'failed',
+          error: { message: expect.stringContaining('disk is full') },
+        });
+      });
+      // There was no room to write down another.
+      expect((await standby.agent.status()).lastDrill).toEqual(lastDrill);
+      expect(await pair.settled()).toBe(primary);
+    },
+  );
+
+  test('and after all that a drill passes', async () => {
+    await liesPrepared(pair.primary, pair.standby);
+    await passesAgain(pair.standby);
+  });
 });

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { eventually, type FaultRule, type Machine } from '../support/pair.js';
+import { cleansUp, databasesOf, isTidy, passesAgain } from '../support/drilled.js';
+import type { FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
 import {
@@ -16,32 +15,6 @@ import {
 
 describePostgres('every step of a drill may be cut', () => {
   const pair = watchedPair(() => ({ env: { DRILL_QUERY: 'SELECT true', BACKUP_KEEP: '100' } }));
-
-  const databasesOf = async (machine: Machine): Promise<string[]> =>
-    (await machine.database.psql('SELECT datname FROM pg_database')).trim().split('\n');
-
-  const hasLeftovers = async ({ directory }: Machine): Promise<boolean> =>
-    JSON.parse(await readFile(join(directory, 'state.json'), 'utf8')).drillLeftovers;
-
-  /** The standby's database is cold, and nothing of a drill is in it. Leaves it running. */
-  const isTidy = async (machine: Machine): Promise<void> => {
-    await expect(machine.database.psql('SELECT 1')).rejects.toThrow('Connection refused');
-    await machine.database.start();
-    expect(await databasesOf(machine)).not.toContain('ledger_drill');
-  };
-
-  const cleansUp = (machine: Machine) =>
-    eventually(`${machine.agent.name} has nothing left to clean up`, async () => {
-      const { operation } = await machine.agent.status();
-      return operation === null && !(await hasLeftovers(machine));
-    });
-
-  const passesAgain = async (machine: Machine): Promise<void> => {
-    const { result } = await succeed(machine, '/drill');
-    expect(result).toMatchObject({ passed: true });
-    expect((await machine.agent.status()).lastDrill).toEqual(result);
-    await expect(machine.database.psql('SELECT 1')).rejects.toThrow('Connection refused');
-  };
 
   test.each(cases(STEPS.drill))(
     'on the standby, $action $moment $label: nothing of it stays, and the next one passes',

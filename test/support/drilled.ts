@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { eventually, type Machine } from './pair.js';
+import { succeed } from './watched-pair.js';
+
+export const databasesOf = async ({ database }: Machine): Promise<string[]> =>
+  (await database.psql('SELECT datname FROM pg_database')).trim().split('\n');
+
+const hasLeftovers = async ({ agent }: Machine): Promise<boolean> =>
+  JSON.parse(await readFile(join(agent.stateDirectory, 'state.json'), 'utf8')).drillLeftovers;
+
+export const cleansUp = (machine: Machine): Promise<unknown> =>
+  eventually(`${machine.agent.name} has nothing left to clean up`, async () => {
+    const { operation } = await machine.agent.status();
+    return operation === null && !(await hasLeftovers(machine));
+  });
+
+const isCold = ({ database }: Machine): Promise<void> =>
+  expect(database.psql('SELECT 1')).rejects.toThrow('Connection refused');
+
+/** The standby's database is cold, and nothing of a drill is in it. Leaves it running. */
+export const isTidy = async (standby: Machine): Promise<void> => {
+  await isCold(standby);
+  await standby.database.start();
+  expect(await databasesOf(standby)).not.toContain('ledger_drill');
+};
+
+export const passesAgain = async (standby: Machine): Promise<void> => {
+  const { result } = await succeed(standby, '/drill');
+  expect(result).toMatchObject({ passed: true });
+  expect((await standby.agent.status()).lastDrill).toEqual(result);
+  await isCold(standby);
+};
+
+/** The standby's newest backup lies restored, also where a file's other tests prepare nothing. */
+export const liesPrepared = async (primary: Machine, standby: Machine): Promise<void> => {
+  const { prepared, latestBackup } = await standby.agent.status();
+  if (prepared !== null && prepared === latestBackup?.id) return;
+  const { result } = await succeed(primary, '/backups');
+  await standby.agent.stop();
+  await standby.agent.start({ PREPARE: 'on-receive' });
+  await eventually(`${standby.agent.name} has prepared ${result?.backup}`, async () => {
+    const status = await standby.agent.status();
+    return status.prepared === result?.backup && status.operation === null;
+  });
+};
+
+/** Runs `drill`, and then a standby has to be as it was: what lies prepared and proven is, and of the drill nothing. */
+export const staysPrepared = async (
+  standby: Machine,
+  drill: () => Promise<unknown>,
+): Promise<void> => {
+  const before = await standby.agent.status();
+  await drill();
+  await cleansUp(standby);
+  const { prepared, latestBackup } = await standby.agent.status();
+  expect(latestBackup?.proof).toMatchObject({ error: null });
+  expect([prepared, latestBackup?.proof]).toEqual([before.prepared, before.latestBackup?.proof]);
+  await isTidy(standby);
+  const marker = await standby.database.psql(
+    `SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'ledger'`,
+  );
+  expect(marker).toContain(`"backup":"${prepared}","served":false`);
+};
