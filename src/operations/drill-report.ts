@@ -81,21 +81,24 @@ const foresee = (
     isPrepared: prepared === backup.id,
     appStart: lastAppStart(node),
   });
-  const app = appStart === undefined ? 'the app (never started here yet)' : `the app ${appStart} s`;
+  const app =
+    appStart === undefined ? 'the app (no start of it was timed here)' : `the app ${appStart} s`;
   return {
     detail: `a takeover from a lost machine would take at most ${total} s: noticing it ${detection} s, making sure ${confirmation} s, the database ${database} s, ${app}`,
     takeOverSeconds: total,
   };
 };
 
-/** Seconds from the last start of the app here to its first answer; undefined when it has never been started. */
+/** Seconds from the last start of the app here to its first answer; undefined when none was timed. */
 const lastAppStart = ({ runner }: Node): number | undefined => {
   for (const { steps } of runner.list()) {
     const start = steps.findLast((step) => step.name === 'start-app' && step.state === 'done');
     const answer = steps.findLast((step) => step.name === 'wait-for-app' && step.state === 'done');
     // One that ran already took no time to start.
     if (start?.detail !== null || !answer?.endedAt) continue;
-    return (Date.parse(answer.endedAt) - Date.parse(start.startedAt)) / 1_000;
+    const ms = Date.parse(answer.endedAt) - Date.parse(start.startedAt);
+    // The machine's clock was set back meanwhile: nobody knows how long it took.
+    if (ms >= 0) return ms / 1_000;
   }
   return undefined;
 };

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createFileDisk } from '../../src/drivers/file-disk.js';
 import { planPrepare } from '../../src/operations/prepare.js';
 import { foreseeTakeOver } from '../../src/pure/drill.js';
 import { drillIfStandby } from '../../src/schedule/drills.js';
 import { createIncidentWatch } from '../../src/schedule/incident-watch.js';
+import { NodeState } from '../../src/state/node-state.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 
 const BACKUP = manifestOf(DUMP, { databaseBytes: 8_000_000 });
@@ -124,6 +126,27 @@ test('the cron drills on a standby only', async () => {
   } finally {
     await primary.close();
   }
+});
+
+test('the clock was set back while the app was started: a drill foresees no negative time, and the agent starts again', async () => {
+  await receive();
+  const step = (name: string, startedAt: string, endedAt: string) =>
+    ({ name, state: 'done', startedAt, endedAt, detail: null }) as const;
+  const began = '2026-11-22T12:00:00.000Z';
+  const isBack = '2026-11-22T11:00:01.000Z';
+  await standby.node.runner.close(
+    {
+      ...{ id: '20261122_120000_promote_1', kind: 'promote', source: 'operator', reason: '' },
+      ...{ epoch: 1, startedAt: began, command: {}, attempt: 1, result: null },
+      ...{ state: 'running', committed: true, endedAt: null, error: null },
+      steps: [step('start-app', began, began), step('wait-for-app', began, isBack)],
+    },
+    { state: 'done', committed: true, error: null },
+  );
+  const { body } = await drill();
+  expect(body.steps.at(-1).detail).toContain('no start of it was timed here');
+  const again = NodeState.open(createFileDisk(), standby.directory, 'standby', Date.now);
+  expect((await again).current.lastDrill).toEqual(body.result);
 });
 
 const DEFAULTS = {
