@@ -52,6 +52,9 @@ describeClock('the clock jumps by an hour before every step of an operation', ()
       });
     }
     await victim.release();
+    await eventually('the operation has ended', async () =>
+      hasEnded(await victim.agent.operation(id)),
+    );
     await clock.set(0);
     const { steps } = await victim.agent.operation(id);
     const began = steps.map(({ startedAt }) => Date.parse(startedAt));
