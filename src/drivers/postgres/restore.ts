@@ -44,7 +44,8 @@ export const restoreDatabase = async (
     await load(target, content, manifest, options);
   } catch (error) {
     content.destroy();
-    await dropDatabase(target.server, target.maintenance, target.name);
+    // A server that died takes no more; what is left there is dropped by the next restore.
+    await dropDatabase(target.server, target.maintenance, target.name).catch(() => {});
     throw error;
   }
 };
@@ -148,7 +149,8 @@ const runTool = async (
   const argv = connectedTool(server, tool, name, args);
   await server.executor.run(gently ? [...GENTLY, ...argv] : argv, {
     ...options,
-    env: server.tools.env(),
+    // Their words tell trouble of the server from trouble with the backup.
+    env: { ...server.tools.env(), LC_ALL: 'C' },
   });
 };
 
