@@ -1,8 +1,19 @@
-/** One thing that was measured several times, in runs that took turns with what it is compared with. */
-export interface Figure {
-  name: string;
+/** One line of the report: something that was measured several times, by turns with what it is compared with. */
+export interface Row {
+  what: string;
+  /** Of the database, where it matters. */
+  size?: string;
   unit: string;
-  runs: readonly number[];
+  ours: readonly number[];
+  baseline?: { name: string; runs: readonly number[] };
+  /** The most that ours may be, by itself or as a share of the baseline. */
+  atMost?: { value: number } | { ratio: number };
+}
+
+/** One table of the report. */
+export interface Measured {
+  title: string;
+  rows: readonly Row[];
 }
 
 export const median = (runs: readonly number[]): number => {
@@ -13,11 +24,25 @@ export const median = (runs: readonly number[]): number => {
   return sorted.length % 2 === 0 && low !== undefined ? (low + high) / 2 : high;
 };
 
-/** `1.61 s (1.58-1.70)`: median and range. */
-export const sayFigure = ({ runs, unit }: Pick<Figure, 'runs' | 'unit'>): string => {
-  const [least, most] = [Math.min(...runs), Math.max(...runs)];
-  const range = least === most ? '' : ` (${sayNumber(least)}–${sayNumber(most)})`;
-  return `${sayNumber(median(runs))} ${unit}${range}`;
+/** Ours as a share of the baseline: the median of the paired runs. Undefined without a baseline. */
+export const ratioOf = ({ ours, baseline }: Row): number | undefined => {
+  if (baseline === undefined) return undefined;
+  const pairs = ours.slice(0, baseline.runs.length);
+  return median(pairs.map((run, index) => run / (baseline.runs[index] ?? Number.NaN)));
+};
+
+/** Undefined when nothing is wanted of it. */
+export const isReached = (row: Row): boolean | undefined => {
+  if (row.atMost === undefined) return undefined;
+  if ('value' in row.atMost) return median(row.ours) <= row.atMost.value;
+  const ratio = ratioOf(row);
+  return ratio !== undefined && ratio <= row.atMost.ratio;
+};
+
+/** `1.61 s (1.58–1.7)`: median and range. */
+export const sayRuns = (runs: readonly number[], unit: string): string => {
+  const [least, most] = [sayNumber(Math.min(...runs)), sayNumber(Math.max(...runs))];
+  return `${sayNumber(median(runs))} ${unit}${least === most ? '' : ` (${least}–${most})`}`;
 };
 
 /** Three significant digits. */

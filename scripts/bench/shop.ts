@@ -4,6 +4,7 @@ import {
   type ComposeMachine,
   type ComposePair,
   createComposePair,
+  readApp,
 } from '../../test/support/compose-pair.js';
 import { ComposeProject } from '../../test/support/compose-project.js';
 import type { DockerEngine } from '../../test/support/docker-engine.js';
@@ -35,6 +36,7 @@ export class Shop {
   readonly vcl3: ComposeMachine;
   readonly #pair: ComposePair;
   #orders = 0;
+  readonly #acknowledged = new Set<number>();
 
   private constructor(pair: ComposePair) {
     this.#pair = pair;
@@ -73,14 +75,14 @@ export class Shop {
   async #stock(size: Size): Promise<void> {
     const { vcl2, vcl3 } = this;
     await vcl2.project.compose('up', '--detach');
-    await eventually('the shop is open', () => vcl2.read('/coffees'));
-    const asUser = ['--username=postgres', 'coffee_dev'];
-    await vcl2.project.exec('db', ['pgbench', ...PGBENCH_TABLES, ...asUser]);
-    await vcl2.project.exec(
-      'db',
-      ['psql', '-Xq', '-v', 'ON_ERROR_STOP=1', ...asUser],
-      fillStatements(size),
-    );
+    await eventually('the shop is open', () => vcl2.read('/coffees'), PATIENCE);
+    await vcl2.project.exec('db', [
+      'pgbench',
+      ...PGBENCH_TABLES,
+      '--username=postgres',
+      'coffee_dev',
+    ]);
+    await this.sql(fillStatements(size));
     await Promise.all([vcl2.agent.start(), vcl3.agent.start()]);
     await this.serves(vcl2);
     await this.order(vcl2);
@@ -89,22 +91,89 @@ export class Shop {
 
   /** A customer's order, acknowledged. */
   async order(machine: ComposeMachine): Promise<void> {
-    const quantity = this.#orders + 1;
-    if (!(await machine.post('/order', { coffeeId: 1, quantity })))
-      throw new Error(`order ${quantity} was not taken`);
-    this.#orders = quantity;
+    if (!(await this.tryOrder(machine)))
+      throw new Error(`${machine.agent.name} did not take an order`);
   }
 
-  /** Whether the app there shows every order. */
-  async isRight(machine: ComposeMachine): Promise<boolean> {
-    const orders = await machine.read<Order[]>('/orders');
-    return orders?.at(-1)?.quantity === this.#orders && orders.length === this.#orders;
+  /** Whether a customer's order was acknowledged. One that was not may have been taken all the same. */
+  async tryOrder(machine: ComposeMachine): Promise<boolean> {
+    this.#orders += 1;
+    const quantity = this.#orders;
+    const isTaken = await machine.post('/order', { coffeeId: 1, quantity });
+    if (isTaken) this.#acknowledged.add(quantity);
+    return isTaken;
+  }
+
+  /** Whether the app there shows every acknowledged order. */
+  async isRight(appUrl: string): Promise<boolean> {
+    const orders = await readApp<Order[]>(`${appUrl}/orders`);
+    const shown = new Set(orders?.map(({ quantity }) => quantity));
+    return orders !== undefined && [...this.#acknowledged].every((each) => shown.has(each));
+  }
+
+  /** Thousands of orders of an earlier turn would make the app's answer slower than the next turn's. */
+  async clearOrders(): Promise<void> {
+    await this.sql('TRUNCATE orders');
+    this.#acknowledged.clear();
+  }
+
+  /** Runs SQL in the database of VCL2, as its superuser. Resolves to what psql prints, unaligned. */
+  async sql(statements: string): Promise<string> {
+    const psql = ['psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '--username=postgres', 'coffee_dev'];
+    return (await this.vcl2.project.exec('db', psql, statements)).trim();
+  }
+
+  /** `10.2 MB, PostgreSQL 15.8`, as the server says. */
+  async databaseSize(): Promise<string> {
+    const query = "SELECT pg_size_pretty(pg_database_size('coffee_dev')), version()";
+    const [size, version = ''] = (await this.sql(query)).split('|');
+    return `${size} in ${version.split(' ').slice(0, 2).join(' ')}`;
+  }
+
+  /** A large object in the database of VCL2 that no compression makes smaller. */
+  async addNoise(bytes: number): Promise<void> {
+    const file = '/tmp/noise';
+    const write = `head -c ${bytes} /dev/urandom > ${file} && chmod 644 ${file}`;
+    await this.vcl2.project.exec('db', ['sh', '-c', write]);
+    await this.sql(`SELECT lo_import('${file}')`);
+    await this.vcl2.project.exec('db', ['rm', file]);
+  }
+
+  /** VCL2 is gone at once: its agent, its engine and every container. */
+  async losePower(): Promise<void> {
+    await Promise.all([this.vcl2.agent.kill(), this.vcl2.project.engine.losePower()]);
+  }
+
+  /** VCL2 takes what comes and answers nothing, until it loses power. */
+  hang(): void {
+    if (this.vcl2.agent.pid !== undefined) process.kill(this.vcl2.agent.pid, 'SIGSTOP');
+    this.vcl2.project.engine.hang();
+  }
+
+  /** VCL2 boots and is the standby. */
+  async comeBack(): Promise<void> {
+    await this.vcl2.project.engine.boot();
+    await this.vcl2.agent.start();
+    await this.standsBy(this.vcl2);
+  }
+
+  /** The agent there starts anew, with `env` on top of what it has. */
+  async restart({ agent }: ComposeMachine, env: Record<string, string> = {}): Promise<void> {
+    await agent.stop();
+    await agent.start(env);
+  }
+
+  /** The takeover by VCL3 that ended last. */
+  async lastPromote(): Promise<OperationRecord> {
+    const promote = await this.vcl3.lastOperation('promote', 'done');
+    if (promote === undefined) throw new Error('VCL3 has not taken over');
+    return promote;
   }
 
   /** The moment at which the app there gives its first correct answer, as `Date.now`. */
   async firstAnswer(machine: ComposeMachine): Promise<number> {
     const deadline = Date.now() + PATIENCE;
-    while (!(await this.isRight(machine))) {
+    while (!(await this.isRight(machine.appUrl))) {
       if (Date.now() > deadline) throw new Error(`${machine.agent.name} does not answer`);
       await pause(10);
     }
@@ -134,19 +203,23 @@ export class Shop {
     throw new Error(`${id} on ${machine.agent.name}: ${JSON.stringify(record)}`);
   }
 
-  /** A backup that the standby has committed, and restored beside. */
+  /** A backup of VCL2 that the standby has committed, and restored beside. */
   async backUp(): Promise<OperationRecord> {
-    const [primary, standby] = await this.#roles();
-    const record = await this.run(primary, '/backups');
+    const record = await this.run(this.vcl2, '/backups');
+    await this.isPrepared(record);
+    return record;
+  }
+
+  /** VCL3 has restored what that backup took. */
+  async isPrepared({ result }: OperationRecord): Promise<void> {
     await eventually(
-      'it is prepared',
+      'VCL3 is prepared',
       async () => {
-        const { prepared, operation } = await standby.agent.status();
-        return prepared === record.result?.backup && operation === null;
+        const { prepared, operation } = await this.vcl3.agent.status();
+        return prepared === result?.backup && operation === null;
       },
       PATIENCE,
     );
-    return record;
   }
 
   async serves(machine: ComposeMachine): Promise<void> {
@@ -169,10 +242,5 @@ export class Shop {
       },
       PATIENCE,
     );
-  }
-
-  async #roles(): Promise<[ComposeMachine, ComposeMachine]> {
-    const { mode } = await this.vcl2.agent.status();
-    return mode === 'primary' ? [this.vcl2, this.vcl3] : [this.vcl3, this.vcl2];
   }
 }

@@ -32,7 +32,8 @@ const works = (program: string, ...args: string[]): boolean => {
     return false;
   }
 };
-const missing = (): string | undefined => {
+/** Why no engine can be started here; undefined when one can. */
+export const missingDocker = (): string | undefined => {
   if (process.getuid?.() !== 0) return 'a Docker engine of its own needs root';
   if (!works('dockerd', '--version')) return 'dockerd is not installed (docker.io)';
   if (!works('docker', 'compose', 'version'))
@@ -42,7 +43,7 @@ const missing = (): string | undefined => {
 
 /** `describe` for tests on a real Docker engine; skipped with the reason in its name, but never in CI. */
 export const describeDocker = (name: string, tests: () => void, alsoMissing?: string): void => {
-  const reason = missing() ?? alsoMissing;
+  const reason = missingDocker() ?? alsoMissing;
   if (reason === undefined) {
     describe(name, tests);
   } else if (process.env.CI === 'true') {
@@ -53,12 +54,21 @@ export const describeDocker = (name: string, tests: () => void, alsoMissing?: st
   }
 };
 
+/** What an engine that lost power leaves mounted: layers and namespaces of its containers, the innermost first. */
+const mountsBelow = (directory: string): string[] =>
+  readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((path) => path.startsWith(`${directory}/`))
+    .reverse();
+
 /** A Docker engine of the test's own, with images named as users know them. It sees no network but its own. */
 export class DockerEngine {
   /** Makes docker and docker compose talk to it. */
   readonly env: { DOCKER_HOST: string; DOCKER_BUILDKIT: string };
   readonly #directory: string;
   #process: ChildProcess | undefined;
+  #hangs = false;
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -118,10 +128,12 @@ export class DockerEngine {
   /** The machine loses power: the engine and whatever it started are gone at once. */
   async losePower(): Promise<void> {
     await killFamilies(this.#pids());
+    this.#hangs = false;
   }
 
   /** The engine and whatever it started take what comes and answer nothing, as a machine does that cannot be reached. */
   hang(): void {
+    this.#hangs = true;
     for (const pid of familiesOf(this.#pids())) process.kill(pid, 'SIGSTOP');
   }
 
@@ -133,12 +145,24 @@ export class DockerEngine {
   }
 
   async remove(): Promise<void> {
-    const containers = await this.docker('ps', '--all', '--quiet').catch(() => '');
+    await this.#tidyUp().catch(() => {});
+    await this.losePower();
+    for (const path of mountsBelow(this.#directory)) execFileSync('umount', [path]);
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Takes away what it has made outside of its directory, which only an engine that answers can: its networks. */
+  async #tidyUp(): Promise<void> {
+    const isUp = this.#process?.exitCode === null && this.#process.signalCode === null;
+    if (!isUp || this.#hangs) {
+      await this.losePower();
+      await this.boot();
+    }
+    const containers = await this.docker('ps', '--all', '--quiet');
     const ids = containers.split('\n').filter((id) => id !== '');
     if (ids.length > 0) await this.docker('rm', '--force', '--volumes', ...ids);
-    await this.docker('network', 'prune', '--force').catch(() => {});
+    await this.docker('network', 'prune', '--force');
     await this.shutDown();
-    await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
   async #buildNode(): Promise<void> {

@@ -13,15 +13,20 @@ const SSHD = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/opt/homebrew/sbin/sshd
 /** Of sshd itself, when it runs as root. */
 const PRIVILEGE_SEPARATION = '/run/sshd';
 
+/** Why no sshd can be started here; undefined when one can. */
+export const missingSshd = (): string | undefined =>
+  SSHD === undefined ? 'sshd is not installed (openssh-server)' : undefined;
+
 /** `describe` for tests that need PostgreSQL and an installed sshd; skipped with the reason in its name, but never in CI. */
 export const describeSshd = (name: string, tests: () => void): void => {
-  if (SSHD !== undefined) {
+  const reason = missingSshd();
+  if (reason === undefined) {
     describePostgres(name, tests);
   } else if (process.env.CI === 'true') {
-    throw new Error(`${name}: sshd is not installed (openssh-server)`);
+    throw new Error(`${name}: ${reason}`);
   } else {
-    console.warn(`SKIPPED ${name}: sshd is not installed (openssh-server)`);
-    describe.skip(`${name} (sshd is not installed)`, tests);
+    console.warn(`SKIPPED ${name}: ${reason}`);
+    describe.skip(`${name} (${reason})`, tests);
   }
 };
 

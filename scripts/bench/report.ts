@@ -1,0 +1,59 @@
+import { isReached, type Measured, type Row, ratioOf, sayNumber, sayRuns } from './figures.js';
+
+/** Everything that a run of the bench found out; as JSON it is the raw figures. */
+export interface Report {
+  /** Where and how it ran: name and value. */
+  header: Readonly<Record<string, string>>;
+  measured: readonly Measured[];
+  /** What could not be measured, with the reason. */
+  missing: readonly string[];
+}
+
+export const renderMarkdown = ({ header, measured, missing }: Report): string => {
+  const about = Object.entries(header).map(([name, value]) => `- ${name}: ${value}`);
+  const absent = missing.map((reason) => `- not measured: ${reason}`);
+  const tables = mergeTables(measured).map(renderTable);
+  return `${[[...about, ...absent].join('\n'), ...tables].join('\n\n')}\n`;
+};
+
+/** The sizes of one measurement stand in one table. */
+const mergeTables = (measured: readonly Measured[]): Measured[] => {
+  const tables = new Map<string, Row[]>();
+  for (const { title, rows } of measured)
+    tables.set(title, [...(tables.get(title) ?? []), ...rows]);
+  return [...tables].map(([title, rows]) => ({ title, rows }));
+};
+
+const COLUMNS = ['what', 'size', 'coldspare', 'compared with', 'ratio', 'wanted', 'reached'];
+
+const renderTable = ({ title, rows }: Measured): string =>
+  [
+    `### ${title}`,
+    '',
+    line(COLUMNS),
+    line(COLUMNS.map(() => '---')),
+    ...rows.map((row) => line(renderRow(row))),
+  ].join('\n');
+
+const renderRow = (row: Row): string[] => {
+  const { what, size, unit, ours, baseline } = row;
+  const ratio = ratioOf(row);
+  const reached = isReached(row);
+  return [
+    what,
+    size ?? '',
+    sayRuns(ours, unit),
+    baseline === undefined ? '' : `${baseline.name}: ${sayRuns(baseline.runs, unit)}`,
+    ratio === undefined ? '' : sayNumber(ratio),
+    sayWanted(row),
+    reached === undefined ? '' : reached ? 'yes' : 'no',
+  ];
+};
+
+const sayWanted = ({ atMost, unit }: Row): string => {
+  if (atMost === undefined) return '';
+  return 'value' in atMost ? `≤ ${atMost.value} ${unit}` : `ratio ≤ ${atMost.ratio}`;
+};
+
+const line = (cells: readonly string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;

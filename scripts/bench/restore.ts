@@ -1,0 +1,33 @@
+import type { Bench } from './bench.js';
+import type { Measured } from './figures.js';
+import { giveBack } from './handover.js';
+import { secondsOf } from './push.js';
+
+/** What a takeover restores of a backup that nobody has prepared, by turns with `cat dump | psql`. */
+export const measureRestore = async (bench: Bench): Promise<Measured[]> => {
+  const { shop, old, runs, size } = bench;
+  const ours: number[] = [];
+  const plain: number[] = [];
+  await shop.restart(shop.vcl3, { PREPARE: 'on-promote' });
+  for (let turn = 1; turn <= runs; turn += 1) {
+    bench.say(`restore ${turn} of ${runs}`);
+    await shop.order(shop.vcl2);
+    await old.takeDump(shop.vcl2.project);
+    plain.push(await old.restore());
+    await shop.run(shop.vcl2, '/backups');
+    await shop.losePower();
+    await shop.firstAnswer(shop.vcl3);
+    await shop.serves(shop.vcl3);
+    const { steps } = await shop.lastPromote();
+    const restore = steps.find(({ name }) => name === 'restore');
+    if (restore === undefined || restore.detail?.includes('already'))
+      throw new Error(`nothing was restored: ${restore?.detail}`);
+    ours.push(secondsOf(restore));
+    await shop.comeBack();
+    await giveBack(shop);
+  }
+  await shop.restart(shop.vcl3);
+  const baseline = { name: 'cat dump | psql', runs: plain };
+  const row = { what: 'restore', size, unit: 's', ours, baseline, atMost: { ratio: 0.75 } };
+  return [{ title: 'Not prepared', rows: [row] }];
+};

@@ -1,0 +1,96 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { eventually } from '../lib/agent-process.js';
+import type { Bench } from './bench.js';
+import type { Measured } from './figures.js';
+import { cpuUsed } from './process-usage.js';
+import { secondsOf } from './push.js';
+import type { Shop } from './shop.js';
+
+/** A tick every second is looked at for that many of them. */
+const TICKS = 10;
+const EVERY_SECOND = { BACKUP_CRON: '* * * * * *' };
+
+interface Cost {
+  cpu: number;
+  wall: number;
+}
+
+/** What a tick of BACKUP_CRON costs when nothing was written, by turns with one that has to dump. */
+export const measureUnchanged = async (bench: Bench): Promise<Measured[]> => {
+  const { shop, runs, size } = bench;
+  const unchanged: Cost[] = [];
+  const full: Cost[] = [];
+  for (let turn = 1; turn <= runs; turn += 1) {
+    bench.say(`unchanged ${turn} of ${runs}`);
+    full.push(await backUpInFull(shop));
+    unchanged.push(await tickInVain(shop));
+  }
+  await shop.restart(shop.vcl2);
+  const row = (pick: (cost: Cost) => number) => ({
+    size,
+    ours: unchanged.map(pick),
+    baseline: { name: 'a full backup', runs: full.map(pick) },
+  });
+  return [
+    {
+      title: 'A tick of BACKUP_CRON on an unchanged database',
+      rows: [
+        {
+          what: 'CPU of the agent and the programs it runs',
+          unit: 'ms',
+          ...row(({ cpu }) => cpu),
+          atMost: { value: 50 },
+        },
+        { what: 'until the standby knows', unit: 's', ...row(({ wall }) => wall) },
+      ],
+    },
+  ];
+};
+
+const usedBy = async ({ vcl2 }: Shop): Promise<number> => {
+  const { own, children } = await cpuUsed(vcl2.agent.pid ?? 0);
+  return own + children;
+};
+
+const backUpInFull = async (shop: Shop): Promise<Cost> => {
+  await shop.restart(shop.vcl2);
+  await shop.serves(shop.vcl2);
+  await shop.order(shop.vcl2);
+  const before = await usedBy(shop);
+  const record = await shop.run(shop.vcl2, '/backups');
+  const cpu = (await usedBy(shop)) - before;
+  await shop.isPrepared(record);
+  return { cpu, wall: secondsOf(record) };
+};
+
+/** Per tick, without what the agent uses in that time anyway. */
+const tickInVain = async (shop: Shop): Promise<Cost> => {
+  const { vcl2 } = shop;
+  const taken = (await vcl2.agent.status()).latestBackup?.id;
+  const idle = await usedInTicks(shop);
+  await shop.restart(vcl2, EVERY_SECOND);
+  await shop.serves(vcl2);
+  await nextConfirmation(shop);
+  const busy = await usedInTicks(shop);
+  const wall = await nextConfirmation(shop);
+  if ((await vcl2.agent.status()).latestBackup?.id !== taken)
+    throw new Error('a backup was taken of an unchanged database');
+  return { cpu: (busy - idle) / TICKS, wall };
+};
+
+const usedInTicks = async (shop: Shop): Promise<number> => {
+  const before = await usedBy(shop);
+  await pause(TICKS * 1_000);
+  return (await usedBy(shop)) - before;
+};
+
+/** Seconds from the tick until the standby has the newest backup for as young as that. */
+const nextConfirmation = async ({ vcl3 }: Shop): Promise<number> => {
+  const seen = async () => (await vcl3.agent.status()).latestBackup?.currentAt;
+  const before = await seen();
+  const at = await eventually('the standby is told', async () => {
+    const now = await seen();
+    return now !== before && now;
+  });
+  return (Date.now() - Date.parse(at)) / 1_000;
+};
