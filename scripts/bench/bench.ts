@@ -1,4 +1,4 @@
-import type { Measured } from './figures.js';
+import type { Measured, Row } from './figures.js';
 import type { OldWay } from './old-way.js';
 import type { Shop } from './shop.js';
 
@@ -8,6 +8,8 @@ export interface Bench {
   old: OldWay;
   /** Name of the database's size. */
   size: string;
+  /** What is wanted of a figure, if it is wanted at this size. */
+  wanted(atMost: NonNullable<Row['atMost']>): Pick<Row, 'atMost'>;
   /** How often each figure is measured. */
   runs: number;
   /** For files that may stay until the end. */

@@ -98,7 +98,8 @@ const open = async (engines: Engines, size: Size, directory: string): Promise<Be
   releases.push(() => shop.close());
   const old = await OldWay.open(engines.vcl3, await mkdtemp(join(directory, 'old-')));
   releases.push(() => old.close());
-  return { shop, old, size: size.name, runs, directory, say, miss };
+  const wanted: Bench['wanted'] = (atMost) => (size === SIZES.at(-1) ? { atMost } : {});
+  return { shop, old, size: size.name, wanted, runs, directory, say, miss };
 };
 
 /** A measurement that fails may leave anything behind: the next one gets machines that were switched off and on. */

@@ -123,7 +123,7 @@ export class Shop {
     return (await this.vcl2.project.exec('db', psql, statements)).trim();
   }
 
-  /** `10.2 MB, PostgreSQL 15.8`, as the server says. */
+  /** `11 MB in PostgreSQL 15.20`, as the server says. */
   async databaseSize(): Promise<string> {
     const query = "SELECT pg_size_pretty(pg_database_size('coffee_dev')), version()";
     const [size, version = ''] = (await this.sql(query)).split('|');

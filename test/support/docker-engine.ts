@@ -125,10 +125,15 @@ export class DockerEngine {
     await exited;
   }
 
-  /** The machine loses power: the engine and whatever it started are gone at once. */
+  /** The machine loses power: the engine and whatever it started are gone at once, with all that is not on disk. */
   async losePower(): Promise<void> {
     await killFamilies(this.#pids());
     this.#hangs = false;
+    // Who was killed a moment ago may still hold one of them.
+    for (const path of mountsBelow(this.#directory)) execFileSync('umount', ['--lazy', path]);
+    // A new engine would wait for the containerd of before, whose number may be anybody's.
+    for (const each of ['exec', 'pid'])
+      await rm(join(this.#directory, each), { recursive: true, force: true });
   }
 
   /** The engine and whatever it started take what comes and answer nothing, as a machine does that cannot be reached. */
@@ -147,7 +152,6 @@ export class DockerEngine {
   async remove(): Promise<void> {
     await this.#tidyUp().catch(() => {});
     await this.losePower();
-    for (const path of mountsBelow(this.#directory)) execFileSync('umount', [path]);
     await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
