@@ -57,7 +57,7 @@ const sizes = SIZES.filter(({ name }) => sizeNames.includes(name));
 
 const measured: Measured[] = [];
 const missing: string[] = [];
-const databases: string[] = [];
+const databases = new Set<string>();
 const began = performance.now();
 const say = (text: string): void => {
   console.error(
@@ -121,7 +121,7 @@ const measureSize = async (engines: Engines, size: Size, directory: string): Pro
     try {
       if (bench === undefined) {
         bench = await open(engines, size, directory);
-        databases.push(`${size.name}: ${await bench.shop.databaseSize()}`);
+        databases.add(`${size.name}: ${await bench.shop.databaseSize()}`);
       }
       measured.push(...(await measure(bench)));
     } catch (error) {
@@ -154,7 +154,7 @@ if (reason === undefined) {
 
 const header = {
   ...(await describeMachine()),
-  databases: databases.join(', '),
+  databases: [...databases].join(', '),
   command: `npm run bench -- --sizes "${sizeNames.join(',')}" --runs ${runs} --only ${only.join(',')}`,
   runs: `${runs} of each, by turns with what it is compared with; median (least–most)`,
 };
