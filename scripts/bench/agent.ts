@@ -17,12 +17,16 @@ const SAMPLE_EVERY = 100;
 const BARE_SERVER = fileURLToPath(new URL('./bare-server.js', import.meta.url));
 
 /** What the agents themselves take: memory, CPU when idle, and how many questions one answers. */
-export const measureAgent = async (bench: Bench): Promise<Measured[]> => [
-  { title: 'CPU when idle, of one core', rows: await measureIdleCpu(bench) },
-  // Before the load, which leaves an agent larger.
-  { title: 'Resident memory of the agents', rows: await measureMemory(bench) },
-  { title: 'HTTP, 10 connections', rows: await measureHttp(bench) },
-];
+export const measureAgent = async (bench: Bench): Promise<Measured[]> => {
+  // A standby that has something to prepare is not idle.
+  await bench.shop.backUp();
+  return [
+    { title: 'CPU when idle, of one core', rows: await measureIdleCpu(bench) },
+    // Before the load, which leaves an agent larger.
+    { title: 'Resident memory of the agents', rows: await measureMemory(bench) },
+    { title: 'HTTP, 10 connections', rows: await measureHttp(bench) },
+  ];
+};
 
 const pidOf = ({ agent }: ComposeMachine): number => agent.pid ?? 0;
 

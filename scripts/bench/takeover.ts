@@ -5,7 +5,7 @@ import { giveBack } from './handover.js';
 import { oldDetection } from './old-way.js';
 
 /** Seconds. */
-interface Takeover {
+export interface Takeover {
   detection: number;
   confirmation: number;
   database: number;
@@ -65,7 +65,8 @@ const takeTurns = async ({ shop, old }: Bench): Promise<Run> => {
   };
 };
 
-const split = (promote: OperationRecord, lost: number, answered: number): Takeover => {
+/** `lost` and `answered` are moments as `Date.now`. */
+export const split = (promote: OperationRecord, lost: number, answered: number): Takeover => {
   const startOf = (name: string): number => {
     const step = promote.steps.find((each) => each.name === name);
     if (step === undefined) throw new Error(`${promote.id} has no step ${name}`);
