@@ -19,7 +19,8 @@ const PATIENCE = 900_000;
 const DEFAULTS = {
   MONITOR: 'on',
   CHECK_INTERVAL: '5s',
-  CHECK_TIMEOUT: '3s',
+  // As if it were not set: it follows CHECK_INTERVAL.
+  CHECK_TIMEOUT: '',
   FAIL_THRESHOLD: '3',
   CONFIRM_CHECKS: '3',
   CONFIRM_INTERVAL: '2s',

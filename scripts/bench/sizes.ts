@@ -39,6 +39,6 @@ INSERT INTO documents (customer, title, body, attributes, created_at)
   FROM generate_series(1, ${documents}) i;
 CREATE INDEX ON documents (customer);
 CREATE INDEX ON documents USING gin (attributes jsonb_path_ops);
-VACUUM ANALYZE;
+VACUUM (ANALYZE, PARALLEL 0);
 CHECKPOINT;
 `;

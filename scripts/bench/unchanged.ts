@@ -8,6 +8,8 @@ import type { Shop } from './shop.js';
 
 /** A tick every second is looked at for that many of them. */
 const TICKS = 10;
+/** Milliseconds. */
+const PATIENCE = 300_000;
 const EVERY_SECOND = { BACKUP_CRON: '* * * * * *' };
 
 interface Cost {
@@ -89,10 +91,15 @@ const usedInTicks = async (shop: Shop): Promise<number> => {
 const nextConfirmation = async ({ vcl3 }: Shop): Promise<number> => {
   const seen = async () => (await vcl3.agent.status()).latestBackup;
   const before = await seen();
-  const at = await eventually('the standby is told that nothing has changed', async () => {
-    const now = await seen();
-    const isConfirmed = now !== null && now.currentAt > now.takenAt;
-    return isConfirmed && now.currentAt !== before?.currentAt && now.currentAt;
-  });
+  const at = await eventually(
+    'the standby is told that nothing has changed',
+    async () => {
+      const now = await seen();
+      const isConfirmed = now !== null && now.currentAt > now.takenAt;
+      return isConfirmed && now.currentAt !== before?.currentAt && now.currentAt;
+    },
+    // PostgreSQL still tidies up by itself what was just filled, and that is a change.
+    PATIENCE,
+  );
   return (Date.now() - Date.parse(at)) / 1_000;
 };

@@ -28,7 +28,7 @@ export const planPrepare = (node: Node, backup: Manifest): Plan => {
       tidyStep(node),
       stopDatabaseStep(node),
       proveStep(node, backup, began),
-      ...createAppSteps(node),
+      createAppStep(node),
     ],
     isCommitted: () => false,
     isPreemptible: () => true,
@@ -61,18 +61,13 @@ const proveStep = (node: Node, backup: Manifest, began: number): Step => ({
 });
 
 /** A missing image shows now, not when everybody waits for the app. The backup is proven all the same. */
-const createAppSteps = ({ stack: { app } }: Node): Step[] =>
-  app.create === undefined
-    ? []
-    : [
-        {
-          name: 'create-app',
-          run: async ({ signal }) => {
-            await app.create?.(signal);
-            return undefined;
-          },
-        },
-      ];
+const createAppStep = ({ stack }: Node): Step => ({
+  name: 'create-app',
+  run: async ({ signal }) => {
+    await stack.app.create?.(signal);
+    return undefined;
+  },
+});
 
 const keepProof = async (
   node: Node,

@@ -177,11 +177,11 @@ export const INCIDENTS: readonly Incident[] = [
       if (!error || hasItsOwn || node.state.current.mode !== 'standby') return null;
       return {
         severity: 'warning',
-        message: `${nameOf(node)} could not restore the newest backup ahead of time: ${error.message}`,
+        message: `${nameOf(node)} could not get ready for a takeover ahead of time: ${error.message}`,
         remedy: `${error.remedy}; it is tried again by itself`,
       };
     },
-    over: 'the newest backup was restored ahead of time',
+    over: 'everything is ready for a takeover ahead of time',
   },
   {
     event: 'no-room',

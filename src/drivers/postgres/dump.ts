@@ -1,10 +1,12 @@
 import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { DumpFacts } from '../../ports/stack.js';
 import { readMarker } from '../../pure/marker.js';
 import { chooseCompression } from './compression.js';
 import { readFingerprint } from './fingerprint.js';
-import { beginSnapshot, readInventory, readSequences } from './inventory.js';
+import { beginSnapshot, countContents, readSequences } from './inventory.js';
+import { inLargePieces } from './large-pieces.js';
 import { type SessionOptions, withSession } from './psql-session.js';
 import { readSurroundings } from './surroundings.js';
 import { connectedTool, type Server } from './tools.js';
@@ -29,27 +31,31 @@ export const dumpDatabase = async (
                 pg_database_size(oid) AS size, shobj_description(oid, 'pg_database') AS comment
          FROM pg_database WHERE datname = current_database()`,
       );
-      const [inventory, compression] = await Promise.all([
-        readInventory(session),
-        chooseCompression(server, version, options.signal),
-      ]);
-      const fingerprint = await readFingerprint(session, inventory.sequences);
+      const before = await readSequences(session);
+      const fingerprint = await readFingerprint(session, before);
       const surroundings = await readSurroundings(session);
+      const compression = await chooseCompression(server, version, options.signal);
       const args = ['--format=custom', compression, `--snapshot=${snapshot}`];
-      await server.executor.run(connectedTool(server, 'pg_dump', database, args), {
+      const output = inLargePieces();
+      const written = pipeline(output, sink);
+      // What breaks it ends pg_dump, and is told by that.
+      written.catch(() => {});
+      const dump = server.executor.run(connectedTool(server, 'pg_dump', database, args), {
         ...options,
         env: server.tools.env(),
-        output: sink,
+        output,
       });
-      const sequences = unmoved(inventory.sequences, await readSequences(session));
+      // Compressing keeps one processor busy; meanwhile another one counts.
+      const [contents] = await Promise.all([countContents(session), dump.then(() => written)]);
+      const sequences = unmoved(before, await readSequences(session));
       return {
         format: 'custom',
         serverVersion: version,
         marker: readMarker(comment ?? undefined),
         databaseBytes: size,
-        inventory: { ...inventory, sequences },
+        inventory: { ...contents, sequences },
         // Of a sequence that moved nobody knows what the dump holds.
-        fingerprint: isDeepStrictEqual(sequences, inventory.sequences) ? fingerprint : undefined,
+        fingerprint: isDeepStrictEqual(sequences, before) ? fingerprint : undefined,
         surroundings,
       };
     });

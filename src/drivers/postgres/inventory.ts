@@ -15,8 +15,16 @@ export const beginSnapshot = async (session: PsqlSession): Promise<void> => {
   await session.run('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
 };
 
-/** Counts what the session's database holds, in the session's snapshot. */
-export const readInventory = async (session: PsqlSession): Promise<Inventory> => {
+/** What the session's database holds, counted in the session's snapshot. */
+export const readInventory = async (session: PsqlSession): Promise<Inventory> => ({
+  ...(await countContents(session)),
+  sequences: await readSequences(session),
+});
+
+/** All of it that the session's snapshot holds still. */
+export const countContents = async (
+  session: PsqlSession,
+): Promise<Pick<Inventory, 'rows' | 'largeObjects'>> => {
   const tables = await relations(session, 'r');
   // ONLY: the rows of an heir are counted at the heir.
   const rows = await askEach<{ rows: number }>(session, tables, (table) => ({
@@ -28,7 +36,6 @@ export const readInventory = async (session: PsqlSession): Promise<Inventory> =>
   );
   return {
     rows: Object.fromEntries([...rows].map(([name, row]) => [name, row.rows])),
-    sequences: await readSequences(session),
     largeObjects: objects.count,
   };
 };
