@@ -24,9 +24,9 @@ export const median = (runs: readonly number[]): number => {
   return sorted.length % 2 === 0 && low !== undefined ? (low + high) / 2 : high;
 };
 
-/** Ours as a share of the baseline: the median of the paired runs. Undefined without a baseline. */
+/** Ours as a share of the baseline: the median of the paired runs. Undefined without a baseline that can be measured. */
 export const ratioOf = ({ ours, baseline }: Row): number | undefined => {
-  if (baseline === undefined) return undefined;
+  if (baseline === undefined || baseline.runs.includes(0)) return undefined;
   const pairs = ours.slice(0, baseline.runs.length);
   return median(pairs.map((run, index) => run / (baseline.runs[index] ?? Number.NaN)));
 };

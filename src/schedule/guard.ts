@@ -88,8 +88,11 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
   // an app that answers: what counts is that an operation has opened it.
   let isOpened = false;
   node.runner.onEnd(({ kind, state }) => {
-    if (kind === 'boot' || kind === 'promote') isOpened = state === 'done';
-    else if (state === 'failed') isOpened = false;
+    if (kind === 'boot' || kind === 'promote') {
+      isOpened = state === 'done';
+      // The app has answered, if only between two looks of ours: what comes next is another outage.
+      if (isOpened) restarts = 0;
+    } else if (state === 'failed') isOpened = false;
   });
   return async () => {
     const serves = isServing(node) && isOpened;

@@ -111,13 +111,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 2,
-    name: 'force goes on although the peer answers that it could not stop',
+    name: 'force goes on although the peer answers that it could not stop, and is not asked again',
+    focus: { theme: 'forced takeovers', trouble: 'commands fail' },
     isRare: true,
     edits: [
       {
         file: 'src/operations/fence-peer-steps.ts',
         search: "if (!isError(error, 'peer-unreachable')) throw error;",
         replace: '',
+      },
+      {
+        file: 'src/operations/fence-again-step.ts',
+        search: 'if (!(await answersAgain(node, patience, signal))) return',
+        replace: 'if (!(await answersAgain(node, patience, signal)) || !signal.aborted) return',
       },
     ],
   },
