@@ -113,7 +113,6 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 2,
     name: 'force goes on although the peer answers that it could not stop, and is not asked again',
     focus: { theme: 'forced takeovers', trouble: 'commands fail' },
-    isRare: true,
     edits: [
       {
         file: 'src/operations/fence-peer-steps.ts',
