@@ -4,16 +4,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import type { ComposeMachine } from '../../test/support/compose-pair.js';
+import { watchMemory } from '../../test/support/processes.js';
 import type { AgentProcess } from '../lib/agent-process.js';
 import { freePorts } from '../lib/free-port.js';
 import type { Bench } from './bench.js';
 import type { Measured, Row } from './figures.js';
-import { cpuUsed, residentMib } from './process-usage.js';
+import { cpuUsed } from './process-usage.js';
 
 const MIB = 1024 * 1024;
 const NOISE_BYTES = 1_200 * MIB;
 const IDLE_SECONDS = 30;
-const SAMPLE_EVERY = 100;
 const BARE_SERVER = fileURLToPath(new URL('./bare-server.js', import.meta.url));
 
 /** What the agents themselves take: memory, CPU when idle, and how many questions one answers. */
@@ -50,29 +50,14 @@ const measureIdleCpu = async ({ shop, say }: Bench): Promise<Row[]> => {
 const measureMemory = async ({ shop, say }: Bench): Promise<Row[]> => {
   say('memory: making 1.2 GB of noise');
   await shop.addNoise(NOISE_BYTES);
-  const machines = [shop.vcl2, shop.vcl3];
-  const look = () => Promise.all(machines.map((machine) => residentMib(pidOf(machine))));
-  const idle = await look();
-  const peak = [...idle];
-  let isPushing = true;
-  const watching = (async () => {
-    while (isPushing) {
-      for (const [index, mib] of (await look()).entries())
-        peak[index] = Math.max(peak[index] ?? 0, mib);
-      await pause(SAMPLE_EVERY);
-    }
-  })();
   say('memory: pushing it');
-  try {
-    await shop.run(shop.vcl2, '/backups');
-  } finally {
-    isPushing = false;
-    await watching;
-  }
-  const row = (what: string, mib: number, value: number): Row => ({
+  const { idle, peak } = await watchMemory([pidOf(shop.vcl2), pidOf(shop.vcl3)], () =>
+    shop.run(shop.vcl2, '/backups'),
+  );
+  const row = (what: string, bytes: number, value: number): Row => ({
     what,
     unit: 'MiB',
-    ours: [mib],
+    ours: [bytes / MIB],
     atMost: { value },
   });
   return ['sending', 'receiving'].flatMap((doing, index) => [

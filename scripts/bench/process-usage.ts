@@ -1,14 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
-const MIB_IN_KIB = 1024;
 /** Linux counts in hundredths of a second for everybody, whatever its own clock does. */
 const MS_PER_TICK = 10;
-
-/** Resident memory of a process, in MiB. */
-export const residentMib = async (pid: number): Promise<number> => {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / MIB_IN_KIB;
-};
 
 /** CPU that a process has used so far, and the programs that it ran and waited for. Milliseconds. */
 export const cpuUsed = async (pid: number): Promise<{ own: number; children: number }> => {

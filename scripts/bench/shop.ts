@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
 import {
   type ComposeMachine,
   type ComposePair,
@@ -8,8 +8,7 @@ import {
 } from '../../test/support/compose-pair.js';
 import { ComposeProject } from '../../test/support/compose-project.js';
 import type { DockerEngine } from '../../test/support/docker-engine.js';
-import { TOKENS } from '../../test/support/tokens.js';
-import { eventually } from '../lib/agent-process.js';
+import { eventually, serves, standsBy } from '../../test/support/pair.js';
 import { fillStatements, PGBENCH_TABLES, type Size } from './sizes.js';
 
 /** Milliseconds; the largest database takes its time. */
@@ -155,7 +154,7 @@ export class Shop {
   async comeBack(): Promise<void> {
     await this.vcl2.project.engine.boot();
     await this.vcl2.agent.start();
-    await this.standsBy(this.vcl2);
+    await standsBy(this.vcl2, PATIENCE);
   }
 
   /** The agent there starts anew, with `env` on top of what it has. */
@@ -182,26 +181,18 @@ export class Shop {
   }
 
   /** Runs an operation of the one who serves to its end. @throws when it did not end as done */
-  async run(machine: ComposeMachine, path: string, body: object = {}): Promise<OperationRecord> {
-    const headers = { authorization: `Bearer ${TOKENS.admin}` };
-    const { body: begun } = await machine.agent.call<OperationRecord>('POST', path, {
-      body,
-      headers,
-    });
-    return this.ended(machine, begun.id);
-  }
-
-  async ended(machine: ComposeMachine, id: string): Promise<OperationRecord> {
+  async run({ agent }: ComposeMachine, path: string): Promise<OperationRecord> {
+    const { body: begun } = await agent.post<OperationRecord>(path);
     const record = await eventually(
-      `${id} on ${machine.agent.name} has ended`,
+      `${begun.id} on ${agent.name} has ended`,
       async () => {
-        const now = await machine.agent.operation(id);
-        return now.endedAt !== null && now;
+        const now = await agent.operation(begun.id);
+        return hasEnded(now) && now;
       },
       PATIENCE,
     );
     if (record.state === 'done') return record;
-    throw new Error(`${id} on ${machine.agent.name}: ${JSON.stringify(record)}`);
+    throw new Error(`${begun.id} on ${agent.name}: ${JSON.stringify(record)}`);
   }
 
   /** A backup of VCL2 that the standby has committed, and restored beside. */
@@ -224,24 +215,6 @@ export class Shop {
   }
 
   async serves(machine: ComposeMachine): Promise<void> {
-    await eventually(
-      `${machine.agent.name} serves`,
-      async () => {
-        const { serving, operation } = await machine.agent.status();
-        return serving && operation === null;
-      },
-      PATIENCE,
-    );
-  }
-
-  async standsBy(machine: ComposeMachine): Promise<void> {
-    await eventually(
-      `${machine.agent.name} stands by`,
-      async () => {
-        const { mode, operation, problems } = await machine.agent.status();
-        return mode === 'standby' && operation === null && !problems.includes('standing-down');
-      },
-      PATIENCE,
-    );
+    await serves(machine, PATIENCE);
   }
 }

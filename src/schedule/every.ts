@@ -6,29 +6,26 @@ interface Ports {
   log: Log;
 }
 
-/**
- * Runs `task` again `pause` milliseconds after it has ended, so that a slow one leaves the machine as much time to
- * itself as a fast one. A failing task is logged and runs again. Resolves when the signal is aborted.
- */
-export const every = (
+type Loop = (
   ports: Ports,
-  pause: number,
+  milliseconds: number,
   signal: AbortSignal,
   name: string,
   task: () => Promise<void>,
-): Promise<void> => repeat(ports, () => pause, signal, name, task);
+) => Promise<void>;
 
 /**
- * The same, but `interval` milliseconds after it has begun: for what is only waited for. One that takes longer is
+ * Runs `task` again so many milliseconds after it has ended, so that a slow one leaves the machine as much time to
+ * itself as a fast one. A failing task is logged and runs again. Resolves when the signal is aborted.
+ */
+export const every: Loop = (ports, pause, ...rest) => repeat(ports, () => pause, ...rest);
+
+/**
+ * The same, but so many milliseconds after it has begun: for what is only waited for. One that takes longer is
  * followed by the next at once; what it kept from running is not caught up on.
  */
-export const onTheBeat = (
-  ports: Ports,
-  interval: number,
-  signal: AbortSignal,
-  name: string,
-  task: () => Promise<void>,
-): Promise<void> => repeat(ports, (took) => Math.max(0, interval - took), signal, name, task);
+export const onTheBeat: Loop = (ports, interval, ...rest) =>
+  repeat(ports, (took) => Math.max(0, interval - took), ...rest);
 
 const repeat = async (
   { clock, log }: Ports,

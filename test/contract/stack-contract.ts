@@ -593,7 +593,6 @@ export interface Backup {
   manifest: Manifest;
 }
 
-/** The live database's dump, in memory. */
 /** Two tables whose dump is larger than 8 MiB, from where on a restore has several jobs. */
 export const CROCKERY = ['cups', 'plates']
   .map(
@@ -603,6 +602,7 @@ export const CROCKERY = ['cups', 'plates']
   )
   .join('\n');
 
+/** The live database's dump, in memory. */
 export const dump = async (database: Stack['database']): Promise<Backup> => {
   const chunks: Buffer[] = [];
   const sink = new Writable({

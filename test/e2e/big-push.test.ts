@@ -1,20 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
 import { eventually, type Machine, type Pair, startPair } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
+import { watchMemory } from '../support/processes.js';
 
 const MIB = 1024 * 1024;
 const SIZE = 1024 * MIB;
-
-/** Resident memory of a machine's agent, in bytes. */
-const residentMemory = async ({ agent }: Machine): Promise<number> => {
-  const status = await readFile(`/proc/${agent.pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
-};
 
 /** Bytes that no compression makes smaller. */
 const writeNoise = async (path: string): Promise<void> => {
@@ -47,20 +42,14 @@ describePostgres('pushing a dump of 1 GB', () => {
 
   test('takes at most 64 MiB more memory than idling, on both sides', async () => {
     const { vcl2, vcl3 } = pair;
-    const machines = [vcl2, vcl3];
-    const idle = await Promise.all(machines.map(residentMemory));
-    const peak = [...idle];
-    let pushing = true;
-    const watching = (async () => {
-      while (pushing) {
-        const now = await Promise.all(machines.map(residentMemory));
-        for (const [index, bytes] of now.entries()) peak[index] = Math.max(peak[index] ?? 0, bytes);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    })();
-    const record = await ended(vcl2, (await vcl2.agent.post<OperationRecord>('/backups')).body);
-    pushing = false;
-    await watching;
+    const pids = [vcl2.agent.pid, vcl3.agent.pid];
+    const {
+      idle,
+      peak,
+      result: record,
+    } = await watchMemory(pids, async () =>
+      ended(vcl2, (await vcl2.agent.post<OperationRecord>('/backups')).body),
+    );
     expect(record).toMatchObject({ state: 'done' });
     expect(Number(record.result?.bytes)).toBeGreaterThan(SIZE);
     expect((await vcl3.agent.status()).latestBackup?.bytes).toBe(record.result?.bytes);

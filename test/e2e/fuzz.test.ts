@@ -8,6 +8,7 @@ import { type RawAnswer, RawConnection } from '../support/fuzz/connection.js';
 import { makeMalformed } from '../support/fuzz/malformed.js';
 import { eventually, type Machine, type Pair, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
+import { residentMemory } from '../support/processes.js';
 
 /** The same seed sends the same requests. */
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
@@ -29,10 +30,7 @@ const randomOf = (number: number): Random => new Random(SEED * 1_000_000 + numbe
 
 const portOf = ({ agent }: Machine): number => Number(new URL(agent.url).port);
 
-const residentMemory = async ({ agent }: Machine): Promise<number> => {
-  const status = await readFile(`/proc/${agent.pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
-};
+const memoryOf = ({ agent }: Machine): Promise<number> => residentMemory(agent.pid);
 
 /** With their markers. */
 const DATABASES =
@@ -200,10 +198,10 @@ describePostgres('whatever is sent to a pair that is no right request', () => {
     };
     const began = performance.now();
     for (let part = 0; part < WARM_UP; part += 1) await throwAt(part);
-    const early = await Promise.all(machines.map(residentMemory));
+    const early = await Promise.all(machines.map(memoryOf));
     for (let part = WARM_UP; part < PARTS; part += 1) await throwAt(part);
     const took = (performance.now() - began) / 1_000;
-    const late = await Promise.all(machines.map(residentMemory));
+    const late = await Promise.all(machines.map(memoryOf));
 
     // A cut upload is swept up a moment after its connection has gone.
     await eventually('nothing is left of what was sent', async () => {

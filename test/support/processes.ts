@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** Of every process of this machine. */
@@ -13,6 +14,36 @@ export const runsAs = (pid: number, mark: string): boolean => {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark);
   } catch {
     return false;
+  }
+};
+
+/** Resident memory of a process, in bytes. */
+export const residentMemory = async (pid: number | undefined): Promise<number> => {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+};
+
+/** Resident memory of processes in bytes, before `work` and the most of each while it ran. */
+export const watchMemory = async <T>(
+  pids: readonly (number | undefined)[],
+  work: () => Promise<T>,
+): Promise<{ idle: number[]; peak: number[]; result: T }> => {
+  const look = () => Promise.all(pids.map(residentMemory));
+  const idle = await look();
+  const peak = [...idle];
+  let isDone = false;
+  const watching = (async () => {
+    while (!isDone) {
+      for (const [index, bytes] of (await look()).entries())
+        peak[index] = Math.max(peak[index] ?? 0, bytes);
+      await pause(100);
+    }
+  })();
+  try {
+    return { idle, peak, result: await work() };
+  } finally {
+    isDone = true;
+    await watching;
   }
 };
 

@@ -16,8 +16,6 @@ done; true`;
  */
 export const containerExecutor = (project: Project, service: string): Executor => {
   const { executor, compose, engine, seen } = project;
-  const exec = () =>
-    seen.containers.has(service) ? [...engine, 'exec', '-i'] : [...compose, 'exec', '-T'];
   /** Another name from now on: compose knows it. */
   const forget = (words: string) => {
     if (/No such container/i.test(words)) seen.containers.delete(service);
@@ -25,10 +23,12 @@ export const containerExecutor = (project: Project, service: string): Executor =
   const inside = (argv: readonly string[], options: StartOptions) => {
     const run = randomUUID();
     const env = { ...options.env, [MARK]: run };
+    const name = seen.containers.get(service);
+    const exec = name === undefined ? [...compose, 'exec', '-T'] : [...engine, 'exec', '-i'];
     return {
       run,
       // By name alone: the values go by environment, and show in no process list.
-      argv: [...exec(), ...names(env), seen.containers.get(service) ?? service, ...argv],
+      argv: [...exec, ...names(env), name ?? service, ...argv],
       options: { ...options, env },
     };
   };

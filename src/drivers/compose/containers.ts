@@ -1,6 +1,5 @@
-import { type Project, runCompose } from './project.js';
+import { LOOK_TIMEOUT_MS, type Project, runCompose } from './project.js';
 
-const LOOK_TIMEOUT_MS = 20_000;
 const LABEL = 'com.docker.compose';
 const LOOK = `{{.Id}} {{.State.Running}} {{.HostConfig.RestartPolicy.Name}} {{.Name}} {{index .Config.Labels "${LABEL}.service"}} {{index .Config.Labels "${LABEL}.project"}}`;
 

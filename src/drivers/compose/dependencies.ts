@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import { type Project, runCompose } from './project.js';
-
-const LOOK_TIMEOUT_MS = 20_000;
+import { LOOK_TIMEOUT_MS, type Project, runCompose } from './project.js';
 
 const configSchema = z.object({
   services: z.record(

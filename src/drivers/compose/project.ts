@@ -2,6 +2,9 @@ import { basename } from 'node:path';
 import { ColdspareError } from '../../pure/errors.js';
 import { type CommandOptions, type Executor, splitCommand } from '../command.js';
 
+/** Milliseconds for a question to compose or to the engine. */
+export const LOOK_TIMEOUT_MS = 20_000;
+
 /** A compose project, and how it is talked to. */
 export interface Project {
   /** Runs programs in the project's directory, where compose finds its files and `.env` by itself. */

@@ -65,8 +65,9 @@ export const keepSession = (server: Server, database: string): KeptSession => {
   const reuse = async (options: SessionOptions): Promise<Kept | undefined> => {
     const mine = take();
     if (mine === undefined) return undefined;
-    if (performance.now() + options.timeout > mine.until) await mine.session.close();
-    else return begin(options, mine).catch(() => undefined);
+    if (performance.now() + options.timeout <= mine.until)
+      return begin(options, mine).catch(() => undefined);
+    await mine.session.close();
     return undefined;
   };
 

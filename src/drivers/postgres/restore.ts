@@ -125,19 +125,15 @@ const loadPlain: typeof load = (target, content, _manifest, options) => {
 
 /** No single transaction: a failed restore is dropped anyway, and one would need a lock for every object at once. */
 const loadCustom: typeof load = async (target, content, manifest, options) => {
-  const { executor, spool } = target.server;
+  const { executor } = target.server;
+  const spool = options.gently ? undefined : target.server.spool;
+  const file = spool && (await openSpool(executor, spool, manifest.bytes));
   const args = ['--exit-on-error'];
-  const file =
-    spool === undefined || options.gently
-      ? undefined
-      : await openSpool(executor, spool, manifest.bytes);
-  if (file === undefined) {
-    await runTool(target, 'pg_restore', args, { ...options, input: content });
-  } else {
-    await withSpooled(executor, file, content, options, () =>
-      runTool(target, 'pg_restore', [...args, `--jobs=${spool?.jobs}`, file], options),
-    );
-  }
+  if (spool === undefined || file === undefined)
+    return runTool(target, 'pg_restore', args, { ...options, input: content });
+  return withSpooled(executor, file, content, options, () =>
+    runTool(target, 'pg_restore', [...args, `--jobs=${spool.jobs}`, file], options),
+  );
 };
 
 const runTool = async (

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ColdspareError, isError } from '../../pure/errors.js';
-import type { Executor } from '../command.js';
+import type { CommandOptions, Executor } from '../command.js';
 import { freeBytesIn } from './room.js';
 
 const TIMEOUT_MS = 10_000;
@@ -15,12 +15,6 @@ export interface Spool {
   /** Where the tools run, and only for them: one restore at a time. */
   readonly folder: string;
   readonly jobs: number;
-}
-
-interface SpoolOptions {
-  /** Milliseconds for writing it. */
-  timeout: number;
-  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -49,7 +43,7 @@ export const withSpooled = async <T>(
   executor: Executor,
   file: string,
   content: Readable,
-  options: SpoolOptions,
+  options: Pick<CommandOptions, 'timeout' | 'signal'>,
   use: () => Promise<T>,
 ): Promise<T> => {
   try {
@@ -67,8 +61,6 @@ const blame = (error: unknown): never => {
     'database-failed',
     `a dump could not be spooled: ${error.message}`,
     error.remedy,
-    {
-      cause: error,
-    },
+    { cause: error },
   );
 };
