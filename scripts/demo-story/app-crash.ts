@@ -14,6 +14,9 @@ export const crashApp = async (stage: Stage): Promise<void> => {
   const { id, reason } = await narrator.during("VCL3's monitor looks", seen);
   narrator.quote(vcl3, reason);
   const promote = await narrator.follow(vcl3, id);
+  // At once: all that VCL2 lacked is its app, so the automatic failback is a matter of seconds.
+  await vcl3.pause('VCL2 is being mended');
+  narrator.say('POST /pause on VCL3: no failback by itself while VCL2 is mended');
   narrator.claim('VCL3 took over', promote.state === 'done', promote.error);
   const rescued = promote.result?.rescue;
   narrator.claim(
@@ -37,6 +40,8 @@ export const handBack = async (stage: Stage): Promise<void> => {
   const askedAt = Date.now();
   narrator.say('POST /demote on VCL3');
   await followHandover(stage, vcl3, vcl2, await untilAccepted(vcl3));
+  await vcl3.endPause();
+  narrator.say('DELETE /pause on VCL3');
 
   await untilServing(stage, vcl2);
   await narrator.during('customers order', customers.place(8));

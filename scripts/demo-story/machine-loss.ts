@@ -1,4 +1,5 @@
 import type { DryRun } from '../../src/pure/answers.js';
+import type { OperationRecord } from '../../src/pure/operation.js';
 import type { Accepted } from './customers.js';
 import { followHandover, type Stage, settleAccounts, untilServing } from './stage.js';
 
@@ -17,6 +18,11 @@ export const loseMachine = async (stage: Stage): Promise<Accepted[]> => {
   narrator.quote(vcl3, reason);
   const promote = await narrator.follow(vcl3, id);
   narrator.claim('VCL3 took over', promote.state === 'done', promote.error);
+  narrator.claim(
+    'with what it had restored before anybody needed it',
+    detailOf(promote, 'restore').endsWith('is restored already'),
+    promote.steps,
+  );
   narrator.say(`after: GET /operations/${id} on VCL3`);
   narrator.quote(vcl3, promote.result?.loss);
 
@@ -24,9 +30,9 @@ export const loseMachine = async (stage: Stage): Promise<Accepted[]> => {
   await narrator.during('customers order', customers.place(8));
   const lost = await settleAccounts(stage, "VCL2's machine was lost", lostAt);
   const takenAt = String(promote.result?.backupTakenAt);
-  const foretold = promote.steps.find(({ name }) => name === 'weigh')?.detail ?? '';
+  const foretold = detailOf(promote, 'weigh');
   narrator.claim(
-    'VCL3 said before and after the restore what would be lost: all that came after the backup',
+    'VCL3 said before it took over and afterwards what is lost: all that came after the backup',
     foretold.includes(`after ${takenAt} is lost`) &&
       String(promote.result?.loss).includes(`after ${takenAt} is lost`),
     [foretold, promote.result],
@@ -47,9 +53,13 @@ export const bringBack = async (stage: Stage, lost: readonly Accepted[]): Promis
   await narrator.during("VCL2's agent starts", vcl2.start());
   const standDown = await vcl2.operation('stand-down', backAt);
   narrator.quote(vcl2, standDown.reason);
-  const { state, steps, error } = await narrator.follow(vcl2, standDown.id);
-  const keptAside = steps.find(({ name }) => name === 'set-aside')?.detail ?? '';
-  narrator.claim('VCL2 stood down before it served anything', state === 'done', error);
+  const stoodDown = await narrator.follow(vcl2, standDown.id);
+  const keptAside = detailOf(stoodDown, 'set-aside');
+  narrator.claim(
+    'VCL2 stood down before it served anything',
+    stoodDown.state === 'done',
+    stoodDown.error,
+  );
   const rows = Number(/\+(\d+) rows in public\.orders/.exec(keptAside)?.[1]);
   narrator.claim(
     `its database is kept under a dated name, with the ${lost.length} lost orders in it`,
@@ -73,3 +83,6 @@ export const bringBack = async (stage: Stage, lost: readonly Accepted[]): Promis
     missing,
   );
 };
+
+const detailOf = ({ steps }: OperationRecord, step: string): string =>
+  steps.find(({ name }) => name === step)?.detail ?? '';

@@ -71,6 +71,15 @@ export class Machine {
     return services.flat().length === 0;
   }
 
+  /** No failover or failback by itself, until the pause is ended or ten minutes have passed. */
+  async pause(reason: string): Promise<void> {
+    await this.agent.post('/pause', { minutes: 10, reason });
+  }
+
+  async endPause(): Promise<void> {
+    await this.agent.call('DELETE', '/pause', { token: this.#token });
+  }
+
   /** The newest operation of this kind that began at `since` or later, as soon as there is one. */
   operation(kind: OperationKind, since: number): Promise<OperationRecord> {
     const isMeant = (record: OperationRecord) =>

@@ -1,4 +1,6 @@
 import type { OperationRecord } from '../../src/pure/operation.js';
+import { eventually } from '../lib/agent-process.js';
+import type { Machine } from './machine.js';
 import { type Stage, untilServing } from './stage.js';
 
 /** VCL2 serves, VCL3 is cold, and customers order through VCL1. */
@@ -33,5 +35,18 @@ export const pushBackup = async ({ narrator, vcl2, vcl3, customers }: Stage): Pr
   await narrator.follow(vcl2, body.id);
   const { latestBackup } = await vcl3.agent.status();
   narrator.claim(`VCL3 keeps ${latestBackup?.id}`, latestBackup?.id === body.result?.backup);
+  const { took, error } = await narrator.during('VCL3 tries it out', untilProven(vcl3));
+  narrator.claim(
+    `and has restored it beside everything and counted its rows, in ${(took / 1_000).toFixed(1)} s`,
+    error === null,
+    error,
+  );
   await narrator.during('customers order', customers.place(8));
 };
+
+const untilProven = (machine: Machine) =>
+  eventually(
+    `${machine.name} has proven its newest backup`,
+    async () => (await machine.agent.status()).latestBackup?.proof ?? undefined,
+    60_000,
+  );

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { type Pair, startPair } from '../support/pair.js';
+import { eventually, type Pair, startPair } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { pushDump, readBackup } from '../support/push-dump.js';
 import { openSessions, type SessionPool } from '../support/session-pool.js';
@@ -21,7 +21,9 @@ describePostgres('H15: a second replication script pushes its dump while VCL3 se
     await vcl2.losePower();
     await vcl3.run('/promote');
     await vcl3.write('during the outage');
-    pool = openSessions(`postgres://postgres@127.0.0.1:${vcl3.database.port}/ledger`, 2);
+    const sessions = openSessions(`postgres://postgres@127.0.0.1:${vcl3.database.port}/ledger`, 2);
+    pool = sessions;
+    await eventually('the app holds sessions', async () => sessions.open() === 2);
 
     // Right key, right lineage, an epoch above everybody's: only the role speaks against it.
     const script = { ...manifest, id: 'ledger_20991231_235959', epoch: 99 };
@@ -31,6 +33,7 @@ describePostgres('H15: a second replication script pushes its dump while VCL3 se
     expect(commit).toMatchObject({ status: 409, body: { code: 'serving' } });
     expect(await vcl3.agent.status()).toMatchObject({ mode: 'primary', epoch: 2, serving: true });
     expect(await vcl3.entries()).toEqual(['SEED', 'before the outage', 'during the outage']);
-    expect(pool.ended()).toBe(0);
+    expect(sessions.open()).toBe(2);
+    expect(sessions.ended()).toBe(0);
   });
 });
