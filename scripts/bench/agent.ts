@@ -3,67 +3,105 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
-import type { ComposeMachine } from '../../test/support/compose-pair.js';
-import { watchMemory } from '../../test/support/processes.js';
+import { residentMemory, watchMemory } from '../../test/support/processes.js';
 import type { AgentProcess } from '../lib/agent-process.js';
 import { freePorts } from '../lib/free-port.js';
 import type { Bench } from './bench.js';
 import type { Measured, Row } from './figures.js';
 import { cpuUsed } from './process-usage.js';
+import type { Shop } from './shop.js';
 
 const MIB = 1024 * 1024;
 const NOISE_BYTES = 1_200 * MIB;
+/** After its start, until nothing of that is left to do. */
+const SETTLE_SECONDS = 10;
 const IDLE_SECONDS = 30;
 const BARE_SERVER = fileURLToPath(new URL('./bare-server.js', import.meta.url));
 
 /** What the agents themselves take: memory, CPU when idle, and how many questions one answers. */
 export const measureAgent = async (bench: Bench): Promise<Measured[]> => {
-  // A standby that has something to prepare is not idle.
-  await bench.shop.backUp();
+  const turns = await takeTurns(bench);
   return [
-    { title: 'CPU when idle, of one core', rows: await measureIdleCpu(bench) },
-    // Before the load, which leaves an agent larger.
-    { title: 'Resident memory of the agents', rows: await measureMemory(bench) },
+    {
+      title: 'Agents',
+      rows: ['primary', 'standby'].flatMap((role, at) => agentRows(role, turns, at)),
+    },
+    // Last, since the load leaves an agent larger.
     { title: 'HTTP, 10 connections', rows: await measureHttp(bench) },
   ];
 };
 
-const pidOf = ({ agent }: ComposeMachine): number => agent.pid ?? 0;
+/** Of the primary and of the standby, in this order. */
+interface Turn {
+  cpu: { own: number; children: number }[];
+  /** Bytes. */
+  idle: number[];
+  /** Bytes, while 1.2 GB were sent and received. */
+  peak: number[];
+  /** Bytes that the least program with node:http takes. */
+  bare: number;
+}
 
-const measureIdleCpu = async ({ shop, say }: Bench): Promise<Row[]> => {
-  say(`idle for ${IDLE_SECONDS} s`);
-  const machines = [shop.vcl2, shop.vcl3];
-  const look = () => Promise.all(machines.map((machine) => cpuUsed(pidOf(machine))));
-  const before = await look();
-  await pause(IDLE_SECONDS * 1_000);
-  const after = await look();
-  const share = (index: number, whose: 'own' | 'children') => {
-    const used = (after[index]?.[whose] ?? 0) - (before[index]?.[whose] ?? 0);
-    return [used / (IDLE_SECONDS * 10)];
-  };
-  return ['primary', 'standby'].flatMap((role, index) => [
-    { what: role, unit: '%', ours: share(index, 'own') },
-    { what: `${role}: the programs it runs`, unit: '%', ours: share(index, 'children') },
-  ]);
+/** Each with agents that were started anew: what a push leaves in one would pass for idle in the next. */
+const takeTurns = async ({ shop, runs, say }: Bench): Promise<Turn[]> => {
+  const bare = await startBareServer(shop.vcl2.agent, '/health');
+  try {
+    say('agents: making 1.2 GB of noise');
+    await shop.addNoise(NOISE_BYTES);
+    const turns: Turn[] = [];
+    for (let turn = 1; turn <= runs; turn += 1) {
+      say(`agents ${turn} of ${runs}`);
+      turns.push(await takeTurn(shop, bare.pid));
+    }
+    return turns;
+  } finally {
+    await bare.stop();
+  }
 };
 
-const measureMemory = async ({ shop, say }: Bench): Promise<Row[]> => {
-  say('memory: making 1.2 GB of noise');
-  await shop.addNoise(NOISE_BYTES);
-  say('memory: pushing it');
-  const { idle, peak } = await watchMemory([pidOf(shop.vcl2), pidOf(shop.vcl3)], () =>
-    shop.run(shop.vcl2, '/backups'),
-  );
-  const row = (what: string, bytes: number, value: number): Row => ({
-    what,
-    unit: 'MiB',
-    ours: [bytes / MIB],
-    atMost: { value },
+const takeTurn = async (shop: Shop, barePid: number | undefined): Promise<Turn> => {
+  await Promise.all([shop.restart(shop.vcl2), shop.restart(shop.vcl3)]);
+  await shop.serves(shop.vcl2);
+  await shop.order(shop.vcl2);
+  await pause(SETTLE_SECONDS * 1_000);
+  const pids = [shop.vcl2, shop.vcl3].map(({ agent }) => agent.pid ?? 0);
+  const before = await Promise.all(pids.map(cpuUsed));
+  await pause(IDLE_SECONDS * 1_000);
+  const after = await Promise.all(pids.map(cpuUsed));
+  const bare = await residentMemory(barePid);
+  const { idle, peak, result } = await watchMemory(pids, () => shop.run(shop.vcl2, '/backups'));
+  // A standby that has something to prepare is not idle.
+  await shop.isPrepared(result);
+  const used = (whose: 'own' | 'children', at: number) =>
+    (after[at]?.[whose] ?? 0) - (before[at]?.[whose] ?? 0);
+  const cpu = pids.map((_, at) => ({ own: used('own', at), children: used('children', at) }));
+  return { cpu, idle, peak, bare };
+};
+
+const agentRows = (role: string, turns: readonly Turn[], at: number): Row[] => {
+  const cpu = (what: string, whose: 'own' | 'children'): Row => ({
+    what: `${role}: ${what}`,
+    unit: '% of a core',
+    ours: turns.map((turn) => (turn.cpu[at]?.[whose] ?? 0) / (IDLE_SECONDS * 10)),
   });
-  return ['sending', 'receiving'].flatMap((doing, index) => [
-    row(`idle, ${index === 0 ? 'primary' : 'standby'}`, idle[index] ?? 0, 110),
-    row(`more at most while ${doing} 1.2 GB`, (peak[index] ?? 0) - (idle[index] ?? 0), 64),
-  ]);
+  const mib = (bytes = 0) => bytes / MIB;
+  return [
+    cpu('CPU when idle', 'own'),
+    cpu('CPU when idle, of the programs it runs', 'children'),
+    {
+      what: `${role}: memory when idle`,
+      unit: 'MiB',
+      ours: turns.map(({ idle }) => mib(idle[at])),
+      baseline: { name: 'bare node:http', runs: turns.map(({ bare }) => mib(bare)) },
+      atMost: { value: 110 },
+    },
+    {
+      what: `${role}: more at most while ${at === 0 ? 'sending' : 'receiving'} 1.2 GB`,
+      unit: 'MiB',
+      ours: turns.map(({ idle, peak }) => mib(peak[at]) - mib(idle[at])),
+      atMost: { value: 64 },
+    },
+  ];
 };
 
 const measureHttp = async ({ shop, runs, say }: Bench): Promise<Row[]> => {
@@ -123,6 +161,7 @@ const startBareServer = async (agent: AgentProcess, path: string) => {
   await once(child.stdout, 'data');
   return {
     url: `http://127.0.0.1:${port}${path}`,
+    pid: child.pid,
     stop: async () => {
       child.kill('SIGKILL');
       await once(child, 'exit');

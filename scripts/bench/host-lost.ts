@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Bench } from './bench.js';
 import type { Measured, Row } from './figures.js';
 import { giveBack } from './handover.js';
-import { split, type Takeover } from './takeover.js';
+import { everything, split, type Takeover } from './takeover.js';
 
 /** VCL2 takes what comes and answers nothing: from then to the first correct answer of VCL3. */
 export const measureHostLost = async (bench: Bench): Promise<Measured[]> => [
@@ -35,9 +35,10 @@ const measureWith = async (
   return [
     row('detection', ({ detection }) => detection),
     row('confirmation', ({ confirmation }) => confirmation),
+    row('fencing and choice', ({ fencing }) => fencing),
     row('database and app', ({ database, app }) => database + app),
     {
-      ...row('everything', (run) => run.detection + run.confirmation + run.database + run.app),
+      ...row('everything', everything),
       atMost: { value: atMost },
     },
   ];

@@ -7,6 +7,7 @@ import { DockerEngine, missingDocker } from '../../test/support/docker-engine.js
 import { measureAgent } from './agent.js';
 import type { Bench, Measure } from './bench.js';
 import type { Measured } from './figures.js';
+import { growthOf } from './growth.js';
 import { measureHostLost } from './host-lost.js';
 import { describeMachine } from './machine.js';
 import { OldWay } from './old-way.js';
@@ -15,7 +16,7 @@ import { renderMarkdown } from './report.js';
 import { measureRestore } from './restore.js';
 import { Shop } from './shop.js';
 import { SIZES, type Size } from './sizes.js';
-import { growthOf, measureTakeover } from './takeover.js';
+import { measureTakeover } from './takeover.js';
 import { measureUnchanged } from './unchanged.js';
 
 /** In this order. Some do not depend on the size, so one size is enough. */

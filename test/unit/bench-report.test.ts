@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { isReached, median, type Row, ratioOf, sayRuns } from '../../scripts/bench/figures.js';
+import { CONFIRMED_TO_ANSWERS, growthOf } from '../../scripts/bench/growth.js';
 import { renderMarkdown } from '../../scripts/bench/report.js';
 
 const row: Row = {
@@ -55,4 +56,35 @@ test('the report puts the sizes of one measurement into one table, and names wha
 | restore | 10 MB | 1 s |  |  |  |  |
 | restore | 1.2 GB | 12 s (10–30) | cat dump \\| psql: 40 s (20–48) | 0.5 | ratio ≤ 0.75 | yes |
 `);
+});
+
+test('a figure that was measured at several sizes is held against itself, once', () => {
+  const at = (size: string, ours: number[], baseline?: Row['baseline']): Row => ({
+    what: CONFIRMED_TO_ANSWERS,
+    size,
+    unit: 's',
+    ours,
+    ...(baseline && { baseline }),
+  });
+  const grown = growthOf([
+    { title: 'Taking over', rows: [at('10 MB', [1, 2, 3]), at('10 MB', [1, 2, 3], row.baseline)] },
+    { title: 'Taking over', rows: [at('100 MB', [9, 9, 9])] },
+    { title: 'Taking over', rows: [at('1.2 GB', [1, 2, 3])] },
+    { title: 'Not prepared', rows: [row] },
+  ]);
+  expect(grown).toEqual([
+    {
+      title: 'Growth',
+      rows: [
+        {
+          what: `Taking over: ${CONFIRMED_TO_ANSWERS}`,
+          size: '1.2 GB',
+          unit: 's',
+          ours: [1, 2, 3],
+          baseline: { name: '10 MB', runs: [1, 2, 3] },
+          atMost: { ratio: 1.2 },
+        },
+      ],
+    },
+  ]);
 });
