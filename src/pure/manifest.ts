@@ -13,6 +13,12 @@ const inventorySchema = z.object({
    */
   sequences: z.record(z.string(), z.object({ last: z.string(), called: z.boolean() })).default({}),
   largeObjects: count.default(0),
+  /** `schema.table.constraint` → its kind, and whether it is yet to be validated. */
+  constraints: z.record(z.string(), z.string()).optional(),
+  /** Name → version. */
+  extensions: z.record(z.string(), z.string()).optional(),
+  /** `schema`, `schema.relation` and `schema.routine()` → who owns it. */
+  owners: z.record(z.string(), z.string()).optional(),
 });
 export type Inventory = z.infer<typeof inventorySchema>;
 
@@ -79,7 +85,10 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export const newestFirst = (a: Manifest, b: Manifest): number =>
   b.epoch - a.epoch || b.sequence - a.sequence || b.takenAt.localeCompare(a.takenAt);
 
-/** How a restored database differs from what was counted in the dump's snapshot; empty when it is the same. */
+/**
+ * How a restored database differs from what was counted in the dump's snapshot; empty when it is the same. What an agent
+ * of before did not count is not compared.
+ */
 export const inventoryDifferences = (expected: Inventory, actual: Inventory): string[] => [
   ...differences(expected.rows, actual.rows, (rows) =>
     rows === undefined ? 'no table' : `${rows} rows`,
@@ -90,7 +99,21 @@ export const inventoryDifferences = (expected: Inventory, actual: Inventory): st
   ...(expected.largeObjects === actual.largeObjects
     ? []
     : [`large objects: expected ${expected.largeObjects}, found ${actual.largeObjects}`]),
+  ...described('constraint', expected.constraints, actual.constraints),
+  // Each server has the version that is installed there; a dump does not ask for one.
+  ...described('extension', namesOf(expected.extensions), namesOf(actual.extensions)),
+  ...described('owner of', expected.owners, actual.owners),
 ];
+
+type Facts = Readonly<Record<string, string>>;
+
+const described = (what: string, expected: Facts | undefined, actual: Facts | undefined) =>
+  expected === undefined || actual === undefined
+    ? []
+    : differences(expected, actual, (fact = 'none') => fact).map((each) => `${what} ${each}`);
+
+const namesOf = (versions: Facts | undefined): Facts | undefined =>
+  versions && Object.fromEntries(Object.keys(versions).map((name) => [name, 'installed']));
 
 /** Of a sequence that moved during the dump nobody knows what the dump holds, so the manifest is silent about it. */
 const sameNames = <T>(expected: Record<string, T>, actual: Record<string, T>): Record<string, T> =>

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createHostStack } from '../../src/drivers/host/stack.js';
-import type { Surroundings } from '../../src/pure/manifest.js';
+import { inventoryDifferences, type Surroundings } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
 import { type HostHarness, makeHostHarness } from '../support/host-harness.js';
 import { describePostgres } from '../support/postgres.js';
@@ -57,6 +57,28 @@ const SHOP = `
   GRANT USAGE ON SCHEMA "Früh schicht" TO staff; GRANT SELECT ON "Früh schicht"."Bestellung." TO staff;
 `;
 
+/** Partitions that refer to partitions, an inherited check, a constraint trigger, an extension's operator class. */
+const INTRICATE = `
+  CREATE EXTENSION btree_gist;
+  CREATE TYPE span AS RANGE (subtype = date);
+  CREATE TABLE bookings (room int CONSTRAINT positive CHECK (room > 0), during daterange,
+    CONSTRAINT no_overlap EXCLUDE USING gist (room WITH =, during WITH &&));
+  CREATE TABLE special_bookings () INHERITS (bookings);
+  CREATE TABLE tabs (day date, n int, PRIMARY KEY (day, n)) PARTITION BY RANGE (day);
+  CREATE TABLE tabs_2025 PARTITION OF tabs FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+  CREATE TABLE tabs_2026 PARTITION OF tabs FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+  CREATE TABLE lines (day date, n int, line int, PRIMARY KEY (day, line),
+    FOREIGN KEY (day, n) REFERENCES tabs) PARTITION BY RANGE (day);
+  CREATE TABLE lines_2025 PARTITION OF lines FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+  CREATE TABLE odd_lines (LIKE lines);
+  ALTER TABLE odd_lines ADD CONSTRAINT its_own_name FOREIGN KEY (day, n) REFERENCES tabs;
+  ALTER TABLE lines ATTACH PARTITION odd_lines FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+  CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+  CREATE CONSTRAINT TRIGGER late AFTER INSERT ON lines DEFERRABLE FOR EACH ROW EXECUTE FUNCTION look();
+  INSERT INTO tabs VALUES ('2025-05-05', 1), ('2026-05-05', 2);
+  INSERT INTO lines VALUES ('2025-05-05', 1, 1), ('2026-05-05', 2, 1);
+`;
+
 describePostgres('host stack, as PostgreSQL alone can be', () => {
   let here: HostHarness;
   let there: HostHarness;
@@ -85,6 +107,37 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     return { ...adopted, format: 'plain' as const };
   };
 
+  test('what PostgreSQL names anew in a restore, and what an extension brings, makes no difference', async () => {
+    await here.cluster.psql(INTRICATE, 'shop');
+    const { facts, manifest, content } = await dump(here.stack.database);
+    expect(facts.inventory.extensions).toEqual({ btree_gist: expect.stringMatching(/^\d/) });
+    expect(facts.inventory.constraints).toEqual({
+      'public.bookings.no_overlap': 'EXCLUDE',
+      'public.bookings.positive': 'CHECK',
+      'public.lines.lines_pkey': 'PRIMARY KEY',
+      'public.lines.lines_day_n_fkey': 'FOREIGN KEY',
+      'public.lines.late': 'TRIGGER',
+      'public.lines_2025.late': 'TRIGGER',
+      'public.odd_lines.late': 'TRIGGER',
+      'public.special_bookings.positive': 'CHECK',
+      'public.tabs.tabs_pkey': 'PRIMARY KEY',
+    });
+    const { database } = there.stack;
+    await database.restore(Readable.from([content]), manifest, never);
+    const found = await database.inventory('incoming');
+    expect(found).toEqual(facts.inventory);
+
+    const [name, version] = Object.entries(found.extensions ?? {})[0] ?? [];
+    const newer = { ...found, extensions: { [`${name}`]: `${version}.1` } };
+    expect(inventoryDifferences(facts.inventory, newer)).toEqual([]);
+    const without = { ...found, extensions: {} };
+    expect(inventoryDifferences(facts.inventory, without)).toEqual([
+      'extension btree_gist: expected installed, found none',
+    ]);
+    const { constraints: _, extensions: __, owners: ___, ...older } = facts.inventory;
+    expect(inventoryDifferences(older, found)).toEqual([]);
+  });
+
   test('another server gets all of it: data, roles with their passwords, settings, owner', async () => {
     await here.cluster.psql(COFFEE_SHOP);
     await here.cluster.psql(SHOP, 'shop');
@@ -103,6 +156,23 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
         'public.untouched': { last: '1', called: false },
       },
       largeObjects: 2,
+      constraints: { 'Früh schicht.Bestellung..Bestellung._pkey': 'PRIMARY KEY' },
+      extensions: {},
+      owners: {
+        'Früh schicht': 'postgres',
+        'Früh schicht.Bestellung.': 'postgres',
+        'Früh schicht.Bestellung._id_seq': 'postgres',
+        'public.base': 'postgres',
+        'public.brew()': 'postgres',
+        'public.busy': 'postgres',
+        'public.heir': 'postgres',
+        'public.receipts': 'postgres',
+        'public.totals': 'postgres',
+        'public.untouched': 'postgres',
+        'public.visits': 'staff',
+        'public.visits_2025': 'postgres',
+        'public.visits_2026': 'postgres',
+      },
     });
 
     const database = there.stack.database;

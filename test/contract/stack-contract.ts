@@ -25,6 +25,19 @@ const MARKER: Marker = {
   backup: 'shop_20261122_193000',
   served: false,
 };
+/** A role that every server has owns some of it. */
+const CELLAR = `
+  CREATE SCHEMA cellar AUTHORIZATION pg_monitor;
+  CREATE DOMAIN cellar.grams AS int CONSTRAINT grams_check CHECK (VALUE >= 0);
+  CREATE TABLE cellar.beans (id int PRIMARY KEY, weight cellar.grams NOT NULL);
+  ALTER TABLE cellar.beans ADD CONSTRAINT no_dust CHECK (weight > 1) NOT VALID;
+  ALTER TABLE cellar.beans OWNER TO pg_monitor;
+  CREATE TABLE sacks (bean int REFERENCES cellar.beans, label text UNIQUE);
+  CREATE VIEW full_sacks AS SELECT label FROM sacks;
+  CREATE FUNCTION cellar.weigh(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
+  CREATE FUNCTION cellar.weigh(text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+  ALTER FUNCTION cellar.weigh(text) OWNER TO pg_monitor;
+`;
 const KEPT = 'shop_before_20261122_193000';
 const never = new AbortController().signal;
 
@@ -154,6 +167,36 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
           [],
         );
         expect(facts.inventory.rows['public.orders']).toBeLessThan(await orders());
+      });
+
+      test('constraints and owners come with a restore, and the loss of one is told', async () => {
+        await query(CELLAR);
+        const { facts, manifest, content } = await dump(database);
+        expect(facts.inventory.constraints).toEqual({
+          'cellar.beans.beans_pkey': 'PRIMARY KEY',
+          'cellar.beans.no_dust': 'CHECK NOT VALID',
+          'cellar.grams.grams_check': 'CHECK',
+          'public.sacks.sacks_bean_fkey': 'FOREIGN KEY',
+          'public.sacks.sacks_label_key': 'UNIQUE',
+        });
+        expect(facts.inventory.owners).toEqual({
+          cellar: 'pg_monitor',
+          'cellar.beans': 'pg_monitor',
+          'cellar.weigh()': 'pg_monitor, postgres',
+          'public.sacks': 'postgres',
+          'public.full_sacks': 'postgres',
+        });
+        await database.restore(Readable.from([content]), manifest, never);
+        expect(await database.inventory('incoming')).toEqual(facts.inventory);
+
+        await query(`ALTER TABLE sacks DROP CONSTRAINT sacks_bean_fkey;
+          ALTER TABLE cellar.beans VALIDATE CONSTRAINT no_dust;
+          ALTER TABLE cellar.beans OWNER TO postgres`);
+        expect(inventoryDifferences(facts.inventory, await database.inventory())).toEqual([
+          'constraint cellar.beans.no_dust: expected CHECK NOT VALID, found CHECK',
+          'constraint public.sacks.sacks_bean_fkey: expected FOREIGN KEY, found none',
+          'owner of cellar.beans: expected pg_monitor, found postgres',
+        ]);
       });
 
       test('a second restore replaces the first', async () => {

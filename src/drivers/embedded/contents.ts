@@ -1,5 +1,6 @@
 import type { PGlite } from '@electric-sql/pglite';
 import type { DatabaseRole, Inventory, Surroundings } from '../../pure/manifest.js';
+import { CONSTRAINTS, EXTENSIONS, OWNERS } from '../postgres/schema-queries.js';
 
 /** Names are qualified throughout: a client's search_path may still be in force in the shared session. */
 const RELATIONS = `
@@ -15,7 +16,7 @@ interface Relation {
   quoted: string;
 }
 
-/** Rows, sequences and large objects. Nothing may write meanwhile. */
+/** Nothing may write meanwhile. */
 export const readInventory = async (engine: PGlite): Promise<Inventory> => {
   const rows: Inventory['rows'] = {};
   for (const { name, quoted } of (await engine.query<Relation>(RELATIONS, ['r'])).rows) {
@@ -36,7 +37,19 @@ export const readInventory = async (engine: PGlite): Promise<Inventory> => {
     engine,
     'SELECT pg_catalog.count(*)::float8 AS count FROM pg_catalog.pg_largeobject_metadata',
   );
-  return { rows, sequences, largeObjects };
+  return {
+    rows,
+    sequences,
+    largeObjects,
+    constraints: await facts(engine, CONSTRAINTS),
+    extensions: await facts(engine, EXTENSIONS),
+    owners: await facts(engine, OWNERS),
+  };
+};
+
+const facts = async (engine: PGlite, query: string): Promise<Record<string, string>> => {
+  const { rows } = await engine.query<{ name: string; value: string }>(query);
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 };
 
 /** `COMMENT ON DATABASE` of the open database. */

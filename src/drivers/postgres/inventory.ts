@@ -1,5 +1,6 @@
 import type { Inventory } from '../../pure/manifest.js';
 import type { PsqlSession } from './psql-session.js';
+import { CONSTRAINTS, EXTENSIONS, OWNERS } from './schema-queries.js';
 import { identifier, literal } from './sql.js';
 
 /** Relations asked about in one statement: enough to save round trips, few enough for the planner. */
@@ -24,7 +25,7 @@ export const readInventory = async (session: PsqlSession): Promise<Inventory> =>
 /** All of it that the session's snapshot holds still. */
 export const countContents = async (
   session: PsqlSession,
-): Promise<Pick<Inventory, 'rows' | 'largeObjects'>> => {
+): Promise<Omit<Inventory, 'sequences'>> => {
   const tables = await relations(session, 'r');
   // ONLY: the rows of an heir are counted at the heir.
   const rows = await askEach<{ rows: number }>(session, tables, (table) => ({
@@ -37,7 +38,15 @@ export const countContents = async (
   return {
     rows: Object.fromEntries([...rows].map(([name, row]) => [name, row.rows])),
     largeObjects: objects.count,
+    constraints: await facts(session, CONSTRAINTS),
+    extensions: await facts(session, EXTENSIONS),
+    owners: await facts(session, OWNERS),
   };
+};
+
+const facts = async (session: PsqlSession, query: string): Promise<Record<string, string>> => {
+  const found = await session.select<{ name: string; value: string }>(query);
+  return Object.fromEntries(found.map(({ name, value }) => [name, value]));
 };
 
 /** Sequences belong to no snapshot: this is where they are now. */
