@@ -110,6 +110,7 @@ export const environmentSchema = z.object({
   DB_START_COMMAND: z.string().min(1).optional(),
   DB_STOP_COMMAND: z.string().min(1).optional(),
   DB_START_TIMEOUT: duration.prefault('1m'),
+  TRANSFER_TIMEOUT: duration.prefault('4h'),
   APP_START_COMMAND: z.string().min(1).optional(),
   APP_STOP_COMMAND: z.string().min(1).optional(),
   APP_START_TIMEOUT: duration.prefault('2m'),

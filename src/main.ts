@@ -158,7 +158,7 @@ const buildComposeStack = async (config: Config, probe: Probe): Promise<Stack> =
     disk: createFileDisk(),
     overrideFile: join(config.STATE_DIR, 'compose.override.yml'),
     restoreJobs: restoreJobs(),
-    timeouts: { start: config.DB_START_TIMEOUT, appStart: config.APP_START_TIMEOUT },
+    timeouts: timeoutsOf(config),
   });
 };
 
@@ -176,7 +176,7 @@ const buildHostStack = async (config: Config, probe: Probe): Promise<Stack> => {
     probe,
     log: join(config.STATE_DIR, 'services.log'),
     spool: { folder: config.STATE_DIR, jobs: restoreJobs() },
-    timeouts: { start: config.DB_START_TIMEOUT },
+    timeouts: timeoutsOf(config),
   });
 };
 
@@ -212,7 +212,7 @@ const buildPeerMachine = async (config: Config, probe: Probe): Promise<PeerMachi
     }),
     ...(config.PRIMARY_CHECK_URL !== undefined && { appUrl: config.PRIMARY_CHECK_URL }),
     probe,
-    timeouts: { start: config.DB_START_TIMEOUT, stop: PEER_STOP_TIMEOUT },
+    timeouts: { ...timeoutsOf(config), stop: PEER_STOP_TIMEOUT },
   });
 };
 
@@ -252,10 +252,16 @@ const buildEmbeddedStack = async (config: Config, probe: Probe): Promise<Stack> 
       start: config.DB_START_TIMEOUT,
       stop: 10_000,
       query: EMBEDDED_QUERY_TIMEOUT,
-      transfer: 600_000,
+      transfer: config.TRANSFER_TIMEOUT,
     },
   });
 };
+
+const timeoutsOf = (config: Config) => ({
+  start: config.DB_START_TIMEOUT,
+  appStart: config.APP_START_TIMEOUT,
+  transfer: config.TRANSFER_TIMEOUT,
+});
 
 const databaseOf = (config: Config) => ({
   port: config.DB_PORT,

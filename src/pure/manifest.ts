@@ -28,6 +28,15 @@ const roleSchema = z.object({
   superuser: z.boolean(),
   createDb: z.boolean(),
   createRole: z.boolean(),
+  bypassRls: z.boolean().optional(),
+  inherit: z.boolean().optional(),
+  replication: z.boolean().optional(),
+  /** -1 for none. */
+  connectionLimit: z.int().optional(),
+  /** The moment from which its password does not count any more. */
+  validUntil: z.string().optional(),
+  /** `ALTER ROLE … SET name = value`, for every database. */
+  settings: z.record(z.string(), z.string()).optional(),
   memberOf: z.array(z.string()),
   /** SCRAM or md5 verifier as PostgreSQL stores it. A secret: never leaves through `GET /backups/{id}`. */
   verifier: z.string().optional(),

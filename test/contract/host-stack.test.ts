@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { runCommand, splitCommand } from '../../src/drivers/command.js';
 import { createHostStack } from '../../src/drivers/host/stack.js';
 import { inventoryDifferences, type Surroundings } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
@@ -23,6 +24,9 @@ describePostgres('host stack', () => {
 const COFFEE_SHOP = `
   CREATE ROLE staff NOLOGIN;
   CREATE ROLE "Chef d'Équipe" LOGIN PASSWORD 'espresso 7' CREATEDB;
+  ALTER ROLE staff BYPASSRLS NOINHERIT REPLICATION CONNECTION LIMIT 7 VALID UNTIL '2031-02-03 04:05:06.789+01';
+  ALTER ROLE staff SET statement_timeout TO '5s';
+  ALTER ROLE staff SET search_path TO "$user", "Früh schicht";
   GRANT staff TO "Chef d'Équipe";
   GRANT pg_monitor TO "Chef d'Équipe";
   ALTER DATABASE shop OWNER TO "Chef d'Équipe";
@@ -189,7 +193,18 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     // Roles that were there before keep their own password.
     const arrived = ({ roles }: Surroundings) => roles.filter(({ name }) => name !== 'postgres');
     expect(arrived(again.facts.surroundings)).toEqual(arrived(facts.surroundings));
-    expect(arrived(facts.surroundings)).toHaveLength(2);
+    expect(arrived(facts.surroundings)).toEqual([
+      expect.objectContaining({ name: "Chef d'Équipe", bypassRls: false, settings: {} }),
+      expect.objectContaining({
+        name: 'staff',
+        bypassRls: true,
+        inherit: false,
+        replication: true,
+        connectionLimit: 7,
+        validUntil: '2031-02-03T03:05:06.789000Z',
+        settings: { statement_timeout: '5s', search_path: '"$user", "Früh schicht"' },
+      }),
+    ]);
     const chef = await there.connect('shop', { user: "Chef d'Équipe", password: 'espresso 7' });
     const { rows } = await chef.query(
       `SELECT extras->>'milk' AS milk, encode(photo, 'hex') AS photo, gross::text,
@@ -433,6 +448,43 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     await expect(stack.database.start(never)).rejects.toMatchObject({
       code: 'database-unreachable',
     });
+  });
+
+  test('h21: a write that waits for a lock is not done when whoever has it is ended by the freeze', async () => {
+    const { database } = here.stack;
+    await here.cluster.psql('CREATE TABLE orders (id int)', 'shop');
+    const locker = await here.connect();
+    await locker.query('BEGIN; LOCK TABLE orders');
+    const waiting = await Promise.all(Array.from({ length: 12 }, () => here.connect()));
+    const writes = waiting.map((client, id) =>
+      client.query(`INSERT INTO orders VALUES (${id})`).catch(String),
+    );
+    const blocked =
+      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    await vi.waitFor(
+      async () => expect((await locker.query(blocked)).rows).toEqual([{ n: 12 }]),
+      5_000,
+    );
+    await database.freeze();
+    await Promise.all(writes);
+    expect(await here.cluster.psql('SELECT count(*) FROM orders', 'shop')).toBe('0\n');
+  });
+
+  test('a server that is still on its way down is started again when it is there', async () => {
+    const { database } = here.stack;
+    const guest = await here.connect();
+    const sessions = "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'client backend'";
+    await vi.waitFor(async () => expect((await guest.query(sessions)).rowCount).toBe(1), 5_000);
+    const smart = here.cluster.stopCommand.replace(' -m fast -w ', ' -m smart -W ');
+    expect(smart).not.toBe(here.cluster.stopCommand);
+    await runCommand(splitCommand(smart), { timeout: 10_000 });
+    // Whoever is in may stay, and nobody else gets in, until the last one has left.
+    await vi.waitFor(() => expect(here.connect()).rejects.toThrow('shutting down'), 5_000);
+    const started = database.start(never);
+    await vi.waitFor(async () => expect(await database.answers()).toBe(false));
+    await guest.end();
+    await started;
+    expect(await database.answers()).toBe(true);
   });
 
   test('a stop command that stops nothing is a failed stop', async () => {

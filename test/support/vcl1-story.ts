@@ -157,7 +157,9 @@ export const tellVcl1Story = (balancer: Balancer): void => {
       const { writes } = writers;
       const kept = (await vcl3.entries()) ?? [];
       const isKept = new Set(kept);
-      expect(writes.filter(({ by, status }) => by === undefined && status < 500)).toEqual([]);
+      // Without any answer is a write that was under way when VCL1 gave its server up: nobody confirmed it.
+      const isRefused = ({ status }: Write) => status === 0 || status >= 500;
+      expect(writes.filter((write) => write.by === undefined && !isRefused(write))).toEqual([]);
       expect(writes.filter((write) => !isWithin(reigns, write))).toEqual([]);
       expect(kept).toHaveLength(isKept.size);
       // Only what VCL2 confirmed after its last backup is missing, and that is all on its disk.

@@ -83,7 +83,8 @@ const restoreProperties = async (
   await engine.exec(
     `ALTER DATABASE ${pg.escapeIdentifier(database)} OWNER TO ${pg.escapeIdentifier(owner)}`,
   );
-  for (const statement of settingStatements(database, settings)) await engine.exec(statement);
+  for (const statement of settingStatements('DATABASE', database, settings))
+    await engine.exec(statement);
 };
 
 const cutDump = (bytes: number): ColdspareError =>

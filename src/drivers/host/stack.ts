@@ -27,8 +27,8 @@ export interface HostStackOptions {
   log: string;
   /** Folder of the agent's own in which a restore may put a dump, and the jobs that it has at most then. */
   spool?: Spool;
-  /** Milliseconds; `start` and `stop` are the app's as well. */
-  timeouts?: Partial<DatabaseTimeouts>;
+  /** Milliseconds; `stop` is the app's as well, and so is `start` without `appStart`. */
+  timeouts?: Partial<DatabaseTimeouts> & { appStart?: number };
 }
 
 /** An installed PostgreSQL and an app, started and stopped by configured commands. */
@@ -65,7 +65,7 @@ export const createHostStack = (options: HostStackOptions): Stack => {
       healthUrl: options.appHealthUrl,
       probe: options.probe,
       log,
-      timeouts,
+      timeouts: { start: timeouts.appStart ?? timeouts.start, stop: timeouts.stop },
     }),
   };
 };

@@ -79,7 +79,10 @@ const alone = async (
   }
 };
 
-/** Ends the sessions that are there when it runs. */
+/**
+ * Ends the sessions that are there when it runs. First those that wait for a lock: a write whose client has given up
+ * long ago would otherwise be done at the very end, when the session before it goes and leaves it the lock (H21).
+ */
 const terminateStatement = async (
   session: PsqlSession,
   databases: readonly string[],
@@ -88,8 +91,11 @@ const terminateStatement = async (
   const found = await session.select<{ oid: number }>(
     `SELECT oid FROM pg_database WHERE datname IN (${databases.map(literal).join(', ')})`,
   );
-  return `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datid = ANY('{${found.map(({ oid }) => oid)}}'::oid[]) AND pid <> pg_backend_pid()`;
+  return `SELECT pg_terminate_backend(pid) FROM (
+      SELECT pid FROM pg_stat_activity
+      WHERE datid = ANY('{${found.map(({ oid }) => oid)}}'::oid[]) AND pid <> pg_backend_pid()
+      ORDER BY wait_event_type IS DISTINCT FROM 'Lock'
+    ) session`;
 };
 
 /** For those that come after the first time. Its own trouble shows as a rename that is refused. */

@@ -19,6 +19,7 @@ import type { Server } from './tools.js';
 const FREEZE = `SET ${FREEZE_SETTING} = on`;
 const ANSWER_WITHIN_MS = 3_000;
 const ASK_AGAIN_MS = 250;
+const START_AGAIN_MS = 3_000;
 
 /** Milliseconds. `transfer` is for what takes the longer the more data there is: dump, restore, counting. */
 export interface DatabaseTimeouts {
@@ -96,6 +97,7 @@ export const createPostgresDatabase = ({
       if (await kept.answers(ANSWER_WITHIN_MS)) return;
       await service?.start(signal);
       const deadline = performance.now() + timeouts.start;
+      let startAgainAt = performance.now() + START_AGAIN_MS;
       for (;;) {
         try {
           await kept.use({ timeout: ANSWER_WITHIN_MS, signal }, isThere);
@@ -105,6 +107,11 @@ export const createPostgresDatabase = ({
           if (performance.now() >= deadline) throw error;
           await sleep(ASK_AGAIN_MS);
         }
+        if (performance.now() < startAgainAt) continue;
+        startAgainAt = performance.now() + START_AGAIN_MS;
+        // One that was on its way down, from a stop that nobody waited for, looked as if it ran. A server that is still
+        // on its way up may not like it, and goes on coming.
+        await service?.start(signal).catch(() => signal.throwIfAborted());
       }
     },
 
@@ -147,6 +154,7 @@ export const createPostgresDatabase = ({
         timeout: timeouts.transfer,
         signal,
         gently,
+        isForUse: gently && beside === 'incoming',
       }),
 
     answer: (sql, timeout, signal) => answerOf(server, besides.drill, sql, { timeout, signal }),

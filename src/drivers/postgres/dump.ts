@@ -5,7 +5,7 @@ import type { DumpFacts } from '../../ports/stack.js';
 import { readMarker } from '../../pure/marker.js';
 import { chooseCompression } from './compression.js';
 import { readFingerprint } from './fingerprint.js';
-import { beginSnapshot, countContents, readSequences } from './inventory.js';
+import { beginLocked, countContents, readSequences } from './inventory.js';
 import { inLargePieces } from './large-pieces.js';
 import { type SessionOptions, withSession } from './psql-session.js';
 import { readSurroundings } from './surroundings.js';
@@ -20,21 +20,22 @@ export const dumpDatabase = async (
 ): Promise<DumpFacts> => {
   try {
     return await withSession(server, database, options, async (session) => {
-      await beginSnapshot(session);
-      const { snapshot, version, size, comment } = await session.row<{
+      const { version } = await session.row<{ version: string }>(
+        "SELECT current_setting('server_version') AS version",
+      );
+      const compression = await chooseCompression(server, version, options.signal);
+      await beginLocked(session);
+      const { snapshot, size, comment } = await session.row<{
         snapshot: string;
-        version: string;
         size: number;
         comment: string | null;
       }>(
-        `SELECT pg_export_snapshot() AS snapshot, current_setting('server_version') AS version,
-                pg_database_size(oid) AS size, shobj_description(oid, 'pg_database') AS comment
+        `SELECT pg_export_snapshot() AS snapshot, pg_database_size(oid) AS size, shobj_description(oid, 'pg_database') AS comment
          FROM pg_database WHERE datname = current_database()`,
       );
       const before = await readSequences(session);
       const fingerprint = await readFingerprint(session, before);
       const surroundings = await readSurroundings(session);
-      const compression = await chooseCompression(server, version, options.signal);
       const args = ['--format=custom', compression, `--snapshot=${snapshot}`];
       const output = inLargePieces();
       const written = pipeline(output, sink);

@@ -1,5 +1,5 @@
 import type { Inventory } from '../../pure/manifest.js';
-import type { PsqlSession } from './psql-session.js';
+import { type PsqlSession, sqlstateOf } from './psql-session.js';
 import { CONSTRAINTS, EXTENSIONS, OWNERS } from './schema-queries.js';
 import { identifier, literal } from './sql.js';
 
@@ -14,6 +14,32 @@ export const beginSnapshot = async (session: PsqlSession): Promise<void> => {
   );
   await session.run('SET row_security = off');
   await session.run('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+};
+
+/** Tables may be dropped between being named and being locked; then they are named anew. */
+const LOCK_TRIES = 5;
+const UNDEFINED_TABLE = '42P01';
+
+/**
+ * As `beginSnapshot`, with every table locked before the snapshot is taken, as readers lock them. TRUNCATE and rewrites
+ * empty a table for older snapshots as well: what pg_dump still sees, we would count as nothing.
+ */
+export const beginLocked = async (session: PsqlSession): Promise<void> => {
+  for (let tries = 1; ; tries += 1) {
+    const tables = await relations(session, 'r');
+    await beginSnapshot(session);
+    if (tables.length === 0) return;
+    const names = tables.map(
+      ({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`,
+    );
+    try {
+      // LOCK takes no snapshot.
+      return await session.run(`LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE`);
+    } catch (error) {
+      await session.run('ROLLBACK');
+      if (tries >= LOCK_TRIES || sqlstateOf(error) !== UNDEFINED_TABLE) throw error;
+    }
+  }
 };
 
 /** What the session's database holds, counted in the session's snapshot. */

@@ -17,10 +17,14 @@ interface Target {
   maintenance: string;
   /** What is restored, beside the live database. */
   name: string;
+  /** What makes the server speak English to its tools, as far as it may be asked to. */
+  words?: Record<string, string>;
 }
 
 interface LoadOptions extends SessionOptions {
   gently: boolean;
+  /** Whether users may come to it, and nobody waits for it now: then it gets statistics for the planner. */
+  isForUse: boolean;
 }
 
 /** Of what runs on the machine the last to get a processor, and on most systems the disk. */
@@ -38,10 +42,17 @@ export const restoreDatabase = async (
 ): Promise<void> => {
   try {
     // Not cut by the signal: the server would finish creating the database after we had looked for it to drop it.
-    await withSession(target.server, target.maintenance, { timeout: options.timeout }, (session) =>
-      createEmpty(session, target.name, manifest),
+    const words = await withSession(
+      target.server,
+      target.maintenance,
+      { timeout: options.timeout },
+      async (session) => {
+        await createEmpty(session, target.name, manifest);
+        return wordsOf(session);
+      },
     );
-    await load(target, content, manifest, options);
+    await load({ ...target, words }, content, manifest, options);
+    if (options.isForUse) await analyze(target, options);
   } catch (error) {
     content.destroy();
     // A server that died takes no more; what is left there is dropped by the next restore.
@@ -83,7 +94,7 @@ const createEmpty = async (
       { cause: error, value: { encoding, collate, ctype } },
     );
   }
-  for (const setting of settingStatements(name, surroundings.settings)) {
+  for (const setting of settingStatements('DATABASE', name, surroundings.settings)) {
     await session.run(setting);
   }
 };
@@ -128,7 +139,8 @@ const loadCustom: typeof load = async (target, content, manifest, options) => {
   const { executor } = target.server;
   const spool = options.gently ? undefined : target.server.spool;
   const file = spool && (await openSpool(executor, spool, manifest.bytes));
-  const args = ['--exit-on-error'];
+  // Where tables lie is each server's own business.
+  const args = ['--exit-on-error', '--no-tablespaces'];
   if (spool === undefined || file === undefined)
     return runTool(target, 'pg_restore', args, { ...options, input: content });
   return withSpooled(executor, file, content, options, () =>
@@ -136,23 +148,44 @@ const loadCustom: typeof load = async (target, content, manifest, options) => {
   );
 };
 
+/** A dump brings none, and in a cold database nothing would gather them before the first user comes. */
+const analyze = ({ server, name }: Target, { timeout, signal }: SessionOptions): Promise<void> =>
+  withSession(server, name, { timeout, signal }, (session) => session.run('ANALYZE'));
+
+/** Only a superuser may choose the language. */
+const wordsOf = async (session: PsqlSession): Promise<Record<string, string>> => {
+  const { free } = await session.row<{ free: boolean }>(
+    'SELECT rolsuper AS free FROM pg_roles WHERE rolname = current_user',
+  );
+  return free ? { PGOPTIONS: '-c lc_messages=C' } : {};
+};
+
 const runTool = async (
-  { server, name }: Target,
+  { server, name, words }: Target,
   tool: 'psql' | 'pg_restore',
   args: readonly string[],
-  { gently, ...options }: LoadOptions & Pick<CommandOptions, 'input'>,
+  { gently, isForUse: _, ...options }: LoadOptions & Pick<CommandOptions, 'input'>,
 ): Promise<void> => {
   const argv = connectedTool(server, tool, name, args);
   await server.executor.run(gently ? [...GENTLY, ...argv] : argv, {
     ...options,
     // Their words tell trouble of the server from trouble with the backup.
-    env: { ...server.tools.env(), LC_ALL: 'C' },
+    env: { ...server.tools.env(), ...words, LC_ALL: 'C' },
   });
 };
 
 /** Says nothing about the backup: an older one would fare no better, and would lose more. */
-const SERVER_TROUBLE =
-  /No space left on device|out of (shared )?memory|terminating connection|server closed the connection|connection to server/;
+const SERVER_TROUBLE = new RegExp(
+  [
+    'No space left on device|Disk quota exceeded|Input/output error|Read-only file system',
+    'out of (shared )?memory|terminating connection|server closed the connection',
+    'connection to server|canceling statement',
+    // What the other machine has installed, and this one has not.
+    'extension ".*" is not available|could not open extension control file|could not (load|access) (library|file)',
+    // The tool itself: killed, not started, or the container engine's word.
+    'was ended by SIG|could not be started|exited with (12[5-9]|1[3-9]\\d)|Error response from daemon|docker daemon',
+  ].join('|'),
+);
 
 const serverTrouble = ({ id }: Manifest, words: string, cause: unknown): ColdspareError =>
   new ColdspareError(

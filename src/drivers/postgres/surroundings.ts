@@ -20,32 +20,50 @@ export const readSurroundings = async (session: PsqlSession): Promise<Surroundin
   return {
     ...database,
     settings: Object.fromEntries(
-      settings
-        .map(({ setting }) => [
-          setting.slice(0, setting.indexOf('=')),
-          setting.slice(setting.indexOf('=') + 1),
-        ])
-        .filter(([name]) => name !== FREEZE_SETTING),
+      Object.entries(readSettings(settings.map(({ setting }) => setting))).filter(
+        ([name]) => name !== FREEZE_SETTING,
+      ),
     ),
     roles: await readRoles(session),
   };
 };
+
+/** `name=value` of each. */
+const readSettings = (settings: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    settings.map((setting) => {
+      const at = setting.indexOf('=');
+      return [setting.slice(0, at), setting.slice(at + 1)];
+    }),
+  );
 
 const readRoles = async (session: PsqlSession): Promise<DatabaseRole[]> => {
   const access = await session.row<{ readable: boolean }>(
     `SELECT has_table_privilege('pg_authid', 'SELECT') AS readable`,
   );
   const verifier = access.readable ? 'rolpassword' : 'NULL';
-  const roles = await session.select<DatabaseRole & { verifier: string | null }>(
+  const roles = await session.select<
+    Omit<DatabaseRole, 'settings' | 'validUntil' | 'verifier'> & {
+      verifier: string | null;
+      validUntil: string | null;
+      settings: string[];
+    }
+  >(
     `SELECT rolname AS name, rolcanlogin AS login, rolsuper AS superuser, rolcreatedb AS "createDb",
-            rolcreaterole AS "createRole", ${verifier} AS verifier,
+            rolcreaterole AS "createRole", ${verifier} AS verifier, rolbypassrls AS "bypassRls",
+            rolinherit AS inherit, rolreplication AS replication, rolconnlimit AS "connectionLimit",
+            CASE WHEN isfinite(rolvaliduntil) THEN to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END AS "validUntil",
+            ARRAY(SELECT unnest(s.setconfig) FROM pg_db_role_setting s
+                  WHERE s.setrole = r.oid AND s.setdatabase = 0) AS settings,
             ARRAY(SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
                   WHERE m.member = r.oid ORDER BY 1) AS "memberOf"
      FROM ${access.readable ? 'pg_authid' : 'pg_roles'} r
      WHERE rolname !~ '^pg_' ORDER BY 1`,
   );
-  return roles.map(({ verifier, ...role }) => ({
+  return roles.map(({ verifier, validUntil, settings, ...role }) => ({
     ...role,
+    settings: readSettings(settings),
+    ...(validUntil !== null && { validUntil }),
     ...(verifier !== null && { verifier }),
   }));
 };
@@ -62,9 +80,17 @@ export const createRoles = async (
       role.superuser ? 'SUPERUSER' : 'NOSUPERUSER',
       role.createDb ? 'CREATEDB' : 'NOCREATEDB',
       role.createRole ? 'CREATEROLE' : 'NOCREATEROLE',
+      // Manifests of before do not tell; what stands here is what CREATE ROLE takes for granted.
+      role.bypassRls ? 'BYPASSRLS' : 'NOBYPASSRLS',
+      role.inherit === false ? 'NOINHERIT' : 'INHERIT',
+      role.replication ? 'REPLICATION' : 'NOREPLICATION',
+      `CONNECTION LIMIT ${role.connectionLimit ?? -1}`,
+      ...(role.validUntil === undefined ? [] : [`VALID UNTIL ${literal(role.validUntil)}`]),
       ...(role.verifier === undefined ? [] : [`PASSWORD ${literal(role.verifier)}`]),
     ];
     await session.run(`CREATE ROLE ${identifier(role.name)} ${options.join(' ')}`);
+    for (const statement of settingStatements('ROLE', role.name, role.settings ?? {}))
+      await session.run(statement);
   }
   for (const role of roles) {
     for (const group of role.memberOf.filter((group) => !here.get(role.name)?.includes(group))) {
@@ -73,11 +99,15 @@ export const createRoles = async (
   }
 };
 
-/** `ALTER DATABASE … SET` for each setting. */
-export const settingStatements = (database: string, settings: Surroundings['settings']): string[] =>
+/** `ALTER … SET` for each setting. */
+export const settingStatements = (
+  of: 'DATABASE' | 'ROLE',
+  whose: string,
+  settings: Surroundings['settings'],
+): string[] =>
   Object.entries(settings).map(
     ([name, value]) =>
-      `ALTER DATABASE ${identifier(database)} SET ${name.split('.').map(identifier).join('.')} TO ${settingValue(name, value)}`,
+      `ALTER ${of} ${identifier(whose)} SET ${name.split('.').map(identifier).join('.')} TO ${settingValue(name, value)}`,
   );
 
 /** Settings that PostgreSQL keeps as a list of quoted names; as one string they would become one long name. */

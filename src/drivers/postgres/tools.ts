@@ -50,7 +50,8 @@ export const connectedTool = (
     dbname: database,
     connect_timeout: CONNECT_TIMEOUT,
     application_name: 'coldspare',
-    client_encoding: 'UTF8',
+    // A dump keeps the encoding that its database has.
+    ...(tool === 'psql' && { client_encoding: 'UTF8' }),
   };
   const connection = Object.entries(parameters)
     .map(([name, value]) => `${name}='${String(value).replace(/['\\]/g, '\\$&')}'`)

@@ -34,7 +34,7 @@ export interface PeerMachineOptions {
   appUrl?: string;
   probe: Probe;
   /** Milliseconds: until the database answers, and until a stop command has ended. */
-  timeouts: { start: number; stop: number };
+  timeouts: { start: number; stop: number; transfer?: number };
 }
 
 /** A stack of STACK=host or STACK=compose on the other machine, over SSH. */
