@@ -26,6 +26,7 @@ const WORTH_KEEPING = 1024 * 1024;
 
 /** Left free for the state and the journal, whatever is uploaded. */
 const RESERVED_BYTES = 64 * 1024 * 1024;
+const LOOK_FOR_ROOM_EVERY = 16 * 1024 * 1024;
 
 /**
  * Backups on disk. `<id>.json` is the manifest, and its rename is the commit: a dump without one does not
@@ -149,8 +150,12 @@ export class BackupStore {
     return received;
   }
 
-  /** Bytes of an upload that broke off and may go on from there; 0 when there is none. */
-  async torn(id: string): Promise<number> {
+  /** Bytes of an upload that are here: of one that broke off, or of one that is whole. 0 when there is none. */
+  async uploaded(id: string): Promise<number> {
+    return this.#uploads.get(id)?.bytes ?? (await this.#tornBytes(id));
+  }
+
+  async #tornBytes(id: string): Promise<number> {
     if (this.#torn?.id !== id) return 0;
     return (await this.#disk.size(this.#torn.path)) ?? 0;
   }
@@ -169,11 +174,16 @@ export class BackupStore {
     const { path, hash } = await this.#begin(id, from);
     const file = await this.#disk.writer(path, { append: from > 0 });
     let bytes = from;
+    let roomSeenAt = from;
     const sink = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         bytes += chunk.length;
         hash.update(chunk);
-        done(bytes > this.#maxBytes ? this.#tooLarge(bytes) : null, chunk);
+        if (bytes > this.#maxBytes) return done(this.#tooLarge(bytes));
+        if (bytes - roomSeenAt < LOOK_FOR_ROOM_EVERY) return done(null, chunk);
+        roomSeenAt = bytes;
+        // Nobody can say beforehand how large a dump will be that is being taken.
+        this.#refuseFull(0).then(() => done(null, chunk), done);
       },
     });
     const received = pipeline(sink, file)
@@ -250,9 +260,9 @@ export class BackupStore {
     }
   }
 
-  /** Removes the backups of `lineage` beyond the newest `keep`. Resolves to the removed ids. */
-  async prune(lineage: string, keep: number): Promise<string[]> {
-    const gone = expired(this.list(), lineage, keep).map(({ id }) => id);
+  /** Removes the backups of `lineage` beyond the newest `keep`, but none of `spared`. Resolves to the removed ids. */
+  async prune(lineage: string, keep: number, spared?: ReadonlySet<string>): Promise<string[]> {
+    const gone = expired(this.list(), lineage, keep, spared).map(({ id }) => id);
     for (const id of gone) {
       // The manifest goes first: a dump without one does not exist, the other way round would be a backup without data.
       await this.#disk.remove(this.#manifestPath(id));
@@ -265,7 +275,7 @@ export class BackupStore {
   /** The file that `id` goes to, and the digest of what is in there. @throws Refused `upload-elsewhere` */
   async #begin(id: string, from: number): Promise<{ path: string; hash: Hash }> {
     const hash = createHash('sha256');
-    const received = await this.torn(id);
+    const received = await this.#tornBytes(id);
     const torn = this.#torn;
     if (from === 0 || torn === undefined) {
       if (from > 0) throw uploadElsewhere(id, from, 0);
@@ -309,11 +319,15 @@ export class BackupStore {
 
   async #refuseTooLarge(from: number, announcedBytes: number): Promise<void> {
     if (from + announcedBytes > this.#maxBytes) throw this.#tooLarge(from + announcedBytes);
+    await this.#refuseFull(announcedBytes);
+  }
+
+  async #refuseFull(announcedBytes: number): Promise<void> {
     const free = await this.#disk.free(this.#directory);
     if (announcedBytes + RESERVED_BYTES <= free) return;
     throw new Refused(
       'disk-full',
-      `${announcedBytes} bytes do not fit: ${free} bytes are free in BACKUP_DIR, ${RESERVED_BYTES} stay reserved`,
+      `${announcedBytes === 0 ? 'more' : `${announcedBytes} bytes`} does not fit: ${free} bytes are free in BACKUP_DIR, ${RESERVED_BYTES} stay reserved`,
       'free disk space or lower BACKUP_KEEP on the receiving node, then POST /backups',
       { value: announcedBytes },
     );

@@ -131,7 +131,7 @@ export const createPeer =
       cancel: (id) =>
         ask({ mayRepeat: true, serve: async (node) => copied(await cancelOperation(node, id)) }),
       backups: () => ask({ serve: (node) => node.backups.list() }),
-      received: (id) => ask({ serve: (node) => node.backups.torn(id) }),
+      received: (id) => ask({ serve: (node) => node.backups.uploaded(id) }),
       upload: async (id, content, { from: first, bytes = 0 }, signal) => {
         const chunks = await collect(content);
         signal.throwIfAborted();

@@ -136,7 +136,7 @@ describe('receiving', () => {
 
     test('goes on where it stopped, and is checked as a whole', async () => {
       await tear(2_000_000);
-      const from = await store.torn(id);
+      const from = await store.uploaded(id);
       expect(from).toBe(2_000_000);
       const { bytes, sha256 } = whole;
       expect(await send(LONG.slice(from), from)).toEqual({ bytes, sha256 });
@@ -157,18 +157,32 @@ describe('receiving', () => {
         code: 'upload-elsewhere',
         value: 2_000_000,
       });
-      expect(await store.torn(id)).toBe(2_000_000);
+      expect(await store.uploaded(id)).toBe(2_000_000);
     });
 
     test.each([
-      ['a new one of it begins', () => send(LONG, 0)],
-      ['another begins', () => upload(manifest(2).id)],
-    ])('makes room when %s', async (_what, begin) => {
+      { what: 'it comes anew', begin: () => send(LONG, 0), left: LONG.length },
+      { what: 'another begins', begin: () => upload(manifest(2).id), left: 0 },
+    ])('makes room when $what', async ({ begin, left }) => {
       await tear(2_000_000);
       await begin();
-      expect(await store.torn(id)).toBe(0);
+      expect(await store.uploaded(id)).toBe(left);
       expect(await disk.list(DIRECTORY)).toHaveLength(1);
       await expect(send('rest', 2_000_000)).rejects.toMatchObject({ code: 'upload-elsewhere' });
+    });
+
+    test('is ended while there is still room for what else the machine has to write', async () => {
+      disk.free = async () => (tooFull ? 63 : 65) * 1024 * 1024;
+      let tooFull = false;
+      const dump = Readable.from(
+        (async function* () {
+          yield Buffer.alloc(15 * 1024 * 1024);
+          tooFull = true;
+          yield Buffer.alloc(2 * 1024 * 1024);
+        })(),
+      );
+      await expect(store.receive(id, dump)).rejects.toMatchObject({ code: 'disk-full' });
+      expect(await disk.list(DIRECTORY)).toEqual([]);
     });
 
     test('is kept for nobody after a restart, or when it was small, or when the disk is full', async () => {
@@ -177,7 +191,7 @@ describe('receiving', () => {
       await tear(500_000);
       expect(await disk.list(DIRECTORY)).toEqual([]);
       await tear(2_000_000);
-      expect(await (await open()).torn(id)).toBe(0);
+      expect(await (await open()).uploaded(id)).toBe(0);
       expect(await disk.list(DIRECTORY)).toEqual([]);
     });
   });

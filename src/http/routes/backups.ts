@@ -116,7 +116,7 @@ export const backupRoutes: Route[] = [
       params,
       answers: { 200: tornSchema },
     },
-    handle: async (c, node) => c.json({ bytes: await node.backups.torn(backupId(c)) }),
+    handle: async (c, node) => c.json({ bytes: await node.backups.uploaded(backupId(c)) }),
   },
   {
     method: 'POST',
@@ -158,7 +158,7 @@ export const backupRoutes: Route[] = [
       params,
       body: confirmCommandSchema,
       answers: { 200: committedSchema },
-      problems: ['serving', 'backup-not-found'],
+      problems: ['serving', 'backup-not-found', 'backup-unusable'],
     },
     handle: async (c, node) => {
       const id = backupId(c);
