@@ -1,12 +1,10 @@
-import type { PROBLEM_CODES } from '../../operations/status.js';
-
 interface Advice {
   means: string;
   todo: string;
 }
 
-/** What each problem of operations/status.ts means, and what a person does about it. */
-const ADVICE: Record<(typeof PROBLEM_CODES)[number], Advice> = {
+/** What each problem that a node can have means, and what a person does about it. */
+const ADVICE = {
   'app-down': {
     means: 'The app of the primary does not answer.',
     todo: "Within the first minutes nothing: the standby takes over, or this agent starts the app again. Then read the app's log.",
@@ -53,7 +51,10 @@ const ADVICE: Record<(typeof PROBLEM_CODES)[number], Advice> = {
     means: 'This server was superseded, and has still to set its database aside.',
     todo: 'See in the history what the last stand-down waits for.',
   },
-};
+} satisfies Record<string, Advice>;
+
+/** Stable words; operations/status.ts says when a node has one. */
+export type ProblemCode = keyof typeof ADVICE;
 
 /** What a code stands for; one that is new here is explained by the manual. */
 export const adviceOn = (code: string): Advice =>

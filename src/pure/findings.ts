@@ -1,3 +1,4 @@
+import { adviceOn } from './advice.js';
 import { sayDuration } from './duration.js';
 import type { NodeStatus } from './status.js';
 
@@ -11,7 +12,7 @@ export interface Finding {
   isCuredByBackup?: boolean;
 }
 
-/** What a node says of itself. The manual has a row for each of its problems. */
+/** What a node says of itself. */
 export const nodeFindings = (status: NodeStatus): Finding[] => {
   const { node: server, peer, problems } = status;
   return [
@@ -55,8 +56,10 @@ const explain = (
         remedy: 'it is tried again by itself; POST /backups on the primary tries now',
         isCuredByBackup: true,
       };
-    default:
-      return { what: problem, remedy: '"When an alarm comes" in wrangler-free-readme.md' };
+    default: {
+      const { means, todo } = adviceOn(problem);
+      return { what: `${problem}: ${means}`, remedy: todo };
+    }
   }
 };
 

@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
+import { adviceOn } from '../../pure/advice.js';
 import type { OperationRecord } from '../../pure/operation.js';
 import type { PageFacts } from './facts.js';
 import { headline } from './headline.js';
-import { adviceOn } from './problems.js';
 import type { ServerFacts } from './server-facts.js';
 import { badge, type Html, moment, type Tone } from './words.js';
 
