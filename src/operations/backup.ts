@@ -63,11 +63,16 @@ export const planBackup = (node: Node, command: BackupCommand): Plan => {
     reason: command.reason || (rescue === undefined ? 'asked for' : `last dump for ${rescue}`),
     command: { type: 'backup', ...command },
     steps: [
-      ...(rescue === undefined ? [] : [startFrozenStep(node)]),
-      dumpStep(node, taken),
-      ...(rescue === undefined ? [] : [rememberFinalStep(node, taken)]),
-      pushStep(node, taken),
-      pruneStep(node),
+      ...(rescue === undefined
+        ? // Before the push: while the other node is away, the dumps must not fill this disk.
+          [dumpStep(node, taken), pruneStep(node), pushStep(node, taken)]
+        : [
+            startFrozenStep(node),
+            dumpStep(node, taken),
+            rememberFinalStep(node, taken),
+            pushStep(node, taken),
+            pruneStep(node),
+          ]),
     ],
     isCommitted: () => false,
     isPreemptible: () => true,
@@ -82,7 +87,7 @@ export const planPush = (node: Node, manifest: Manifest): Plan => {
     kind: 'push',
     reason: `${manifest.id} did not reach the other node yet`,
     command: { type: 'push', backup: manifest.id },
-    steps: [pushStep(node, taken), pruneStep(node)],
+    steps: [pushStep(node, taken)],
     isCommitted: () => false,
     isPreemptible: () => true,
     result: () => report(taken),
@@ -229,6 +234,8 @@ const upload = async (
   onBytes: (done: number) => void,
 ): Promise<void> => {
   const from = await node.peer.received(id);
+  // All of it came through, and only the answer did not: the commit looks whether it is the same.
+  if (from === bytes) return;
   const content = await node.backups.verifiedContent(id, onBytes, from);
   try {
     await node.peer.upload(id, content, { from, bytes }, signal);
@@ -237,7 +244,8 @@ const upload = async (
   }
 };
 
-const notePush = async (node: Node, error: string | null): Promise<void> => {
+/** Remembers what became of the last push; null says that it came through. */
+export const notePush = async (node: Node, error: string | null): Promise<void> => {
   const { push: before } = node.state.current;
   const now = isoNow(node);
   await node.state.update({

@@ -1,11 +1,11 @@
 import type { PromoteCommand } from '../pure/commands.js';
 import { sayDuration } from '../pure/duration.js';
 import { Refused, toColdspareError } from '../pure/errors.js';
-import type { Manifest } from '../pure/manifest.js';
+import { type Manifest, newestFirst } from '../pure/manifest.js';
 import { nextEpoch } from '../pure/transitions.js';
 import type { Node } from './node.js';
 import type { Step } from './plan.js';
-import type { Restoration } from './restore-steps.js';
+import { newRestoration, type Restoration } from './restore-steps.js';
 
 /** Committed backups of the node's lineage that were not found unusable, newest first. */
 export const usableBackups = (node: Node, rejected: Restoration['rejected'] = []): Manifest[] => {
@@ -35,16 +35,33 @@ export const sayLoss = (node: Node, backup: Manifest, complete: string | undefin
     ? `nothing is lost: ${backup.id} was dumped after the last write`
     : `${backup.id} is ${sayDuration(ageOf(node, backup))} old: what was written after ${currentAt(node, backup)} is lost`;
 
+/** What a takeover goes by. What could not be restored ahead of time is tried again only when nothing else is left. */
+export const nextToRestore = (
+  node: Node,
+  { rejected, complete }: Pick<Restoration, 'rejected' | 'complete'> = newRestoration(0),
+): Manifest | undefined => {
+  const usable = usableBackups(node, rejected);
+  return (
+    usable.find(({ id }) => id === complete) ??
+    usable.find((backup) => !isKnownUnusable(node, backup)) ??
+    usable[0]
+  );
+};
+
+/** It could not be restored ahead of time. */
+export const isKnownUnusable = ({ state }: Node, { id }: Manifest): boolean =>
+  state.current.proofs[id]?.error != null;
+
 /** @throws Refused `no-backup`, `backup-too-old`; `backup-unusable` when the last dump of the old primary is */
 export const chooseBackup = (
   node: Node,
   { force }: Pick<PromoteCommand, 'force'>,
-  { rejected, complete }: Pick<Restoration, 'rejected' | 'complete'>,
+  restoration: Pick<Restoration, 'rejected' | 'complete'>,
 ): Manifest => {
+  const { rejected, complete } = restoration;
   const unusable = rejected.find(({ id }) => id === complete);
   if (unusable !== undefined && !force) throw lastDumpUnusable(unusable);
-  const usable = usableBackups(node, rejected);
-  const newest = usable.find(({ id }) => id === complete) ?? usable[0];
+  const newest = nextToRestore(node, restoration);
   if (newest === undefined) throw noBackup(node, rejected);
   const { backupMaxAge } = node.settings;
   const isTooOld = newest.id !== complete && ageOf(node, newest) > backupMaxAge;
@@ -107,7 +124,13 @@ export const takeGivenStep = (node: Node, backup: string, restoration: Restorati
 const take = (node: Node, restoration: Restoration, chosen: Manifest): string => {
   restoration.chosen = chosen;
   restoration.loss = sayLoss(node, chosen, restoration.complete);
-  const fallenBack = restoration.rejected.map(({ id }) => `${id} could not be restored; `);
+  const { proofs } = node.state.current;
+  restoration.passedOver = usableBackups(node, restoration.rejected)
+    .filter((backup) => newestFirst(backup, chosen) < 0 && isKnownUnusable(node, backup))
+    .map(({ id }) => ({ id, reason: proofs[id]?.error ?? '' }));
+  const fallenBack = [...restoration.passedOver, ...restoration.rejected].map(
+    ({ id }) => `${id} could not be restored; `,
+  );
   return `${fallenBack.join('')}${restoration.loss}`;
 };
 

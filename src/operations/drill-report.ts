@@ -1,6 +1,7 @@
 import { type DrillRecord, foreseeTakeOver } from '../pure/drill.js';
 import type { ColdspareError } from '../pure/errors.js';
 import type { Manifest } from '../pure/manifest.js';
+import { nextToRestore } from './choose-steps.js';
 import { isoNow, type Node } from './node.js';
 
 export type Part = 'start' | 'restore' | 'verify' | 'query';
@@ -12,6 +13,8 @@ export interface Drill {
   began: number;
   /** How long each part took so far, in milliseconds. */
   took: Record<Part, number>;
+  /** Whether anything of it may lie beside the databases. */
+  isRestored: boolean;
   /** What it came to; null until then. */
   record: DrillRecord | null;
 }
@@ -20,6 +23,7 @@ export const newDrill = (node: Node, backup: Manifest): Drill => ({
   backup,
   began: node.clock.elapsed(),
   took: { start: 0, restore: 0, verify: 0, query: 0 },
+  isRestored: false,
   record: null,
 });
 
@@ -78,7 +82,8 @@ const foresee = (
   const { detection, confirmation, database, appStart, total } = foreseeTakeOver({
     settings: node.settings,
     seconds,
-    isPrepared: prepared === backup.id,
+    // A newer one may have come in meanwhile, and would have to be restored first.
+    isPrepared: prepared === nextToRestore(node)?.id,
     appStart: lastAppStart(node),
   });
   const app =

@@ -12,6 +12,8 @@ import { refuseWithoutRoom } from './room.js';
 /** How long DRILL_QUERY may take, in milliseconds. */
 const QUERY_TIMEOUT = 60_000;
 
+const CLEAN_UP = 'drill-clean-up';
+
 const REMEDY =
   'a takeover would go by the next older backup: POST /backups on the primary takes a new one; then look at the disks of both nodes';
 
@@ -35,6 +37,18 @@ export const refuseDrill = (node: Node): Manifest => {
   );
 };
 
+/** It is of the same kind, but restores nothing: its record is no answer to who wants a drill. @throws Refused `busy` */
+export const refuseWhileCleaningUp = ({ runner }: Node): void => {
+  const running = runner.current;
+  if (running?.command.type !== CLEAN_UP) return;
+  throw new Refused(
+    'busy',
+    `what the last drill left is being removed (${running.id})`,
+    'ask again in a few seconds',
+    { value: running.id },
+  );
+};
+
 /**
  * Restores a backup beside everything else, looks at what came of it, and removes it again. Everything else is more
  * urgent: what is preempted goes on ending in the background, and what it leaves is cleaned up later.
@@ -50,8 +64,8 @@ export const planDrill = (
     reason: reason || 'asked for',
     command: { type: 'drill', backup: backup.id },
     steps: [
-      noteFailure(node, drill, timed(node, drill, 'start', startDatabaseStep(node))),
-      timed(node, drill, 'restore', restoreStep(node, backup)),
+      noteFailure(node, drill, timed(node, drill, 'start', startStep(node, drill))),
+      timed(node, drill, 'restore', restoreStep(node, drill)),
       timed(node, drill, 'verify', verifyStep(node, backup)),
       timed(node, drill, 'query', queryStep(node)),
       cleanUpStep(node),
@@ -68,19 +82,37 @@ export const planDrill = (
 export const planDrillCleanUp = (node: Node): Plan => ({
   kind: 'drill',
   reason: 'the last drill was cut: what it left is removed',
-  command: { type: 'drill-clean-up' },
+  command: { type: CLEAN_UP },
   steps: [startDatabaseStep(node), cleanUpStep(node)],
   isCommitted: () => false,
   isPreemptible: () => true,
   isPatient: true,
 });
 
-const restoreStep = (node: Node, backup: Manifest): Step => ({
+/** Cut from here on, it leaves something: on a standby at least a database that runs. */
+const startStep = (node: Node, drill: Drill): Step => {
+  const start = startDatabaseStep(node);
+  return {
+    ...start,
+    run: async (context) => {
+      await node.state.update({ drillLeftovers: true });
+      return start.run(context);
+    },
+    undo: async (error) => {
+      await start.undo?.(error);
+      if (!isError(error, 'preempted') && !drill.isRestored)
+        await node.state.update({ drillLeftovers: false });
+    },
+  };
+};
+
+const restoreStep = (node: Node, drill: Drill): Step => ({
   name: 'restore',
   run: async ({ signal, progress }) => {
+    const { backup } = drill;
     await node.stack.database.discard('drill');
     await refuseWithoutRoom(node, backup);
-    await node.state.update({ drillLeftovers: true });
+    drill.isRestored = true;
     const content = await node.backups.verifiedContent(backup.id, (done) =>
       progress(done, backup.bytes),
     );
@@ -91,14 +123,19 @@ const restoreStep = (node: Node, backup: Manifest): Step => ({
   },
   undo: async (error) => {
     if (isError(error, 'preempted')) return;
-    await removeRestored(node).catch((failure: unknown) =>
-      node.log.warn({ error: failure }, 'what the drill restored could not be removed yet'),
-    );
+    try {
+      await node.stack.database.discard('drill');
+      drill.isRestored = false;
+    } catch (failure) {
+      node.log.warn({ error: failure }, 'what the drill restored could not be removed yet');
+    }
   },
 });
 
-const removeRestored = async ({ stack, state }: Node): Promise<void> => {
+/** What it restored, and on a standby the running database: it is cold again afterwards. */
+const cleanUp = async ({ stack, state }: Node, signal: AbortSignal): Promise<void> => {
   await stack.database.discard('drill');
+  if (state.current.mode === 'standby') await stack.database.stop(signal);
   await state.update({ drillLeftovers: false });
 };
 
@@ -125,12 +162,10 @@ const queryStep = ({ settings, stack }: Node): Step => ({
   },
 });
 
-/** On a standby the database is cold again afterwards. */
 const cleanUpStep = (node: Node): Step => ({
   name: 'clean-up',
   run: async ({ signal }) => {
-    await removeRestored(node);
-    if (node.state.current.mode === 'standby') await node.stack.database.stop(signal);
+    await cleanUp(node, signal);
     return undefined;
   },
 });

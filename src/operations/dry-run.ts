@@ -1,7 +1,7 @@
 import type { DryRun } from '../pure/answers.js';
 import type { DemoteCommand, PromoteCommand } from '../pure/commands.js';
 import { ColdspareError, Refused, toColdspareError } from '../pure/errors.js';
-import { ageOf, chooseBackup, mayBeRescued, sayLoss, usableBackups } from './choose-steps.js';
+import { ageOf, chooseBackup, mayBeRescued, nextToRestore, sayLoss } from './choose-steps.js';
 import { goAhead } from './confirm-step.js';
 import { planHandover, readyPeer, refuseDemote } from './handover.js';
 import { type Look, lookAtPeer, lookAtWitness } from './look.js';
@@ -78,7 +78,7 @@ type StartingPoint = Pick<DryRun, 'backup' | 'backupAgeSeconds' | 'prepared' | '
 
 /** Also where it would be refused for its age: whoever decides to use force has to know what from. */
 const startingPoint = (node: Node): StartingPoint => {
-  const backup = usableBackups(node)[0];
+  const backup = nextToRestore(node);
   if (backup === undefined)
     return { backup: null, backupAgeSeconds: null, prepared: false, loss: null };
   return {

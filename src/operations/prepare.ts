@@ -1,5 +1,6 @@
 import { isError } from '../pure/errors.js';
-import type { Manifest } from '../pure/manifest.js';
+import { type Manifest, newestFirst } from '../pure/manifest.js';
+import type { StateData } from '../state/node-state.js';
 import { isoNow, type Node } from './node.js';
 import type { Plan, Step } from './plan.js';
 import { newRestoration, type Restoration, restoreSteps, tidyStep } from './restore-steps.js';
@@ -74,10 +75,24 @@ const keepProof = async (
   backup: Manifest,
   proof: { took: number; error: string | null },
 ): Promise<void> => {
-  const { proofs, prepared } = node.state.current;
+  const { proofs, prepared, unusable } = node.state.current;
   const kept = Object.entries(proofs).filter(([id]) => node.backups.has(id));
   await node.state.update({
     proofs: { ...Object.fromEntries(kept), [backup.id]: { ...proof, at: isoNow(node) } },
     prepared: proof.error === null ? backup.id : prepared,
+    unusable:
+      proof.error === null
+        ? still(node, unusable, backup)
+        : { backup: backup.id, error: proof.error },
   });
+};
+
+/** An older backup that can be restored is what is left; only a newer one makes up for it. */
+const still = (
+  { backups }: Node,
+  unusable: StateData['unusable'],
+  proven: Manifest,
+): StateData['unusable'] => {
+  if (unusable === null || !backups.has(unusable.backup)) return null;
+  return newestFirst(proven, backups.get(unusable.backup)) > 0 ? unusable : null;
 };

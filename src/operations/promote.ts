@@ -159,6 +159,7 @@ const commitStep = (
       failovers: cause === 'unplanned' ? [...failovers, at].slice(-10) : failovers,
       standDown: null,
       prepared: null,
+      unusable: null,
     });
     node.notifier.announce({
       event: 'promoted',
@@ -170,11 +171,11 @@ const commitStep = (
   },
 });
 
-const outcome = ({ chosen, loss, rejected, keptAs, epoch }: Restoration) => ({
+const outcome = ({ chosen, loss, passedOver, rejected, keptAs, epoch }: Restoration) => ({
   epoch,
   backup: chosen?.id ?? null,
   backupTakenAt: chosen?.takenAt ?? null,
   loss: loss ?? null,
-  rejectedBackups: rejected,
+  rejectedBackups: [...passedOver, ...rejected],
   replacedDatabase: keptAs ?? null,
 });

@@ -29,14 +29,26 @@ export const commitBackup = async (node: Node, manifest: Manifest): Promise<void
   if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
   // A takeover under way may be reading any of them; the next backup prunes as well.
   if (!isInTheWay(node.runner.current)) {
-    await node.backups.prune(manifest.lineage, node.settings.backupKeep);
+    await node.backups.prune(manifest.lineage, node.settings.backupKeep, inUse(node));
   }
 };
 
-/** The primary says that nothing had changed since this backup. @throws Refused `serving`, `backup-not-found` */
+/**
+ * What a takeover may still need, however many newer ones have come that nobody has restored yet: the backup that lies
+ * restored, the newest that was proven, and the one that is being restored now.
+ */
+const inUse = ({ state, backups, runner }: Node): ReadonlySet<string> => {
+  const { prepared, proofs } = state.current;
+  const proven = backups.list().find(({ id }) => proofs[id]?.error === null);
+  const ids = [prepared, proven?.id, runner.current?.command.backup];
+  return new Set(ids.filter((id) => typeof id === 'string'));
+};
+
+/** The primary says that nothing had changed since this backup. @throws Refused `serving`, `backup-not-found`, `backup-unusable` */
 export const confirmBackup = async (node: Node, id: string, at: string): Promise<void> => {
   refuseWhileServing(node);
   node.backups.get(id);
+  refuseUnusable(node, id);
   await node.state.update({ confirmed: { backup: id, at } });
 };
 
@@ -49,6 +61,18 @@ const refuseWhileServing = (node: Node): void => {
     `${node.settings.nodeName} is ${mode} at epoch ${epoch} and takes no backups`,
     'the sender is superseded when its epoch is lower; GET /status on both nodes',
     { value: mode },
+  );
+};
+
+/** Were it taken for current, no better one would come as long as nothing is written. */
+const refuseUnusable = ({ state, settings }: Node, id: string): void => {
+  const error = state.current.proofs[id]?.error;
+  if (error == null) return;
+  throw new Refused(
+    'backup-unusable',
+    `${id} could not be restored on ${settings.nodeName}: ${error}`,
+    'a new backup has to be taken: POST /backups on the primary',
+    { value: id },
   );
 };
 

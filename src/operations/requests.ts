@@ -13,7 +13,7 @@ import { ColdspareError } from '../pure/errors.js';
 import type { OperationKind, OperationRecord, Source } from '../pure/operation.js';
 import { lineageToAdopt, planAdopt, refuseAdopt } from './adopt-lineage.js';
 import { planBackup, refuseBackup } from './backup.js';
-import { planDrill, refuseDrill } from './drill.js';
+import { planDrill, refuseDrill, refuseWhileCleaningUp } from './drill.js';
 import { planFence, refuseFence } from './fence.js';
 import { planHandover, refuseDemote } from './handover.js';
 import { isoNow, type Node } from './node.js';
@@ -78,6 +78,7 @@ export const requestDrill = (
 ): Promise<OperationRecord> =>
   once(node, 'drill', asker, async () => {
     const backup = refuseDrill(node);
+    refuseWhileCleaningUp(node);
     return node.runner.start(planDrill(node, backup, command), asker);
   });
 

@@ -1,4 +1,4 @@
-import { replacedCopies, replacedName } from '../pure/database-names.js';
+import { divergedName, replacedCopies, replacedName } from '../pure/database-names.js';
 import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
 import { type Inventory, inventoryDifferences, type Manifest } from '../pure/manifest.js';
 import { setAsideStep } from './boot.js';
@@ -13,6 +13,8 @@ export interface Restoration {
   chosen: Manifest | undefined;
   /** Backups that could not be restored, with the reason. */
   rejected: { id: string; reason: string }[];
+  /** Newer backups than the chosen one that were not even tried, with the reason. */
+  passedOver: { id: string; reason: string }[];
   /** The backup that was dumped in this very operation after the last write. */
   complete: string | undefined;
   /** True when the database is already the chosen backup's content, untouched since. */
@@ -27,6 +29,7 @@ export const newRestoration = (epoch: number): Restoration => ({
   epoch,
   chosen: undefined,
   rejected: [],
+  passedOver: [],
   complete: undefined,
   isPrepared: false,
   loss: undefined,
@@ -117,16 +120,47 @@ export const restoreSteps = (
           return undefined;
         }
         const { databaseName } = node.settings;
-        const keepAs = replacedName(databaseName, node.clock.now(), await database.others());
+        const unknown = await strangeness(node);
+        const dated = unknown === undefined ? replacedName : divergedName;
+        const keepAs = dated(databaseName, node.clock.now(), await database.others());
         const { kept } = await database.swap(marker, keepAs);
         await node.restoring.abandon();
         if (!kept) return undefined;
         restoration.keptAs = keepAs;
-        return `the database before is kept as ${keepAs}`;
+        if (unknown !== undefined) announceKept(node, unknown, keepAs);
+        return `the database before is kept as ${keepAs}${unknown === undefined ? '' : `: it ${unknown}`}`;
       },
     },
   ];
 };
+
+/**
+ * Why nobody here can say that the live database has nothing but what is in a backup; undefined when that is known, or
+ * when it is empty. Two servers whose roles were exchanged by mistake have production data there.
+ */
+const strangeness = async ({ stack, state }: Node): Promise<string | undefined> => {
+  const { exists, marker } = await stack.database.live();
+  if (!exists) return undefined;
+  const { lineage, promotion, parity } = state.current;
+  if (marker === undefined) {
+    const { rows } = await stack.database.inventory();
+    return Object.keys(rows).length === 0 ? undefined : 'carries no lineage';
+  }
+  if (marker.lineage !== lineage) return `is of lineage ${marker.lineage}`;
+  // A node that began as the primary, and lost its state, finds the epoch of its peer and stands down.
+  const isOurs = !marker.served || parity === 'odd' || marker.epoch === promotion?.epoch;
+  return isOurs
+    ? undefined
+    : `was served at epoch ${marker.epoch}, of which this node knows nothing`;
+};
+
+const announceKept = ({ notifier, settings }: Node, unknown: string, keepAs: string): void =>
+  notifier.announce({
+    event: 'database-kept',
+    severity: 'warning',
+    message: `${settings.nodeName} had a database ${settings.databaseName} that ${unknown}: it made room for a backup, and is kept as ${keepAs}`,
+    remedy: `see whether anybody needs what is in ${keepAs}, then drop it`,
+  });
 
 export const startDatabaseStep = ({ state, stack }: Node): Step => ({
   name: 'start-database',

@@ -18,7 +18,7 @@ export const refuseWithoutRoom = async (node: Node, backup: Manifest): Promise<v
       : new Refused(
           'no-room',
           `${backup.id} takes about ${needed} bytes when it is restored, and ${free} are free where the databases of ${node.settings.nodeName} lie`,
-          'free disk space there; copies named DB_NAME_before_… and DB_NAME_diverged_… may be dropped once nobody needs them',
+          'free disk space there; copies named DB_NAME_before_… and DB_NAME_diverged_… may be dropped once nobody needs them. The next preparation looks again, and so does POST /drill',
           { value: { needed, free } },
         );
   if (node.state.current.mode === 'standby') node.observed.noRoom = refusal;

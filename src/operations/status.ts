@@ -1,6 +1,8 @@
 import { isHealthy, sayProbe } from '../ports/probe.js';
+import type { ProblemCode } from '../pure/advice.js';
 import type { Manifest } from '../pure/manifest.js';
 import type { BackupSummary, NodeStatus } from '../pure/status.js';
+import type { StateData } from '../state/node-state.js';
 import { ageOf, currentAt, usableBackups } from './choose-steps.js';
 import type { Node } from './node.js';
 import { observeApp } from './serve-steps.js';
@@ -83,15 +85,15 @@ const PROBLEMS = {
     current.mode === 'primary' && current.push.failingSince !== null,
   'standing-down': ({ state }) => state.current.standDown !== null,
   'backup-stale': (node) => isBackupStale(node),
-  'backup-unusable': (node) => isNewestUnusable(node),
+  'backup-unusable': (node) => unusableBackup(node) !== null,
   'peer-cannot-restore': (node) => peerCannotRestore(node),
   'drill-failed': ({ state }) => state.current.lastDrill?.passed === false,
   'no-room': ({ state, observed }) => state.current.mode === 'standby' && Boolean(observed.noRoom),
   'certificate-unusable': ({ observed }) => Boolean(observed.certificateError),
   'certificate-expiring': (node) => isCertificateExpiring(node),
-} satisfies Record<string, (node: Node) => boolean>;
+} satisfies Record<ProblemCode, (node: Node) => boolean>;
 
-export const PROBLEM_CODES = Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[];
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
 
 /** Why this node does not do its job; empty when it does. */
 export const problems = (node: Node): string[] =>
@@ -118,11 +120,11 @@ const LAST_DAYS = 14 * 86_400_000;
 export const isCertificateExpiring = ({ credentials, clock }: Node): boolean =>
   credentials !== undefined && credentials.current.expiresAt - clock.now() < LAST_DAYS;
 
-/** It was restored ahead of time, and is not what its manifest says. */
-export const isNewestUnusable = (node: Node): boolean => {
-  const newest = usableBackups(node)[0];
-  return newest !== undefined && node.state.current.proofs[newest.id]?.error != null;
-};
+/** The last backup that a standby could not restore ahead of time; null once a newer one could, or where nobody tries. */
+export const unusableBackup = ({ state, settings }: Node): StateData['unusable'] =>
+  settings.prepare === 'on-receive' && state.current.mode === 'standby'
+    ? state.current.unusable
+    : null;
 
 const peerCannotRestore = ({ state, observed }: Node): boolean => {
   const peer = observed.peer?.value;

@@ -12,6 +12,8 @@ const RETRY_MOST = 300_000;
 /** The cron's tick: the primary takes a backup and pushes it, unless nothing has changed since the last one. */
 export const backUpIfPrimary = async (node: Node): Promise<void> => {
   if (node.state.current.mode !== 'primary') return;
+  // It goes on where it stopped. A newer dump would start over, and over a slow or weak link none would ever arrive.
+  if (node.runner.current?.kind === 'push') return;
   if ((await confirmNewestBackup(node)) !== undefined) return;
   try {
     await requestBackup(node, { reason: 'BACKUP_CRON' }, { source: 'schedule' });

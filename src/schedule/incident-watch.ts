@@ -15,8 +15,13 @@ export const createIncidentWatch = (node: Node): (() => Promise<void>) => {
   const since = new Map<string, number>();
 
   const news = (incident: Incident): Announcement | undefined => {
-    const { event, patience, over } = incident;
+    const { event, mode, patience, over } = incident;
     const now = node.clock.elapsed();
+    if (mode !== undefined && mode !== node.state.current.mode) {
+      since.delete(event);
+      told.delete(event);
+      return undefined;
+    }
     const finding = incident.look({ node, latest, upFor: now - startedAt });
     if (finding === undefined) return undefined;
     if (finding === null) {

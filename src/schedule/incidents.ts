@@ -4,13 +4,14 @@ import {
   activePause,
   isBackupStale,
   isCertificateExpiring,
-  isNewestUnusable,
   isServing,
+  unusableBackup,
 } from '../operations/status.js';
 import { sayProbe } from '../ports/probe.js';
 import { sayDuration } from '../pure/duration.js';
 import type { OperationRecord } from '../pure/operation.js';
 import type { NodeStatus } from '../pure/status.js';
+import type { Mode } from '../pure/transitions.js';
 import type { LatestOperations } from './latest-operations.js';
 
 /** What a look at the node found wrong. */
@@ -33,6 +34,8 @@ interface Sight {
 export interface Incident {
   /** As it is announced. Other programs branch on it, so it is never renamed. */
   event: string;
+  /** The mode in which a node can have it. In another one it is not over, but nobody's business any more. */
+  mode?: Mode;
   /** What is wrong; null when nothing is, undefined as long as that cannot be said. */
   look(sight: Sight): Finding | null | undefined;
   /** Milliseconds that it has to last before anybody is told; 0 unless given. */
@@ -86,11 +89,11 @@ export const INCIDENTS: readonly Incident[] = [
   },
   {
     event: 'app-down',
+    mode: 'primary',
     patience: ({ appRestartAfter }) => appRestartAfter,
     look: (sight) => {
       const { node } = sight;
       const { app } = node.observed;
-      if (node.state.current.mode !== 'primary') return null;
       // A handover stops it, and says itself what came of it; a pause is there for that.
       const isMeant = activePause(node) !== null || node.runner.current?.kind === 'handover';
       if (app === undefined || isMeant) return undefined;
@@ -106,9 +109,10 @@ export const INCIDENTS: readonly Incident[] = [
   },
   {
     event: 'backup-failed',
+    mode: 'primary',
     look: ({ node, latest }) => {
       const backup = latest.get('backup');
-      if (node.state.current.mode !== 'primary' || !backup?.error || isDumped(backup)) return null;
+      if (!backup?.error || isDumped(backup)) return null;
       return {
         severity: 'critical',
         message: `${nameOf(node)} could not take a backup (${backup.id}): ${backup.error.message}`,
@@ -119,9 +123,10 @@ export const INCIDENTS: readonly Incident[] = [
   },
   {
     event: 'push-failed',
+    mode: 'primary',
     look: ({ node }) => {
-      const { mode, push } = node.state.current;
-      if (mode !== 'primary' || push.failingSince === null) return null;
+      const { push } = node.state.current;
+      if (push.failingSince === null) return null;
       return {
         severity: 'warning',
         message: `a backup of ${nameOf(node)} did not reach the other node: ${push.error}`,
@@ -152,29 +157,32 @@ export const INCIDENTS: readonly Incident[] = [
   },
   {
     event: 'backup-unusable',
+    mode: 'standby',
     look: ({ node }) => {
-      const newest = usableBackups(node)[0];
-      if (newest === undefined || !isNewestUnusable(node)) return null;
-      const { proofs, prepared } = node.state.current;
+      const unusable = unusableBackup(node);
+      if (unusable === null) return null;
+      const { prepared } = node.state.current;
       const fallback =
         prepared === null
           ? 'no backup is restored ahead of time'
           : `a takeover would go by ${prepared}`;
       return {
         severity: 'critical',
-        message: `${newest.id} cannot be restored on ${nameOf(node)}: ${proofs[newest.id]?.error}; ${fallback}`,
+        message: `${unusable.backup} cannot be restored on ${nameOf(node)}: ${unusable.error}; ${fallback}`,
         remedy:
           'POST /backups on the primary takes a new one; then look at the disks of both nodes',
       };
     },
-    over: 'a newer backup has come',
+    over: 'a newer backup could be restored',
   },
   {
     event: 'prepare-failed',
+    mode: 'standby',
     look: ({ node, latest }) => {
       const error = latest.get('prepare')?.error;
-      const hasItsOwn = error?.code === 'backup-unusable' || error?.code === 'no-room';
-      if (!error || hasItsOwn || node.state.current.mode !== 'standby') return null;
+      if (!error) return null;
+      // They have incidents of their own, and say nothing of what was wrong before.
+      if (error.code === 'backup-unusable' || error.code === 'no-room') return undefined;
       return {
         severity: 'warning',
         message: `${nameOf(node)} could not get ready for a takeover ahead of time: ${error.message}`,
@@ -185,8 +193,8 @@ export const INCIDENTS: readonly Incident[] = [
   },
   {
     event: 'no-room',
+    mode: 'standby',
     look: ({ node }) => {
-      if (node.state.current.mode !== 'standby') return null;
       const { noRoom } = node.observed;
       if (!noRoom) return noRoom;
       return { severity: 'critical', message: noRoom.message, remedy: noRoom.remedy };

@@ -1,5 +1,5 @@
 import { backoff } from '../operations/asking.js';
-import { usableBackups } from '../operations/choose-steps.js';
+import { isKnownUnusable, nextToRestore } from '../operations/choose-steps.js';
 import type { Node } from '../operations/node.js';
 import { planPrepare } from '../operations/prepare.js';
 import type { Manifest } from '../pure/manifest.js';
@@ -28,10 +28,25 @@ export const createPreparation = (node: Node): (() => Promise<void>) => {
 
 /** The backup that is to be restored ahead of time; undefined when there is nothing to do. */
 const duePreparation = (node: Node): Manifest | undefined => {
-  const { mode, standDown, prepared, proofs } = node.state.current;
+  const { mode, standDown, prepared } = node.state.current;
   if (node.settings.prepare !== 'on-receive' || mode !== 'standby' || standDown !== null)
     return undefined;
-  const newest = usableBackups(node)[0];
-  if (newest === undefined || newest.id === prepared) return undefined;
-  return proofs[newest.id]?.error ? undefined : newest;
+  // While the primary hands over, users wait for its last backup: the takeover restores that itself, and not gently.
+  if (peerHandsOver(node)) return undefined;
+  const next = nextToRestore(node);
+  if (next === undefined || isKnownUnusable(node, next)) return undefined;
+  return next.id === prepared && isDone(node, next) ? undefined : next;
+};
+
+/** Whether nothing of the last preparation of it has failed, such as making the app's container. */
+const isDone = ({ runner }: Node, { id }: Manifest): boolean => {
+  const last = runner
+    .list()
+    .find(({ kind, command }) => kind === 'prepare' && command.backup === id);
+  return last === undefined || last.state === 'done';
+};
+
+const peerHandsOver = ({ observed }: Node): boolean => {
+  const peer = observed.peer?.value;
+  return peer !== undefined && !('error' in peer) && peer.operation?.kind === 'handover';
 };

@@ -41,6 +41,8 @@ const stateSchema = z.object({
   failovers: z.array(moment),
   /** What became of restoring each backup ahead of time; without those that are not kept any more. */
   proofs: z.record(z.string(), proofSchema).default({}),
+  /** The last backup that could not be restored ahead of time; null once another one could. */
+  unusable: z.object({ backup: z.string(), error: z.string() }).nullable().default(null),
   /** The backup that lies restored and cold, so that a promote has only to open it; null when none does. */
   prepared: z.string().nullable().default(null),
   /** When the newest backup was found to hold everything that was in the database then. */
@@ -145,6 +147,7 @@ const firstState = (initialRole: 'primary' | 'standby', now: number): StateData 
     failbackDue: false,
     failovers: [],
     proofs: {},
+    unusable: null,
     prepared: null,
     confirmed: null,
     lastDrill: null,

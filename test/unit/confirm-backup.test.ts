@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { planPush } from '../../src/operations/backup.js';
 import { ageOf } from '../../src/operations/choose-steps.js';
 import { confirmNewestBackup } from '../../src/operations/confirm-backup.js';
 import { confirmBackup } from '../../src/operations/receive.js';
 import { requestBackup } from '../../src/operations/requests.js';
 import { ColdspareError } from '../../src/pure/errors.js';
+import { backUpIfPrimary } from '../../src/schedule/backups.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
 const HOUR = 3_600_000;
@@ -33,6 +35,11 @@ const backUp = async (): Promise<string> => {
   const { id } = await requestBackup(primary.node, { reason: '' }, { source: 'operator' });
   const record = await runner.wait(id, 10_000);
   return String(record?.result?.backup);
+};
+/** A customer does. */
+const write = (more: number) => {
+  const { databases } = primary.database;
+  databases.set('ledger', { rows: { more }, marker: databases.get('ledger')?.marker });
 };
 const age = () => {
   const [newest] = primary.node.backups.list();
@@ -66,14 +73,6 @@ describe('a new backup is due when', () => {
     expect(told).toEqual([]);
   });
 
-  test('the newest did not reach the other node', async () => {
-    await backUp();
-    await primary.node.state.update({
-      push: { lastSuccessAt: null, failingSince: new Date(now).toISOString(), error: 'no' },
-    });
-    await isDue();
-  });
-
   test("the newest is the other node's, of the epoch before", async () => {
     await backUp();
     primary.node.settings.nodeName = 'vcl3';
@@ -86,16 +85,83 @@ describe('a new backup is due when', () => {
     await isDue();
   });
 
-  test.each(['peer-unreachable', 'peer-refused'] as const)(
-    'the other node does not take the word for it (%s)',
-    async (code) => {
-      await backUp();
-      primary.node.peer.confirm = async () => {
-        throw new ColdspareError(code, 'it has no such backup', 'none');
-      };
-      await isDue();
-    },
-  );
+  test('the other node does not take the word for it', async () => {
+    await backUp();
+    primary.node.peer.confirm = async () => {
+      throw new ColdspareError('peer-refused', 'it has no such backup', 'none');
+    };
+    await isDue();
+  });
+});
+
+test('while the other node is away, an unchanged database is not dumped over and over', async () => {
+  const id = await backUp();
+  const { node } = primary;
+  const confirm = node.peer.confirm;
+  node.peer.confirm = async () => {
+    throw new ColdspareError('peer-unreachable', 'no answer', 'none');
+  };
+  now += HOUR;
+  expect(await confirmNewestBackup(node)).toBe(id);
+  expect(age()).toBe(HOUR);
+  expect(node.state.current.push).toMatchObject({ error: 'no answer' });
+  expect(node.state.current.push.failingSince).not.toBeNull();
+
+  node.peer.confirm = confirm;
+  expect(await confirmNewestBackup(node)).toBe(id);
+  expect(age()).toBe(0);
+  expect(node.state.current.push.failingSince).toBeNull();
+});
+
+test('while the other node is away, no more dumps are kept than BACKUP_KEEP', async () => {
+  const { node } = primary;
+  node.peer.commit = async () => {
+    throw new ColdspareError('peer-refused', 'its disk is full', 'none');
+  };
+  for (let more = 0; more < node.settings.backupKeep + 2; more += 1) {
+    write(more);
+    await backUp();
+  }
+  expect(node.backups.list()).toHaveLength(node.settings.backupKeep);
+});
+
+test('a tick lets a dump go on that is being sent again', async () => {
+  await backUp();
+  const { node } = primary;
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  node.peer.upload = async (_id, content) => {
+    content.resume();
+    await arrived;
+    return { bytes: 0, sha256: '' };
+  };
+  node.peer.received = async () => 0;
+  const [newest] = node.backups.list();
+  if (newest === undefined) throw new Error('there is no backup');
+  const { id } = await node.runner.start(planPush(node, newest), { source: 'schedule' });
+  write(1);
+  await backUpIfPrimary(node);
+  expect(node.runner.current?.id).toBe(id);
+  arrive();
+  expect(await node.runner.wait(id, 10_000)).toMatchObject({ state: 'done' });
+});
+
+test('a standby takes no word for a backup that it could not restore', async () => {
+  const standby = await createFakeNode('standby');
+  const { node } = standby;
+  const id = await backUp();
+  const manifest = primary.node.backups.get(id);
+  await node.backups.receive(id, await primary.node.backups.content(id), {});
+  await node.backups.commit(manifest);
+  const at = new Date(now).toISOString();
+  await node.state.update({ proofs: { [id]: { at, took: 0, error: 'no such extension' } } });
+  await expect(confirmBackup(node, id, at)).rejects.toMatchObject({
+    code: 'backup-unusable',
+    message: expect.stringContaining('no such extension'),
+  });
+  await standby.remove();
 });
 
 test('a standby takes no word for a backup that it does not have', async () => {
