@@ -52,7 +52,15 @@ const readSecrets = async (file: string): Promise<Variables | undefined> => {
   if ((about.mode & 0o077) !== 0) {
     throw new Stop(`${file} holds keys, and others may read it`, `chmod 600 ${file}`);
   }
-  const variables = parseEnvironment(await readFile(file, 'utf8'));
+  const text = await readFile(file, 'utf8');
+  const variables = parseEnvironment(text);
+  const unread = text.split('\n').findIndex((line) => !/^(#.*|\s*|\w+=".*")$/.test(line));
+  if (unread >= 0) {
+    throw new Stop(
+      `${file}: line ${unread + 1} is not NAME="value"`,
+      'put the value between quotes, with \\ before ", \\, $ and `',
+    );
+  }
   const strange = Object.keys(variables).find((name) => !SECRETS.includes(name));
   if (strange !== undefined) {
     throw new Stop(
