@@ -52,7 +52,8 @@ export const restoreDatabase = async (
       },
     );
     await load({ ...target, words }, content, manifest, options);
-    if (options.isForUse) await analyze(target, options);
+    if (options.isForUse)
+      await analyze(target, options).catch(() => options.signal?.throwIfAborted());
   } catch (error) {
     content.destroy();
     // A server that died takes no more; what is left there is dropped by the next restore.
@@ -148,7 +149,10 @@ const loadCustom: typeof load = async (target, content, manifest, options) => {
   );
 };
 
-/** A dump brings none, and in a cold database nothing would gather them before the first user comes. */
+/**
+ * Gathers statistics. A dump brings none, and in a cold database nothing would gather them before the first user comes.
+ * Without them it is slower and no less right, so a failure is nobody's: an expression of an index may not like it.
+ */
 const analyze = ({ server, name }: Target, { timeout, signal }: SessionOptions): Promise<void> =>
   withSession(server, name, { timeout, signal }, (session) => session.run('ANALYZE'));
 
