@@ -1,4 +1,5 @@
 import type { Node } from '../operations/node.js';
+import { waitForPeers } from '../operations/requests.js';
 import { hasEnded, type OperationRecord, operationRecordSchema } from '../pure/operation.js';
 import { preferredWait } from './headers.js';
 import { operationProblem } from './problem.js';
@@ -14,15 +15,33 @@ export const FOLLOWED = {
  * 202 with where to follow the operation, or with `Prefer: wait=N` how it ended within N seconds. Nobody who
  * goes away ends an operation.
  */
-export const followOperation = async (
+export const followOperation = (
+  c: HttpContext,
+  { runner }: Node,
+  started: OperationRecord,
+): Promise<Response> =>
+  follow(c, started, `/operations/${started.id}`, (ms) => runner.wait(started.id, ms));
+
+/** The same of an operation that runs on the other node. */
+export const followPeersOperation = (
   c: HttpContext,
   node: Node,
   started: OperationRecord,
 ): Promise<Response> => {
-  const location = { Location: `/operations/${started.id}` };
+  const location = new URL(`/operations/${started.id}`, node.settings.peerUrl).href;
+  return follow(c, started, location, (ms) => waitForPeers(node, started.id, ms));
+};
+
+const follow = async (
+  c: HttpContext,
+  started: OperationRecord,
+  whereabouts: string,
+  wait: (ms: number) => Promise<OperationRecord | undefined>,
+): Promise<Response> => {
+  const location = { Location: whereabouts };
   const seconds = preferredWait(c);
   if (seconds === undefined) return c.json(started, 202, location);
-  const record = (await node.runner.wait(started.id, seconds * 1_000)) ?? started;
+  const record = (await wait(seconds * 1_000)) ?? started;
   const headers = { ...location, 'Preference-Applied': `wait=${seconds}` };
   if (!hasEnded(record)) return c.json(record, 202, headers);
   return record.state === 'done' ? c.json(record, 200, headers) : operationProblem(record, headers);

@@ -10,7 +10,12 @@ import type {
   TakeOverCommand,
 } from '../pure/commands.js';
 import { ColdspareError } from '../pure/errors.js';
-import type { OperationKind, OperationRecord, Source } from '../pure/operation.js';
+import {
+  hasEnded,
+  type OperationKind,
+  type OperationRecord,
+  type Source,
+} from '../pure/operation.js';
 import { lineageToAdopt, planAdopt, refuseAdopt } from './adopt-lineage.js';
 import { planBackup, refuseBackup } from './backup.js';
 import { planDrill, refuseDrill, refuseWhileCleaningUp } from './drill.js';
@@ -27,6 +32,9 @@ export interface Asker {
 
 /** How long a fence may take before the peer is told that it failed. Milliseconds. */
 const FENCE_TIMEOUT = 90_000;
+
+/** Between two questions about the peer's operation. Milliseconds. */
+const PEER_PAUSE = 500;
 
 /** Takes over. A promote that runs already is the answer. @throws Refused as `refusePromote` and `Runner.start` say */
 export const requestPromote = (
@@ -46,6 +54,23 @@ export const requestPlannedPromote = async (
 ): Promise<OperationRecord> => {
   refusePromote(node, command);
   return node.peer.requestHandover(command.reason);
+};
+
+/** The peer's operation when it has ended, or as it was seen last within `ms` milliseconds. */
+export const waitForPeers = async (
+  { clock, peer }: Node,
+  id: string,
+  ms: number,
+): Promise<OperationRecord | undefined> => {
+  const deadline = clock.elapsed() + ms;
+  let seen: OperationRecord | undefined;
+  for (;;) {
+    // It may be out of reach for a moment: what it does goes on.
+    seen = (await peer.operation(id).catch(() => undefined)) ?? seen;
+    const left = deadline - clock.elapsed();
+    if ((seen !== undefined && hasEnded(seen)) || left <= 0) return seen;
+    await clock.sleep(Math.min(PEER_PAUSE, left));
+  }
 };
 
 /** Gives the role to the peer. @throws Refused as `refuseDemote` and `Runner.start` say */

@@ -191,6 +191,25 @@ describe('a promote', () => {
     expect(status).toBe(202);
     expect(body).toEqual({ ...record, reason: 'upgrade' });
     expect(headers.get('location')).toBe('http://vcl2.invalid:8080/operations/operation-of-vcl2');
+
+    // Out of reach for a moment, then under way, then over.
+    const ended = { ...record, state: 'done' as const, endedAt: new Date().toISOString() };
+    const answers = [undefined, new Error('no answer'), record, ended];
+    standby.node.peer.operation = async () => {
+      const next = answers.length > 1 ? answers.shift() : answers[0];
+      if (next instanceof Error) throw next;
+      return next;
+    };
+    const ask = (seconds: number) =>
+      standby.ask('POST', '/promote', { ...asked, headers: { Prefer: `wait=${seconds}` } });
+    expect(await ask(0)).toMatchObject({ status: 202, body: { state: 'running' } });
+    expect(await ask(30)).toMatchObject({ status: 200, body: { state: 'done' } });
+    answers[0] = {
+      ...ended,
+      state: 'refused',
+      error: { code: 'peer-not-ready', message: 'it is busy', remedy: 'ask again' },
+    };
+    expect(await ask(30)).toMatchObject({ status: 409, body: { code: 'peer-not-ready' } });
   });
 
   test('that is planned needs the other node', async () => {

@@ -11,7 +11,7 @@ import {
 import { operationRecordSchema } from '../../pure/operation.js';
 import { readCommand } from '../body.js';
 import { idempotencyKey } from '../headers.js';
-import { FOLLOWED, followOperation } from '../long-operation.js';
+import { FOLLOWED, followOperation, followPeersOperation } from '../long-operation.js';
 import { type HttpContext, type Route, sourceOf } from '../route.js';
 import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
@@ -74,7 +74,5 @@ const promoteByOperator = async (
   if (command.dryRun) return c.json(await dryRunPromote(node, command));
   const asker = { source: sourceOf(c), ...idempotencyKey(c) };
   if (!command.planned) return followOperation(c, node, await requestPromote(node, command, asker));
-  const record = await requestPlannedPromote(node, command);
-  const location = new URL(`/operations/${record.id}`, node.settings.peerUrl).href;
-  return c.json(record, 202, { Location: location });
+  return followPeersOperation(c, node, await requestPlannedPromote(node, command));
 };
