@@ -2,8 +2,8 @@ import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/n
 import { sayRunFigures } from './run-figures.js';
 
 /**
- * Names every skipped test with its reason, fails the run for them when CI=true, and ends the output with the run's
- * figures and `N passed, N failed, N skipped`. A file or suite whose hook failed counts as one failure more, and tests that
+ * Names every skipped test with its reason, fails the run for them when CI=true, names every test that passed only when it
+ * was tried again, and ends the output with the run's figures and `N passed, N failed, N skipped`. A file or suite whose hook failed counts as one failure more, and tests that
  * could not run for it have failed, not been skipped.
  */
 export default class ClosingLine implements Reporter {
@@ -32,6 +32,16 @@ export default class ClosingLine implements Reporter {
       unhandledErrors.length;
     this.#figures = sayRunFigures(modules);
     this.#reportSkipped();
+    this.#reportTriedAgain(tests.filter((test) => test.diagnostic()?.flaky));
+  }
+
+  #reportTriedAgain(tests: readonly TestCase[]): void {
+    if (tests.length === 0) return;
+    console.log('These tests passed only when they were tried again:');
+    for (const test of tests) {
+      const [error] = test.result().errors ?? [];
+      console.log(`  ${sayTest(test)}\n    ${error?.message ?? 'without an error'}`);
+    }
   }
 
   #reportSkipped(): void {

@@ -98,6 +98,18 @@ describe('closing line', () => {
     expect(exitCode).toBe(1);
   });
 
+  test('a test passes only when it is tried again, which happens in CI alone: it is named, with why', async () => {
+    const inCi = await runFixtures(['flaky'], { CI: 'true' });
+    expect(inCi.output).toMatch(
+      /passed only when they were tried again:\n.*flaky\.fixture\.ts > a coin is tossed\n {4}heads at first/,
+    );
+    expect(inCi.output).toMatch(/1 passed, 0 failed, 0 skipped\n$/);
+    expect(inCi.exitCode).toBe(0);
+    const atDesk = await runFixtures(['flaky'], { CI: '' });
+    expect(atDesk.output).toMatch(/0 passed, 1 failed, 0 skipped\n$/);
+    expect(atDesk.exitCode).toBe(1);
+  });
+
   test('a hook fails: the tests that could not run count as failed, not as skipped', async () => {
     const { output, exitCode } = await runFixtures(['failing']);
     expect(output).toMatch(/0 passed, 3 failed, 0 skipped\n$/);
