@@ -224,7 +224,8 @@ describeDocker(
     test('h16: "docker compose down -v" and "up" on VCL2: nobody is served seeds, VCL3 takes over', async () => {
       await vcl2.do('/backups');
       await vcl2.project.compose('down', '--volumes', '--timeout', '2');
-      await vcl2.project.compose('up', '--detach');
+      // It waits for the database's health, and fails when VCL3 has taken over by then: VCL2's agent stops the database.
+      await vcl2.project.compose('up', '--detach').catch(() => {});
       await serves(vcl3, PATIENCE);
       expect(await quantities(vcl3)).toEqual(acknowledged);
       expect(await quantities(vcl2)).toBeUndefined();
