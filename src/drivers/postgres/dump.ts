@@ -46,7 +46,9 @@ export const dumpDatabase = async (
         env: server.tools.env(),
         output,
       });
-      // Compressing keeps one processor busy; meanwhile another one counts.
+      // Compressing keeps one processor busy; meanwhile another one counts, and no more than one: several would only take
+      // their time from pg_dump, on which everybody waits.
+      await session.run('SET max_parallel_workers_per_gather = 0');
       const [contents] = await Promise.all([countContents(session), dump.then(() => written)]);
       const sequences = unmoved(before, await readSequences(session));
       return {
