@@ -189,15 +189,7 @@ export const pushStep = (node: Node, taken: Taken): Step => ({
     const manifest = manifestOf(taken);
     const once = () => push(node, taken, signal, (done) => progress(done, manifest.bytes));
     try {
-      await retrying(
-        { clock: node.clock, signal },
-        {
-          tries: PUSH_TRIES,
-          firstPause: PUSH_FIRST_PAUSE,
-          isFinal: (error) => !isError(error, 'peer-unreachable'),
-        },
-        once,
-      );
+      await persistently(node, signal, once);
     } catch (error) {
       if (!signal.aborted) await notePush(node, toColdspareError(error).message);
       throw error;
@@ -208,6 +200,22 @@ export const pushStep = (node: Node, taken: Taken): Step => ({
     return `committed by ${node.settings.peerUrl}`;
   },
 });
+
+/** A link that is gone for a moment is no failure. A refusal is final. */
+export const persistently = <T>(
+  { clock }: Node,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T> =>
+  retrying(
+    { clock, signal },
+    {
+      tries: PUSH_TRIES,
+      firstPause: PUSH_FIRST_PAUSE,
+      isFinal: (error) => !isError(error, 'peer-unreachable'),
+    },
+    attempt,
+  );
 
 const push = async (
   node: Node,

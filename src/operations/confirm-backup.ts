@@ -1,5 +1,5 @@
 import { isError, toColdspareError } from '../pure/errors.js';
-import { notePush } from './backup.js';
+import { notePush, persistently } from './backup.js';
 import { usableBackups } from './choose-steps.js';
 import { isoNow, type Node } from './node.js';
 
@@ -17,7 +17,7 @@ export const confirmNewestBackup = async (node: Node): Promise<string | undefine
   try {
     const at = isoNow(node);
     if ((await stack.database.fingerprint()) !== newest.fingerprint) return undefined;
-    await peer.confirm(newest.id, at);
+    await persistently(node, new AbortController().signal, () => peer.confirm(newest.id, at));
     await state.update({ confirmed: { backup: newest.id, at } });
     if (push.failingSince !== null) await notePush(node, null);
     return newest.id;

@@ -327,7 +327,7 @@ export class BackupStore {
     if (announcedBytes + RESERVED_BYTES <= free) return;
     throw new Refused(
       'disk-full',
-      `${announcedBytes === 0 ? 'more' : `${announcedBytes} bytes`} does not fit: ${free} bytes are free in BACKUP_DIR, ${RESERVED_BYTES} stay reserved`,
+      `${announcedBytes === 0 ? 'no more fits' : `${announcedBytes} bytes do not fit`}: ${free} bytes are free in BACKUP_DIR, ${RESERVED_BYTES} stay reserved`,
       'free disk space or lower BACKUP_KEEP on the receiving node, then POST /backups',
       { value: announcedBytes },
     );

@@ -98,12 +98,16 @@ test('while the other node is away, an unchanged database is not dumped over and
   const id = await backUp();
   const { node } = primary;
   const confirm = node.peer.confirm;
+  let asked = 0;
   node.peer.confirm = async () => {
+    asked += 1;
     throw new ColdspareError('peer-unreachable', 'no answer', 'none');
   };
+  node.clock.sleep = async () => {};
   now += HOUR;
   expect(await confirmNewestBackup(node)).toBe(id);
   expect(age()).toBe(HOUR);
+  expect(asked).toBe(4);
   expect(node.state.current.push).toMatchObject({ error: 'no answer' });
   expect(node.state.current.push.failingSince).not.toBeNull();
 
