@@ -18,7 +18,8 @@ export const beginSnapshot = async (session: PsqlSession): Promise<void> => {
 
 /** Tables may be dropped between being named and being locked; then they are named anew. */
 const LOCK_TRIES = 5;
-const UNDEFINED_TABLE = '42P01';
+/** undefined_table, invalid_schema_name */
+const GONE = ['42P01', '3F000'];
 
 /**
  * As `beginSnapshot`, with every table locked before the snapshot is taken, as readers lock them. TRUNCATE and rewrites
@@ -37,7 +38,7 @@ export const beginLocked = async (session: PsqlSession): Promise<void> => {
       return await session.run(`LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE`);
     } catch (error) {
       await session.run('ROLLBACK');
-      if (tries >= LOCK_TRIES || sqlstateOf(error) !== UNDEFINED_TABLE) throw error;
+      if (tries >= LOCK_TRIES || !GONE.includes(sqlstateOf(error) ?? '')) throw error;
     }
   }
 };
