@@ -22,7 +22,7 @@ export interface Authority {
 /** An authority of the test's own, with a certificate for each node. `names` are its subjectAltName. */
 export const createAuthority = async (names = 'IP:127.0.0.1'): Promise<Authority> => {
   const directory = await mkdtemp(join(tmpdir(), 'authority-'));
-  const env = { PATH: process.env.PATH ?? '', VCL2: names, VCL3: names };
+  const env = { PATH: process.env.PATH ?? '', SAN2: names, SAN3: names };
   await run('sh', ['-euc', COMMANDS], { cwd: directory, env });
   return {
     files: (node) => ({
