@@ -132,13 +132,6 @@ const restoreStep = (node: Node, drill: Drill): Step => ({
   },
 });
 
-/** What it restored, and on a standby the running database: it is cold again afterwards. */
-const cleanUp = async ({ stack, state }: Node, signal: AbortSignal): Promise<void> => {
-  await stack.database.discard('drill');
-  if (state.current.mode === 'standby') await stack.database.stop(signal);
-  await state.update({ drillLeftovers: false });
-};
-
 const verifyStep = ({ stack }: Node, backup: Manifest): Step => ({
   name: 'verify',
   run: async ({ signal }) =>
@@ -162,10 +155,13 @@ const queryStep = ({ settings, stack }: Node): Step => ({
   },
 });
 
-const cleanUpStep = (node: Node): Step => ({
+/** What it restored, and on a standby the running database: it is cold again afterwards. */
+const cleanUpStep = ({ stack, state }: Node): Step => ({
   name: 'clean-up',
   run: async ({ signal }) => {
-    await cleanUp(node, signal);
+    await stack.database.discard('drill');
+    if (state.current.mode === 'standby') await stack.database.stop(signal);
+    await state.update({ drillLeftovers: false });
     return undefined;
   },
 });

@@ -1,6 +1,7 @@
 import type { PGlite } from '@electric-sql/pglite';
 import type { DatabaseRole, Inventory, Surroundings } from '../../pure/manifest.js';
 import { CONSTRAINTS, EXTENSIONS, OWNERS } from '../postgres/schema-queries.js';
+import { parseSettings } from '../postgres/surroundings.js';
 
 /** Names are qualified throughout: a client's search_path may still be in force in the shared session. */
 const RELATIONS = `
@@ -95,12 +96,7 @@ const readSettings = async (engine: PGlite): Promise<Surroundings['settings']> =
      FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
      WHERE d.datname = pg_catalog.current_database() AND s.setrole = 0`,
   );
-  return Object.fromEntries(
-    rows.map(({ setting }) => {
-      const at = setting.indexOf('=');
-      return [setting.slice(0, at), setting.slice(at + 1)];
-    }),
-  );
+  return parseSettings(rows.map(({ setting }) => setting));
 };
 
 const readRoles = async (engine: PGlite): Promise<DatabaseRole[]> => {

@@ -30,7 +30,8 @@ export const dumpDatabase = async (
         size: number;
         comment: string | null;
       }>(
-        `SELECT pg_export_snapshot() AS snapshot, pg_database_size(oid) AS size, shobj_description(oid, 'pg_database') AS comment
+        `SELECT pg_export_snapshot() AS snapshot, pg_database_size(oid) AS size,
+                shobj_description(oid, 'pg_database') AS comment
          FROM pg_database WHERE datname = current_database()`,
       );
       const before = await readSequences(session);

@@ -1,6 +1,6 @@
 import type { Inventory } from '../../pure/manifest.js';
 import { type PsqlSession, sqlstateOf } from './psql-session.js';
-import { CONSTRAINTS, EXTENSIONS, OWNERS } from './schema-queries.js';
+import { CONSTRAINTS, EXTENSIONS, OWNERS, ofExtension, USERS_SCHEMA } from './schema-queries.js';
 import { identifier, literal } from './sql.js';
 
 /** Relations asked about in one statement: enough to save round trips, few enough for the planner. */
@@ -99,9 +99,7 @@ const relations = (session: PsqlSession, kind: 'r' | 'S'): Promise<Relation[]> =
   session.select<Relation>(
     `SELECT n.nspname AS schema, c.relname AS name
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind = '${kind}' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
-                       AND d.objid = c.oid AND d.deptype = 'e')
+     WHERE c.relkind = '${kind}' AND ${USERS_SCHEMA} AND NOT ${ofExtension('pg_class', 'c.oid')}
      ORDER BY 1, 2`,
   );
 

@@ -4,9 +4,11 @@
  * be they of two major versions. What belongs to an extension is the extension's business.
  */
 
-const USERS_SCHEMA = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`;
+/** Of `pg_namespace n`: not the system's own. */
+export const USERS_SCHEMA = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`;
 
-const ofExtension = (catalog: string, oid: string): string =>
+/** Whether that object of that catalog belongs to an extension. */
+export const ofExtension = (catalog: string, oid: string): string =>
   `EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.${catalog}'::pg_catalog.regclass
            AND d.objid = ${oid} AND d.deptype = 'e')`;
 

@@ -20,7 +20,7 @@ export const readSurroundings = async (session: PsqlSession): Promise<Surroundin
   return {
     ...database,
     settings: Object.fromEntries(
-      Object.entries(readSettings(settings.map(({ setting }) => setting))).filter(
+      Object.entries(parseSettings(settings.map(({ setting }) => setting))).filter(
         ([name]) => name !== FREEZE_SETTING,
       ),
     ),
@@ -29,7 +29,7 @@ export const readSurroundings = async (session: PsqlSession): Promise<Surroundin
 };
 
 /** `name=value` of each. */
-const readSettings = (settings: readonly string[]): Record<string, string> =>
+export const parseSettings = (settings: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     settings.map((setting) => {
       const at = setting.indexOf('=');
@@ -62,7 +62,7 @@ const readRoles = async (session: PsqlSession): Promise<DatabaseRole[]> => {
   );
   return roles.map(({ verifier, validUntil, settings, ...role }) => ({
     ...role,
-    settings: readSettings(settings),
+    settings: parseSettings(settings),
     ...(validUntil !== null && { validUntil }),
     ...(verifier !== null && { verifier }),
   }));
