@@ -8,7 +8,7 @@ export default defineConfig({
       'test/support/cluster-template.ts',
       'test/support/leaks-run.ts',
     ],
-    setupFiles: ['test/support/leaks-file.ts'],
+    setupFiles: ['test/support/leaks-file.ts', 'test/support/last-words.ts'],
     reporters: ['default', './test/support/closing-line.ts'],
     // A process of its own for every file, so that what it leaves behind can be told from the others' things.
     pool: 'forks',

@@ -216,7 +216,7 @@ describeDocker('compose stack', () => {
     });
 
     test('a database that dies at its start is told with what it said last', async () => {
-      const { database } = stackWith({ timeouts: { start: 3_000 } });
+      const { database } = stackWith({ timeouts: { start: 8_000 } });
       await database.stop(never);
       const override = join(harness.project.directory, 'docker-compose.override.yml');
       const before = await readFile(override, 'utf8');

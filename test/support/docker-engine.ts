@@ -106,7 +106,8 @@ export class DockerEngine {
         // Published ports go through a proxy of the engine, so nothing of the machine's own network is touched.
         ...['--bridge', 'none', '--iptables=false', '--ip6tables=false'],
       ],
-      { stdio: ['ignore', log, log] },
+      // A containerd that takes long to end is made to write its stacks there.
+      { stdio: ['ignore', log, log], env: { ...process.env, TMPDIR: this.#directory } },
     );
     this.#process = child;
     await eventually('the Docker engine answers', async () => {

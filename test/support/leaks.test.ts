@@ -110,6 +110,12 @@ describe('closing line', () => {
     expect(atDesk.exitCode).toBe(1);
   });
 
+  test('a test with real agents fails: what they did last is printed, but not every request', async () => {
+    const { output } = await runFixtures(['last-words']);
+    expect(output).toMatch(/last words:\n.*vcl2\/agent\.log\n.*fence failed/);
+    expect(output).not.toContain('"msg":"request"');
+  });
+
   test('a hook fails: the tests that could not run count as failed, not as skipped', async () => {
     const { output, exitCode } = await runFixtures(['failing']);
     expect(output).toMatch(/0 passed, 3 failed, 0 skipped\n$/);

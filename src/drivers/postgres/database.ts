@@ -107,8 +107,10 @@ export const createPostgresDatabase = ({
           if (performance.now() >= deadline) throw error;
           await sleep(ASK_AGAIN_MS);
         }
-        if (performance.now() < startAgainAt) continue;
-        startAgainAt = performance.now() + START_AGAIN_MS;
+        const now = performance.now();
+        // Not so late that the last answer would be that of a server which has just been started.
+        if (now < startAgainAt || deadline - now < START_AGAIN_MS) continue;
+        startAgainAt = now + START_AGAIN_MS;
         // One that was on its way down, from a stop that nobody waited for, looked as if it ran. A server that is still
         // on its way up may not like it, and goes on coming.
         await service?.start(signal).catch(() => signal.throwIfAborted());
