@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createComposeStack } from '../../src/drivers/compose/stack.js';
+import { isHealthy } from '../../src/ports/probe.js';
 import { type ComposeHarness, makeComposeHarness } from '../support/compose-harness.js';
 import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually } from '../support/pair.js';
@@ -231,6 +232,93 @@ describeDocker('compose stack', () => {
         await writeFile(override, before);
         await harness.project.compose('rm', '--stop', '--force', 'db');
       }
+    });
+
+    describe('somebody meddles with its networks', () => {
+      const NETWORK = 'shop_default';
+      const network = (...args: string[]) => engine.docker('network', ...args);
+      const networks = async () =>
+        (await network('ls', '--filter', `name=${NETWORK}`, '--quiet')).trim().split('\n');
+      const stop = async () => {
+        await harness.stack.app.stop(never);
+        await harness.stack.database.stop(never);
+      };
+      // One of the test before has lost its tables.
+      beforeEach(() => harness.stack.app.stop(never));
+
+      /** Both run, and find each other. */
+      const works = async () => {
+        await harness.stack.database.start(never);
+        await harness.stack.app.start(never);
+        await eventually('the app answers', async () => isHealthy(await harness.stack.app.check()));
+        expect(await networks()).toHaveLength(1);
+      };
+
+      test('"docker network prune" on a cold standby: the same containers start all the same', async () => {
+        await works();
+        await stop();
+        const made = [await inspect('db', '{{.Id}}'), await inspect('app', '{{.Id}}')];
+        await network('prune', '--force');
+        expect(await networks()).toEqual(['']);
+        await works();
+        expect([await inspect('db', '{{.Id}}'), await inspect('app', '{{.Id}}')]).toEqual(made);
+      });
+
+      test('"docker network prune", and the database has an address of its own: it keeps it', async () => {
+        const override = join(harness.project.directory, 'docker-compose.override.yml');
+        const before = await readFile(override, 'utf8');
+        const remake = async (content: string) => {
+          await stop();
+          await harness.project.compose('rm', '--force', 'db', 'app');
+          await network('prune', '--force');
+          await writeFile(override, content);
+        };
+        const address = '10.213.77.5';
+        await remake(
+          `${before}    networks: { default: { ipv4_address: ${address} } }
+networks: { default: { ipam: { config: [{ subnet: 10.213.77.0/24 }] } } }
+`,
+        );
+        try {
+          await works();
+          await stop();
+          await network('prune', '--force');
+          await works();
+          const format = `{{(index .NetworkSettings.Networks "${NETWORK}").IPAddress}}`;
+          expect(await inspect('db', format)).toBe(address);
+        } finally {
+          await remake(before);
+        }
+      });
+
+      test('"docker compose down" overtakes a start: the app that was made for the old network starts', async () => {
+        await harness.stack.app.create?.(never);
+        await stop();
+        await harness.project.compose('rm', '--force', 'db');
+        await network('rm', NETWORK);
+        await works();
+      });
+
+      test('two clients made the network at the same time: one is left, and both containers are in it', async () => {
+        await works();
+        await stop();
+        const labels = ['project=shop', 'network=default'].flatMap((label) => [
+          '--label',
+          `com.docker.compose.${label}`,
+        ]);
+        await doubleNetwork(labels);
+        expect(await networks()).toHaveLength(2);
+        await works();
+      });
+
+      /** The engine looks for the name before it makes a network, so only those who ask at the same time get two. */
+      const doubleNetwork = async (labels: string[]) => {
+        for (let tries = 0; (await networks()).length < 2 && tries < 30; tries += 1) {
+          if (tries > 0) await network('rm', NETWORK);
+          const create = () => network('create', ...labels, NETWORK).catch(() => {});
+          await Promise.all([create(), create(), create()]);
+        }
+      };
     });
 
     test('a service that the compose file does not have is named', async () => {

@@ -1,6 +1,7 @@
 import { sayDuration } from '../../pure/duration.js';
 import { ColdspareError, toColdspareError } from '../../pure/errors.js';
 import { findContainers } from './containers.js';
+import { isAboutNetworks, mendNetworks } from './networks.js';
 import { type Project, runCompose } from './project.js';
 
 export interface ServicesOptions {
@@ -47,7 +48,12 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
           await runCompose(project, ['up', '--no-build', ...way, ...names], { ...options, env });
         }
       };
-      await explained(start(), signal);
+      const startMended = async (error: unknown) => {
+        if (signal.aborted || !isAboutNetworks(error)) throw error;
+        await mendNetworks(project);
+        await start();
+      };
+      await explained(start().catch(startMended), signal);
     },
 
     stop: async (signal: AbortSignal): Promise<void> => {

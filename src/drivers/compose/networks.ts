@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { toColdspareError } from '../../pure/errors.js';
+import { LOOK_TIMEOUT_MS, type Project, runCompose } from './project.js';
+
+const LABEL = 'com.docker.compose.project';
+const IS_ABOUT_NETWORKS = /\bnetwork\b.*\b(not found|is ambiguous)/i;
+const LOOK = `{{.Id}}\t{{.State.Running}}\t{{index .Config.Labels "${LABEL}"}}\t{{json .NetworkSettings.Networks}}`;
+
+/** By the network's name; as `docker inspect` prints it. */
+const endpointsSchema = z.record(
+  z.string(),
+  z.object({
+    NetworkID: z.string(),
+    Aliases: z.array(z.string()).nullish(),
+    IPAMConfig: z.object({ IPv4Address: z.string().optional() }).nullish(),
+  }),
+);
+
+interface Container {
+  id: string;
+  isRunning: boolean;
+  project: string;
+  endpoints: z.infer<typeof endpointsSchema>;
+}
+
+interface Network {
+  id: string;
+  name: string;
+}
+
+/** Whether a start failed for what `mendNetworks` may mend. */
+export const isAboutNetworks = (error: unknown): boolean =>
+  IS_ABOUT_NETWORKS.test(toColdspareError(error).message);
+
+/**
+ * Gives the containers of a project their networks back. A stopped container knows its network by id and never starts
+ * again once that is gone: "docker network prune" takes what no running container uses, all of it on a cold standby,
+ * and a "docker compose down" may overtake a start. Nor does one start when two clients made the same network at the
+ * same time. Compose mends neither. No container is made anew, and none that runs is touched.
+ * @throws as `Executor.run`
+ */
+export const mendNetworks = async (project: Project): Promise<void> => {
+  const containers = await listContainers(project);
+  const name = containers[0]?.project;
+  if (name === undefined) return;
+  await removeDoubles(project, await listNetworks(project, '--filter', `label=${LABEL}=${name}`));
+
+  const networks = await listNetworks(project);
+  const isThere = (id: string) => networks.some((network) => network.id === id);
+  for (const { id, endpoints } of containers.filter(({ isRunning }) => !isRunning)) {
+    for (const [network, endpoint] of Object.entries(endpoints)) {
+      if (isThere(endpoint.NetworkID) || !networks.some((each) => each.name === network)) continue;
+      const aliases = (endpoint.Aliases ?? []).flatMap((alias) => ['--alias', alias]);
+      const address = endpoint.IPAMConfig?.IPv4Address;
+      const options = address === undefined ? aliases : [...aliases, '--ip', address];
+      await ask(project, 'network', 'connect', ...options, network, id);
+    }
+  }
+};
+
+/** One of each name stays. The engine keeps those that running containers use, whoever asks it to remove them. */
+const removeDoubles = async (project: Project, networks: readonly Network[]): Promise<void> => {
+  const left = new Map<string, number>();
+  for (const { name } of networks) left.set(name, (left.get(name) ?? 0) + 1);
+  for (const { id, name } of networks) {
+    const count = left.get(name) ?? 0;
+    if (count === 1) continue;
+    await ask(project, 'network', 'rm', id).then(
+      () => left.set(name, count - 1),
+      () => {},
+    );
+  }
+};
+
+const listContainers = async (project: Project): Promise<Container[]> => {
+  const args = ['ps', '--all', '--quiet'];
+  const ids = linesOf(await runCompose(project, args, { timeout: LOOK_TIMEOUT_MS }));
+  if (ids.length === 0) return [];
+  const shown = await ask(project, 'inspect', '--type', 'container', '--format', LOOK, ...ids);
+  return linesOf(shown).map((line) => {
+    const [id = '', isRunning, name = '', endpoints = '{}'] = line.split('\t');
+    return {
+      id,
+      isRunning: isRunning === 'true',
+      project: name,
+      endpoints: endpointsSchema.parse(JSON.parse(endpoints)),
+    };
+  });
+};
+
+const listNetworks = async (project: Project, ...filters: string[]): Promise<Network[]> => {
+  const args = ['network', 'ls', '--no-trunc', '--format', '{{.ID}}\t{{.Name}}', ...filters];
+  return linesOf(await ask(project, ...args)).map((line) => {
+    const [id = '', name = ''] = line.split('\t');
+    return { id, name };
+  });
+};
+
+const ask = ({ executor, engine }: Project, ...args: string[]): Promise<string> =>
+  executor.run([...engine, ...args], { timeout: LOOK_TIMEOUT_MS });
+
+const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
