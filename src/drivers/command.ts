@@ -184,7 +184,8 @@ const start = (
   more: Options,
 ) => {
   const child = execa(program, args, {
-    env,
+    // As a shell does: compose believes PWD, for the project's name and in its files, before it asks where it is.
+    env: cwd === undefined ? env : { ...env, PWD: cwd },
     timeout,
     ...(cwd !== undefined && { cwd }),
     ...(signal && { cancelSignal: signal }),

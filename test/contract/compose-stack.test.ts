@@ -321,6 +321,69 @@ networks: { default: { ipam: { config: [{ subnet: 10.213.77.0/24 }] } } }
       };
     });
 
+    test('the registry is away, and the compose file would always pull: what is here starts', async () => {
+      const { app, database } = harness.stack;
+      await app.stop(never);
+      await database.stop(never);
+      await withOverride(
+        (before) => {
+          const always = before.replace('fsync=off', 'fsync=off\n    pull_policy: always');
+          return `${always}  app: { image: shop_app, pull_policy: always }\n`;
+        },
+        async () => {
+          await database.start(never);
+          await app.start(never);
+          expect(await app.isRunning()).toBe(true);
+        },
+      );
+    });
+
+    test('an app in a profile that is not active is started with what it depends on', async () => {
+      const { app } = harness.stack;
+      await app.stop(never);
+      await harness.project.compose('rm', '--force', 'app');
+      await withOverride(
+        (before) => {
+          const cache = 'cache: { image: node:20-slim, command: [sleep, "600"] }';
+          return `${before}  ${cache}\n  app: { profiles: [shop], depends_on: { cache: { condition: service_started } } }\n`;
+        },
+        async () => {
+          await app.start(never);
+          expect(await inspect('cache', '{{.State.Running}}')).toBe('true');
+          await harness.project.compose('rm', '--stop', '--force', 'cache', 'app');
+        },
+      );
+    });
+
+    test('the project is renamed while the agent runs: it goes on with the new containers', async () => {
+      const { app, database } = harness.stack;
+      await app.stop(never);
+      await database.stop(never);
+      await withOverride(
+        (before) =>
+          `name: bistro\n${before.replace('  db:', '  db:\n    container_name: bistro_db')}`,
+        async () => {
+          await database.start(never);
+          expect(await database.answers()).toBe(true);
+          await database.stop(never);
+          await harness.project.compose('down', '--volumes', '--timeout', '2');
+        },
+      );
+      await database.start(never);
+    });
+
+    /** `use` while the user's own override file says something else. */
+    const withOverride = async (change: (before: string) => string, use: () => Promise<void>) => {
+      const override = join(harness.project.directory, 'docker-compose.override.yml');
+      const before = await readFile(override, 'utf8');
+      await writeFile(override, change(before));
+      try {
+        await use();
+      } finally {
+        await writeFile(override, before);
+      }
+    };
+
     test('a service that the compose file does not have is named', async () => {
       const { app } = stackWith({ services: { database: 'db', app: ['web'] } });
       await expect(app.start(never)).rejects.toMatchObject({

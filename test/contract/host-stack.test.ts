@@ -529,7 +529,7 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     const dumped = dump(here.stack.database);
     const waiting = `SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LOCK TABLE ONLY%'
       AND wait_event_type = 'Lock'`;
-    await vi.waitFor(async () => expect(await here.cluster.psql(waiting)).toBe('1\n'), 5_000);
+    await vi.waitFor(async () => expect(await here.cluster.psql(waiting)).toBe('1\n'), 20_000);
     // The dump has no snapshot yet that could see what is gone.
     await guest.query('TRUNCATE b; COMMIT');
     const { facts, manifest, content } = await dumped;
@@ -562,7 +562,7 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
       client.query(`INSERT INTO orders VALUES (${id})`).catch(String),
     );
     const blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-    await vi.waitFor(async () => expect(await here.cluster.psql(blocked)).toBe('12\n'), 5_000);
+    await vi.waitFor(async () => expect(await here.cluster.psql(blocked)).toBe('12\n'), 20_000);
     await database.freeze();
     await Promise.all(writes);
     expect(await here.cluster.psql('SELECT count(*) FROM orders', 'shop')).toBe('0\n');
@@ -572,12 +572,12 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     const { database } = here.stack;
     const guest = await here.connect();
     const sessions = "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'client backend'";
-    await vi.waitFor(async () => expect((await guest.query(sessions)).rowCount).toBe(1), 5_000);
+    await vi.waitFor(async () => expect((await guest.query(sessions)).rowCount).toBe(1), 20_000);
     const smart = here.cluster.stopCommand.replace(' -m fast -w ', ' -m smart -W ');
     expect(smart).not.toBe(here.cluster.stopCommand);
     await runCommand(splitCommand(smart), { timeout: 10_000 });
     // Whoever is in may stay, and nobody else gets in, until the last one has left.
-    await vi.waitFor(() => expect(here.connect()).rejects.toThrow('shutting down'), 5_000);
+    await vi.waitFor(() => expect(here.connect()).rejects.toThrow('shutting down'), 20_000);
     const started = database.start(never);
     await vi.waitFor(async () => expect(await database.answers()).toBe(false));
     await guest.end();

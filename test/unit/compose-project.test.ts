@@ -87,9 +87,11 @@ services:
   "db":
     restart: "no"
     deploy: { restart_policy: { condition: none, max_attempts: 0 } }
+    pull_policy: missing
   "app":
     restart: "no"
     deploy: { restart_policy: { condition: none, max_attempts: 0 } }
+    pull_policy: missing
 `);
   });
 });

@@ -16,9 +16,11 @@ done; true`;
  */
 export const containerExecutor = (project: Project, service: string): Executor => {
   const { executor, compose, engine, seen } = project;
-  /** Another name from now on: compose knows it. */
+  /** Another name from now on, maybe in a project of another name: compose knows them. */
   const forget = (words: string) => {
-    if (/No such container/i.test(words)) seen.containers.delete(service);
+    if (!/No such container|is not running/i.test(words)) return;
+    seen.containers.delete(service);
+    seen.project = undefined;
   };
   const inside = (argv: readonly string[], options: StartOptions) => {
     const run = randomUUID();

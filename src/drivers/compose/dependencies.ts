@@ -21,6 +21,8 @@ export const dependOnlyOn = async (
     const args = ['config', '--format', 'json'];
     const config = await runCompose(project, args, { timeout: LOOK_TIMEOUT_MS });
     const known = configSchema.parse(JSON.parse(config)).services;
+    // Of one in a profile that is not active, nothing is shown; naming it makes it active.
+    if (services.some((name) => known[name] === undefined)) return false;
     const needed = services.flatMap((name) => Object.keys(known[name]?.depends_on ?? {}));
     return needed.every((name) => services.includes(name) || started.includes(name));
   } catch {

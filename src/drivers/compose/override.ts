@@ -25,7 +25,8 @@ export interface OverrideOptions {
 }
 
 /**
- * Writes a compose file that takes away the services' restart policies (rule 8), and resolves to the environment in
+ * Writes a compose file that takes away the services' restart policies (rule 8) and has them start from the images that
+ * are here, and resolves to the environment in
  * which compose reads it after the user's own files.
  * @throws ColdspareError `invalid-request` when there is no compose file
  */
@@ -38,7 +39,10 @@ export const writeOverride = async (options: OverrideOptions): Promise<Record<st
   return { COMPOSE_FILE: [...own, file].join(separator) };
 };
 
-/** `deploy.restart_policy` outranks `restart`; a count of attempts that is left over would be refused. */
+/**
+ * `deploy.restart_policy` outranks `restart`; a count of attempts that is left over would be refused. With another
+ * `pull_policy` nothing would start while the registry is away, nor what was proven while it is there.
+ */
 const overrideOf = (services: readonly string[]): string =>
   [
     '# Written by coldspare, and written again at every start of a service: these start when the agent says so.',
@@ -47,6 +51,7 @@ const overrideOf = (services: readonly string[]): string =>
       `  ${JSON.stringify(service)}:`,
       '    restart: "no"',
       '    deploy: { restart_policy: { condition: none, max_attempts: 0 } }',
+      '    pull_policy: missing',
     ]),
     '',
   ].join('\n');

@@ -187,7 +187,7 @@ const SERVER_TROUBLE = new RegExp(
     // What the other machine has installed, and this one has not.
     'extension ".*" is not available|could not open extension control file|could not (load|access) (library|file)',
     // The tool itself: killed, not started, or the container engine's word.
-    'was ended by SIG|could not be started|exited with (12[5-9]|1[3-9]\\d)|Error response from daemon|docker daemon',
+    'was ended by SIG|could not be started|exited with (12[5-9]|1[3-9]\\d|255)|error during connect|Error response from daemon|docker daemon',
   ].join('|'),
 );
 

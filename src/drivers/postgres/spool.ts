@@ -7,6 +7,8 @@ import { freeBytesIn } from './room.js';
 const TIMEOUT_MS = 10_000;
 /** Bytes from which on several jobs save more time than it takes to write the dump once more. */
 const WORTH_IT = 8 * 1024 * 1024;
+/** A tmpfs counts against a container's memory, whatever `df` says is free: bytes that nobody misses. */
+const MOST_IN_MEMORY = 64 * 1024 * 1024;
 /** Of what is free, only this part: the databases may lie there as well. */
 const SHARE = 0.25;
 
@@ -30,12 +32,19 @@ export const openSpool = async (
   // Always of this name: what a killed agent has left is replaced.
   const file = join(folder, 'coldspare-restore.dump');
   try {
+    if (bytes > MOST_IN_MEMORY && (await isInMemory(executor, folder))) return undefined;
     if (bytes > (await freeBytesIn(executor, folder)) * SHARE) return undefined;
     await executor.run(['install', '-m', '600', '/dev/null', file], { timeout: TIMEOUT_MS });
     return file;
   } catch {
     return undefined;
   }
+};
+
+/** No where `stat` does not tell. */
+const isInMemory = async (executor: Executor, folder: string): Promise<boolean> => {
+  const said = executor.run(['stat', '-f', '-c', '%T', folder], { timeout: TIMEOUT_MS });
+  return /^(tmpfs|ramfs)\s*$/.test(await said.catch(() => ''));
 };
 
 /** Fills `file` with `content`, runs `use`, and removes the file in any case. */
