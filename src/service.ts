@@ -3,7 +3,9 @@ import { createNode, type Drivers } from './create-node.js';
 import { createApp } from './http/app.js';
 import { createMetrics, measureProcess } from './http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from './http/server.js';
+import { pruneBackups } from './operations/receive.js';
 import { recover } from './operations/recover.js';
+import { toColdspareError } from './pure/errors.js';
 import { startSchedules } from './schedule/schedules.js';
 
 export interface Agent {
@@ -17,6 +19,9 @@ export const startAgent = async (config: Config, drivers: Drivers): Promise<Agen
   const node = await createNode(config, drivers);
   const metrics = createMetrics(node);
   measureProcess(metrics.registry);
+  await pruneBackups(node).catch((error: unknown) => {
+    node.log.warn({ error: toColdspareError(error).message }, 'old backups could not be removed');
+  });
   // What was cut goes on before anybody can ask for something else.
   await recover(node);
   const tokens = {

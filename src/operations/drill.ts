@@ -5,6 +5,7 @@ import { usableBackups } from './choose-steps.js';
 import { type Drill, newDrill, type Part, reportFailure, reportSuccess } from './drill-report.js';
 import type { Node } from './node.js';
 import type { Plan, Step } from './plan.js';
+import { keepProof } from './prepare.js';
 import { asInManifest, startDatabaseStep } from './restore-steps.js';
 import { unlessAborted } from './restoring.js';
 import { refuseWithoutRoom } from './room.js';
@@ -189,6 +190,10 @@ const noteFailure = (node: Node, drill: Drill, first: Step): Step => ({
   undo: async (error) => {
     await first.undo?.(error);
     if (saysSomething(error)) await reportFailure(node, drill, error);
+    const { mode, prepared } = node.state.current;
+    // One that lies restored serves all the same.
+    if (mode === 'standby' && isError(error, 'backup-unusable') && prepared !== drill.backup.id)
+      await keepProof(node, drill.backup, { took: 0, error: error.message });
   },
 });
 

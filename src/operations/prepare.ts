@@ -70,7 +70,8 @@ const createAppStep = ({ stack }: Node): Step => ({
   },
 });
 
-const keepProof = async (
+/** Remembers whether a backup can be restored, which decides what a takeover goes by and what counts as current. */
+export const keepProof = async (
   node: Node,
   backup: Manifest,
   proof: { took: number; error: string | null },

@@ -28,9 +28,13 @@ export const commitBackup = async (node: Node, manifest: Manifest): Promise<void
   if (manifest.epoch > node.state.current.epoch) await node.state.apply('heard', manifest.epoch);
   if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
   // A takeover under way may be reading any of them; the next backup prunes as well.
-  if (!isInTheWay(node.runner.current)) {
-    await node.backups.prune(manifest.lineage, node.settings.backupKeep, inUse(node));
-  }
+  if (!isInTheWay(node.runner.current)) await pruneBackups(node);
+};
+
+/** Removes what is beyond BACKUP_KEEP: also at a start of the agent, where it may have been lowered to make room. */
+export const pruneBackups = async (node: Node): Promise<void> => {
+  const { lineage } = node.state.current;
+  if (lineage !== null) await node.backups.prune(lineage, node.settings.backupKeep, inUse(node));
 };
 
 /**

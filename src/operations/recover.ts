@@ -8,6 +8,8 @@ import { planPromote } from './promote.js';
 import { tidyStep } from './restore-steps.js';
 import { stopAppStep } from './serve-steps.js';
 
+/** Milliseconds. What was asked for longer ago was asked about a world that may be another one by now. */
+const RESUME_WITHIN = 600_000;
 /** An operation that crashed the agent this often is not tried again. */
 const MAX_ATTEMPTS = 3;
 
@@ -28,21 +30,30 @@ export const recover = async (node: Node): Promise<void> => {
 };
 
 /** The rest of an operation that was cut; undefined when what is left is what a boot does anyway. */
-const planAgain = (
-  node: Node,
-  { id, kind, command, attempt }: OperationRecord,
-): Plan | undefined => {
+const planAgain = (node: Node, record: OperationRecord): Plan | undefined => {
+  const { id, kind, command, attempt } = record;
   const { mode, promotion, yielding, standDown } = node.state.current;
   if (kind === 'promote' && promotion?.operation === id) return planRest(node, command);
   // What is still "running" may have ended, only the disk did not take that any more. A primary has nothing to take
   // over; and a takeover that the peer was told has failed would go by a backup that the peer has written past.
-  const mayGoOn = mode !== 'primary' && command.type !== 'take-over' && attempt < MAX_ATTEMPTS;
+  const mayGoOn =
+    mode !== 'primary' &&
+    command.type !== 'take-over' &&
+    attempt < MAX_ATTEMPTS &&
+    isRecent(node, record);
   if (kind === 'promote' && mayGoOn) return planPromotion(node, command);
   if (kind === 'handover' && yielding?.operation === id) {
     return planInterruptedHandover(node, command as unknown as DemoteCommand);
   }
   if (kind === 'stand-down' && standDown !== null) return planStandDown(node);
   return undefined;
+};
+
+/** By a clock that may have been set back meanwhile, which says nothing. */
+const isRecent = ({ clock }: Node, { startedAt, steps }: OperationRecord): boolean => {
+  const last = steps.at(-1);
+  const age = clock.now() - Date.parse(last?.endedAt ?? last?.startedAt ?? startedAt);
+  return Math.abs(age) < RESUME_WITHIN;
 };
 
 /** Past its commit a promote has only to serve, after the question that every start asks. */

@@ -1,6 +1,11 @@
 import { divergedName, replacedCopies, replacedName } from '../pure/database-names.js';
 import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
-import { type Inventory, inventoryDifferences, type Manifest } from '../pure/manifest.js';
+import {
+  type Inventory,
+  inventoryDifferences,
+  type Manifest,
+  newestFirst,
+} from '../pure/manifest.js';
 import { setAsideStep } from './boot.js';
 import type { Node } from './node.js';
 import type { Step } from './plan.js';
@@ -43,8 +48,20 @@ const chosenOf = (restoration: Restoration): Manifest => {
 };
 
 /**
- * From a chosen backup to a proven live database. A backup that turns out unusable sends the operation back
- * to `choose-backup`. The live database is not touched before the swap. A preparation, which nobody waits for, has a
+ * Whether an older backup lies restored: a server that cannot take the chosen one, for the lack of an extension or of
+ * room, has that one all the same. Not instead of a last dump, which holds what no other has.
+ */
+const hasOlder = ({ state, backups }: Node, restoration: Restoration): boolean => {
+  const { prepared } = state.current;
+  const chosen = chosenOf(restoration);
+  if (prepared === null || !backups.has(prepared) || chosen.id === restoration.complete)
+    return false;
+  return newestFirst(backups.get(prepared), chosen) > 0;
+};
+
+/**
+ * From a chosen backup to a proven live database. A backup that turns out unusable, or that this server
+ * cannot take while an older one lies restored, sends the operation back to `choose-backup`. The live database is not touched before the swap. A preparation, which nobody waits for, has a
  * say before a restore begins, and restores gently.
  */
 export const restoreSteps = (
@@ -54,7 +71,12 @@ export const restoreSteps = (
 ): Step[] => {
   const { database } = node.stack;
   const otherwise = (error: ColdspareError): string | undefined => {
-    if (!isError(error, 'backup-unusable')) return undefined;
+    const another =
+      isError(error, 'backup-unusable') ||
+      (isError(error, 'database-failed') &&
+        preparation === undefined &&
+        hasOlder(node, restoration));
+    if (!another) return undefined;
     restoration.rejected.push({ id: chosenOf(restoration).id, reason: error.message });
     return 'choose-backup';
   };

@@ -2,6 +2,7 @@ import { backoff } from '../operations/asking.js';
 import type { Node } from '../operations/node.js';
 import { requestDemote } from '../operations/requests.js';
 import { activePause, isServing } from '../operations/status.js';
+import type { ProblemCode } from '../pure/advice.js';
 import { sayDuration } from '../pure/duration.js';
 import { Refused } from '../pure/errors.js';
 import { isInTheWay } from '../pure/operation.js';
@@ -58,12 +59,16 @@ const stablePeriod = (node: Node, failures: number): number => {
   );
 };
 
+/** With these the handover would fail at the peer, after the users have been turned away for its dump and its restore. */
+const CANNOT_RESTORE: readonly ProblemCode[] = ['no-room', 'backup-unusable', 'standing-down'];
+
 const peerIsReady = (node: Node): boolean => {
   const peer = node.observed.peer?.value;
   if (peer === undefined || 'error' in peer) return false;
   return (
     peer.mode === 'standby' &&
     !isInTheWay(peer.operation) &&
-    peer.epoch === node.state.current.epoch
+    peer.epoch === node.state.current.epoch &&
+    !CANNOT_RESTORE.some((code) => peer.problems.includes(code))
   );
 };

@@ -39,8 +39,8 @@ export default class ClosingLine implements Reporter {
     if (tests.length === 0) return;
     console.log('These tests passed only when they were tried again:');
     for (const test of tests) {
-      const [error] = test.result().errors ?? [];
-      console.log(`  ${sayTest(test)}\n    ${error?.message ?? 'without an error'}`);
+      const errors = (test.result().errors ?? []).map(({ message }) => message);
+      console.log(`  ${sayTest(test)}\n    ${errors.join('\n    ') || 'without an error'}`);
     }
   }
 

@@ -134,6 +134,14 @@ describe('receiving', () => {
       store = await open(10 * LONG.length);
     });
 
+    test('its last byte came and its end did not: it is committed as it is', async () => {
+      await tear(LONG.length);
+      expect(await store.uploaded(id)).toBe(LONG.length);
+      await store.commit(whole);
+      expect(await text(await store.content(id))).toBe(LONG);
+      expect(await disk.list(DIRECTORY)).toHaveLength(2);
+    });
+
     test('goes on where it stopped, and is checked as a whole', async () => {
       await tear(2_000_000);
       const from = await store.uploaded(id);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createFileDisk } from '../../src/drivers/file-disk.js';
 import { planPrepare } from '../../src/operations/prepare.js';
 import { foreseeTakeOver } from '../../src/pure/drill.js';
+import { ColdspareError } from '../../src/pure/errors.js';
 import { drillIfStandby } from '../../src/schedule/drills.js';
 import { createIncidentWatch } from '../../src/schedule/incident-watch.js';
 import { NodeState } from '../../src/state/node-state.js';
@@ -42,6 +43,22 @@ const isTidy = async () => {
 test('without a backup there is nothing to restore on trial, and that is no failed drill', async () => {
   expect((await drill()).body).toMatchObject({ code: 'no-backup', status: 409 });
   expect(standby.node.state.current.lastDrill).toBeNull();
+});
+
+test('a drill finds that a backup cannot be restored: it does not count as current any more', async () => {
+  await receive();
+  const { restore } = standby.database;
+  standby.database.restore = async () => {
+    throw new ColdspareError('backup-unusable', 'its file has rotted', 'take a new one');
+  };
+  expect((await drill()).body).toMatchObject({ code: 'backup-unusable' });
+  const confirm = () =>
+    standby.ask('POST', `/backups/${BACKUP.id}/confirm`, {
+      door: 'peer',
+      body: { at: new Date().toISOString() },
+    });
+  expect((await confirm()).body).toMatchObject({ code: 'backup-unusable' });
+  standby.database.restore = restore;
 });
 
 test('a promise to the other node comes first', async () => {

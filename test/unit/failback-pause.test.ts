@@ -14,6 +14,25 @@ afterEach(async () => {
   await returned.remove();
 });
 
+/** The role is due to go back, and the returned node says this of itself. */
+const failbackTo = async (problems: string[]) => {
+  const { node } = serving;
+  const ready = { ...nodeStatus(returned.node), epoch: node.state.current.epoch, problems };
+  node.observed.peer = { value: ready, at: node.clock.now() };
+  await node.state.update({ failbackDue: true });
+  await createFailback(node)();
+  await node.runner.wait(node.runner.current?.id ?? '', 10_000);
+  return node.runner.list().map(({ kind }) => kind);
+};
+
+test.each(['no-room', 'backup-unusable', 'standing-down'])(
+  'users are not turned away for a node that says %s: the handover would fail there',
+  async (problem) => {
+    expect(await failbackTo([problem])).toEqual([]);
+    expect(await failbackTo(['drill-failed'])).toEqual(['handover']);
+  },
+);
+
 test('a role is not given back during a pause, and is when the pause has ended by itself', async () => {
   const { node } = serving;
   const ready = { ...nodeStatus(returned.node), epoch: node.state.current.epoch };

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isoNow } from '../../src/operations/node.js';
+import { ColdspareError } from '../../src/pure/errors.js';
 import type { Manifest } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
 import { createIncidentWatch } from '../../src/schedule/incident-watch.js';
@@ -133,6 +134,49 @@ describe('a backup that cannot be restored', () => {
     await standby.node.state.update({ proofs: { [only]: proof } });
     expect(await promote()).toMatchObject({ state: 'done', result: { backup: only } });
   });
+});
+
+describe('the newest backup is one that this server cannot take', () => {
+  beforeEach(() => {
+    const { database } = standby;
+    const restore = database.restore.bind(database);
+    database.restore = async (content, manifest, ...more) => {
+      if (manifest.sequence < 2) return restore(content, manifest, ...more);
+      content.destroy();
+      throw new ColdspareError('database-failed', 'extension "postgis" is not available', 'get it');
+    };
+  });
+
+  test('a takeover goes by the one that lies restored, and says what that loses', async () => {
+    const older = await receive(1);
+    expect(await round()).toMatchObject({ state: 'done' });
+    const newer = await receive(2);
+    expect(await round()).toMatchObject({ error: { code: 'database-failed' } });
+    expect(await promote()).toMatchObject({
+      state: 'done',
+      result: {
+        backup: older,
+        loss: expect.stringContaining('is lost'),
+        rejectedBackups: [{ id: newer, reason: expect.stringContaining('postgis') }],
+      },
+    });
+  });
+
+  test('with nothing restored, the takeover fails: it is the server that needs mending', async () => {
+    await receive(1);
+    await receive(2);
+    expect(await promote()).toMatchObject({ code: 'database-failed' });
+    expect(standby.node.state.current.mode).toBe('standby');
+  });
+});
+
+test('what a node could not send as a primary of long ago is forgotten when it becomes one again', async () => {
+  const at = isoNow(standby.node);
+  const { push } = standby.node.state.current;
+  await standby.node.state.update({ push: { ...push, failingSince: at, error: 'no link' } });
+  await receive(1);
+  expect(await promote()).toMatchObject({ state: 'done' });
+  expect(await problems()).not.toContain('push-failing');
 });
 
 test('a preparation whose app could not be made is tried again, though its backup is proven', async () => {
