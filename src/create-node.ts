@@ -16,6 +16,7 @@ import type { PeerMachine } from './ports/peer-machine.js';
 import type { Probe } from './ports/probe.js';
 import type { Stack } from './ports/stack.js';
 import { BackupStore } from './state/backup-store.js';
+import { Ballast } from './state/ballast.js';
 import { Journal } from './state/journal.js';
 import { NodeState } from './state/node-state.js';
 
@@ -49,6 +50,7 @@ export const createNode = async (config: Config, drivers: Drivers): Promise<Node
     settings: settingsOf(config),
     state,
     backups,
+    ballast: new Ballast(disk, config.STATE_DIR),
     restoring: new Restoring(drivers.stack.database, config.DB_NAME),
     runner: new Runner({ journal, clock, ids, faults, log, epoch }),
     peer: drivers.connectPeer({ epoch, onEpoch: (heard) => hear(node, heard) }),

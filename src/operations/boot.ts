@@ -10,33 +10,36 @@ import {
   observeDatabase,
   refuseUnlessPrimary,
   serveSteps,
+  startAppSteps,
   stopApp,
   stopAppStep,
   stopDatabaseStep,
 } from './serve-steps.js';
 
 const POLL_PAUSE = 1_000;
+/** The reason of `planMissingParts`. */
+export const MISSING_PARTS = 'a part of the app does not run';
 
 /**
  * Makes what runs on this machine agree with the role on disk: after a start of the agent, after the peer has
  * set this node free, and when the app of a primary stays down. The role is never inferred from what runs (H19).
  */
-export const planBoot = (node: Node, reason: string): Plan => {
+export const planBoot = (node: Node, reason: string, { anew = false } = {}): Plan => {
   const { mode } = node.state.current;
   return {
     kind: 'boot',
     reason,
     command: { type: 'boot', mode },
-    steps: stepsOf(node),
+    steps: stepsOf(node, anew),
     isCommitted: () => false,
     isPreemptible: () => true,
   };
 };
 
-const stepsOf = (node: Node): Step[] => {
+const stepsOf = (node: Node, anew: boolean): Step[] => {
   switch (node.state.current.mode) {
     case 'primary':
-      return primarySteps(node);
+      return primarySteps(node, { anew });
     case 'yielding':
       return yieldSteps(node);
     case 'standby':
@@ -82,12 +85,22 @@ export const takeRoleBack = async (node: Node): Promise<void> => {
   await node.state.apply('superseded', heard, { standDown, failbackDue: false });
 };
 
-/** Also what is left to do of a promote that was cut after its commit. */
-export const primarySteps = (node: Node): Step[] => [
+/**
+ * Also what is left to do of a promote that was cut after its commit. With `anew`, an app that hangs is stopped before it
+ * is started: to a start, it runs.
+ */
+export const primarySteps = (node: Node, { anew = false } = {}): Step[] => [
   askPeerStep(node),
   checkLineageStep(node),
+  ...(anew ? [stopAppStep(node)] : []),
   ...serveSteps(node),
 ];
+
+/** Some part of an app that answers does not run, such as a worker. What runs is left alone, so nobody has to be asked. */
+export const planMissingParts = (node: Node): Plan => ({
+  ...planBoot(node, MISSING_PARTS),
+  steps: startAppSteps(node),
+});
 
 /** Nobody starts serving before the peer was asked who is primary now (H08). */
 export const askPeerStep = (node: Node): Step => ({

@@ -13,6 +13,7 @@ import type { ColdspareError } from '../pure/errors.js';
 import type { Marker } from '../pure/marker.js';
 import type { NodeStatus } from '../pure/status.js';
 import type { BackupStore } from '../state/backup-store.js';
+import type { Ballast } from '../state/ballast.js';
 import type { NodeState } from '../state/node-state.js';
 import type { Look } from './look.js';
 import type { Restoring } from './restoring.js';
@@ -98,6 +99,7 @@ export interface Node {
   settings: Settings;
   state: NodeState;
   backups: BackupStore;
+  ballast: Ballast;
   restoring: Restoring;
   runner: Runner;
   stack: Stack;

@@ -50,7 +50,7 @@ export const planPromote = (node: Node, command: PromoteCommand, source: Source)
     : planFailover(node, command, source);
 
 const planFailover = (node: Node, command: PromoteCommand, source: Source): Plan => {
-  const restoration = newRestoration(0);
+  const restoration = { ...newRestoration(0), force: command.force };
   const fencing = newFencing();
   return {
     ...promotion(node),

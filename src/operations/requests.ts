@@ -125,8 +125,12 @@ export const requestFence = async (node: Node, command: FenceCommand): Promise<F
   if (node.state.current.mode === 'standby') {
     return { mode: 'standby', detail: `${node.settings.nodeName} is a standby already` };
   }
-  const { id } = await node.runner.start(planFence(node, command), { source: 'peer' });
-  const record = await node.runner.wait(id, FENCE_TIMEOUT);
+  const fence = async () => {
+    const { id } = await node.runner.start(planFence(node, command), { source: 'peer' });
+    return node.runner.wait(id, FENCE_TIMEOUT);
+  };
+  let record = await fence();
+  if (record?.error?.code === 'disk-full' && (await node.ballast.drop())) record = await fence();
   if (record?.state === 'done') {
     const steps = record.steps.map(({ name, detail }) => detail ?? name).join(', ');
     return {
@@ -138,7 +142,7 @@ export const requestFence = async (node: Node, command: FenceCommand): Promise<F
     'app-failed',
     `${node.settings.nodeName} could not stop serving: ${record?.error?.message ?? 'it is still trying'}`,
     `stop its app by hand, then ask again`,
-    { value: id },
+    { value: record?.id },
   );
 };
 

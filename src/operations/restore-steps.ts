@@ -1,5 +1,11 @@
 import { divergedName, replacedCopies, replacedName } from '../pure/database-names.js';
-import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
+import {
+  ColdspareError,
+  type ErrorCode,
+  isError,
+  Refused,
+  toColdspareError,
+} from '../pure/errors.js';
 import {
   type Inventory,
   inventoryDifferences,
@@ -15,6 +21,8 @@ import { unlessAborted } from './restoring.js';
 export interface Restoration {
   /** The epoch that this node means to take. */
   epoch: number;
+  /** Who asked accepts the loss that an older backup means. */
+  force: boolean;
   chosen: Manifest | undefined;
   /** Backups that could not be restored, with the reason. */
   rejected: { id: string; reason: string }[];
@@ -32,6 +40,7 @@ export interface Restoration {
 
 export const newRestoration = (epoch: number): Restoration => ({
   epoch,
+  force: false,
   chosen: undefined,
   rejected: [],
   passedOver: [],
@@ -48,20 +57,39 @@ const chosenOf = (restoration: Restoration): Manifest => {
 };
 
 /**
- * Whether an older backup lies restored: a server that cannot take the chosen one, for the lack of an extension or of
- * room, has that one all the same. Not instead of a last dump, which holds what no other has.
+ * The older backup that lies restored, where this server could not take the chosen one when it was prepared either, for
+ * the lack of an extension or of room. Not instead of a last dump, which holds what no other has.
  */
-const hasOlder = ({ state, backups }: Node, restoration: Restoration): boolean => {
+const olderOne = (
+  { state, backups, runner }: Node,
+  restoration: Restoration,
+): string | undefined => {
   const { prepared } = state.current;
   const chosen = chosenOf(restoration);
   if (prepared === null || !backups.has(prepared) || chosen.id === restoration.complete)
-    return false;
-  return newestFirst(backups.get(prepared), chosen) > 0;
+    return undefined;
+  const preparation = runner
+    .list()
+    .find(({ kind, command }) => kind === 'prepare' && command.backup === chosen.id);
+  const couldNot = SERVER_CANNOT.includes(preparation?.error?.code ?? '');
+  return couldNot && newestFirst(backups.get(prepared), chosen) > 0 ? prepared : undefined;
 };
 
+/** With the other thing that can be done at 3 a.m., where there is one. */
+const withWayOut = (node: Node, restoration: Restoration, error: unknown): unknown => {
+  if (!isError(error, 'database-failed') || restoration.force) return error;
+  const older = olderOne(node, restoration);
+  if (older === undefined) return error;
+  const { message, remedy, value } = error;
+  const wayOut = `${remedy}. To go by ${older}, which lies restored here, and lose what was written since: POST /promote {"force": true}`;
+  return new ColdspareError('database-failed', message, wayOut, { cause: error, value });
+};
+
+const SERVER_CANNOT: readonly string[] = ['database-failed', 'no-room'] satisfies ErrorCode[];
+
 /**
- * From a chosen backup to a proven live database. A backup that turns out unusable, or that this server
- * cannot take while an older one lies restored, sends the operation back to `choose-backup`. The live database is not touched before the swap. A preparation, which nobody waits for, has a
+ * From a chosen backup to a proven live database. A backup that turns out unusable sends the operation back
+ * to `choose-backup`, as one does with force that this server cannot take while an older one lies restored. The live database is not touched before the swap. A preparation, which nobody waits for, has a
  * say before a restore begins, and restores gently.
  */
 export const restoreSteps = (
@@ -71,12 +99,11 @@ export const restoreSteps = (
 ): Step[] => {
   const { database } = node.stack;
   const otherwise = (error: ColdspareError): string | undefined => {
-    const another =
-      isError(error, 'backup-unusable') ||
-      (isError(error, 'database-failed') &&
-        preparation === undefined &&
-        hasOlder(node, restoration));
-    if (!another) return undefined;
+    const mayGoOlder =
+      isError(error, 'database-failed') &&
+      restoration.force &&
+      olderOne(node, restoration) !== undefined;
+    if (!isError(error, 'backup-unusable') && !mayGoOlder) return undefined;
     restoration.rejected.push({ id: chosenOf(restoration).id, reason: error.message });
     return 'choose-backup';
   };
@@ -94,7 +121,7 @@ export const restoreSteps = (
           await node.restoring.abandon();
           return `${backup.id} is restored already`;
         }
-        await node.restoring.restore({
+        const work = node.restoring.restore({
           backup,
           gently: preparation !== undefined,
           open: async (onBytes) => {
@@ -103,6 +130,9 @@ export const restoreSteps = (
           },
           onBytes: (done) => progress(done, backup.bytes),
           signal,
+        });
+        await work.catch((error: unknown) => {
+          throw withWayOut(node, restoration, error);
         });
         return `${backup.id}, ${backup.bytes} bytes`;
       },

@@ -37,12 +37,19 @@ export const serveSteps = (node: Node): Step[] => [
       return undefined;
     },
   },
+  ...startAppSteps(node),
+];
+
+/** The rest of it, on a database that is open. */
+export const startAppSteps = (node: Node): Step[] => [
   {
     name: 'start-app',
     run: async ({ signal }) => {
       refuseUnlessPrimary(node);
       // A restarted agent finds its app at work and leaves it alone.
-      if (isHealthy(await node.stack.app.check())) return 'it runs already';
+      const { app } = node.stack;
+      if (isHealthy(await app.check()) && (await app.isWhole?.()) !== false)
+        return 'it runs already';
       await startApp(node, signal);
       return undefined;
     },

@@ -104,6 +104,11 @@ export interface App {
   stop(signal: AbortSignal): Promise<void>;
   /** Whether anything of it still runs, healthy or not. */
   isRunning(): Promise<boolean>;
+  /**
+   * Whether no part of it is missing or has failed; one that ended well has done its work. An app can answer without
+   * its workers. Absent where nobody can tell.
+   */
+  isWhole?(): Promise<boolean>;
   /** Its health URL, once. Never throws. */
   check(): Promise<ProbeResult>;
 }

@@ -1,9 +1,9 @@
 import { backoff } from '../operations/asking.js';
-import { planBoot } from '../operations/boot.js';
+import { MISSING_PARTS, planBoot, planMissingParts } from '../operations/boot.js';
 import { settle, standDownIfDue } from '../operations/hear.js';
 import type { Node } from '../operations/node.js';
 import { observeApp, observeDatabase, stopApp } from '../operations/serve-steps.js';
-import { activePause, isServing } from '../operations/status.js';
+import { activePause, isServing, isVouchedFor } from '../operations/status.js';
 import { isError } from '../pure/errors.js';
 import type { OperationKind } from '../pure/operation.js';
 
@@ -87,7 +87,9 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
   // A database that is still frozen after a crash, or after a handover that could not be taken back, does not show in
   // an app that answers: what counts is that an operation has opened it.
   let isOpened = false;
-  node.runner.onEnd(({ kind, state }) => {
+  node.runner.onEnd(({ kind, state, reason }) => {
+    // Whatever becomes of a part, the rest answers.
+    if (reason === MISSING_PARTS) return;
     if (kind === 'boot' || kind === 'promote') {
       isOpened = state === 'done';
       // The app has answered, if only between two looks of ours: what comes next is another outage.
@@ -103,7 +105,29 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
     const patience = backoff(restarts, node.settings.appRestartAfter, RESTART_MOST);
     if (node.clock.elapsed() - servedAt < patience) return;
     restarts += 1;
-    await node.runner.start(planBoot(node, 'the app does not answer'), { source: 'agent' });
+    // One that was started, and had all the time that an app is given, hangs.
+    const anew = restarts > 1;
+    await node.runner.start(planBoot(node, 'the app does not answer', { anew }), {
+      source: 'agent',
+    });
+  };
+};
+
+/** Starts what is missing of a primary's app that answers all the same, once it has been missing for long. */
+export const createPartsWatch = (node: Node): (() => Promise<void>) => {
+  let wholeAt = node.clock.elapsed();
+  let restarts = 0;
+  return async () => {
+    const isDue =
+      isVouchedFor(node) && activePause(node) === null && node.runner.current === undefined;
+    const isWhole = isDue && (await node.stack.app.isWhole?.()) !== false;
+    if (isWhole) restarts = 0;
+    if (isWhole || !isDue) wholeAt = node.clock.elapsed();
+    const patience = backoff(restarts, node.settings.appRestartAfter, RESTART_MOST);
+    if (node.clock.elapsed() - wholeAt < patience) return;
+    restarts += 1;
+    node.log.warn({}, `${MISSING_PARTS}: it is started again`);
+    await node.runner.start(planMissingParts(node), { source: 'agent' });
   };
 };
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type ScheduledTask, schedule } from 'node-cron';
 import type { Node } from '../operations/node.js';
 import { backUpIfPrimary, createPushRetry } from './backups.js';
@@ -6,14 +7,16 @@ import { createDisarmWatch } from './disarm-watch.js';
 import { createDrillCleanUp, drillIfStandby } from './drills.js';
 import { every, onTheBeat } from './every.js';
 import { createFailback } from './failback.js';
-import { createDatabaseWatch, createGuard } from './guard.js';
+import { createDatabaseWatch, createGuard, createPartsWatch } from './guard.js';
 import { createIncidentWatch } from './incident-watch.js';
 import { createMachineWatch } from './machine-watch.js';
 import { createMonitor } from './monitor.js';
 import { createPreparation } from './prepare.js';
 
 const DATABASE_WATCH = 30_000;
+const PARTS_WATCH = 30_000;
 const MACHINE_WATCH = 300_000;
+const BALLAST_WATCH = 300_000;
 const DISARM_WATCH = 30_000;
 const CERTIFICATE_WATCH = 5_000;
 
@@ -55,6 +58,8 @@ const startCron = (
 /** Starts what goes by the node's own clock: all of it but the cron. The returned function stops it. */
 export const startChecks = (node: Node): (() => Promise<void>) => {
   const stop = new AbortController();
+  // Every loop listens.
+  setMaxListeners(0, stop.signal);
   const { checkInterval } = node.settings;
   const failback = createFailback(node);
   const monitor = createMonitor(node);
@@ -73,7 +78,9 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     run(checkInterval, 'drill clean-up', createDrillCleanUp(node)),
     run(MACHINE_WATCH, 'machine watch', createMachineWatch(node, stop.signal)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
+    run(PARTS_WATCH, 'parts watch', createPartsWatch(node)),
     run(CERTIFICATE_WATCH, 'certificate watch', createCertificateWatch(node)),
+    run(BALLAST_WATCH, 'ballast', () => node.ballast.lay()),
     run(DISARM_WATCH, 'disarm watch', createDisarmWatch(node)),
   ];
   return async () => {

@@ -355,6 +355,39 @@ networks: { default: { ipam: { config: [{ subnet: 10.213.77.0/24 }] } } }
       );
     });
 
+    test('a worker dies: its app is not whole, and a start brings back the worker alone', async () => {
+      const { app, database } = stackWith({
+        services: { database: 'db', app: ['app', 'worker', 'task'] },
+      });
+      await app.stop(never).catch(() => {});
+      const services = [
+        'worker: { image: node:20-slim, init: true, command: [sleep, "600"] }',
+        'task: { image: node:20-slim, command: ["true"] }',
+      ];
+      await withOverride(
+        (before) => `${before}${services.map((line) => `  ${line}\n`).join('')}`,
+        async () => {
+          await database.start(never);
+          expect(await app.isWhole?.()).toBe(false);
+          await app.start(never);
+          await eventually(
+            'the task is done',
+            async () => (await inspect('task', '{{.State.Status}}')) === 'exited',
+          );
+          expect(await app.isWhole?.()).toBe(true);
+          const started = await inspect('app', STARTED);
+          await harness.project.compose('kill', 'worker');
+          await eventually('it notices', async () => !(await app.isWhole?.()));
+          expect(await app.isRunning()).toBe(true);
+          await app.start(never);
+          expect(await app.isWhole?.()).toBe(true);
+          expect(await inspect('worker', '{{.State.Running}}')).toBe('true');
+          expect(await inspect('app', STARTED)).toBe(started);
+          await harness.project.compose('rm', '--stop', '--force', 'worker', 'task');
+        },
+      );
+    });
+
     test('the project is renamed while the agent runs: it goes on with the new containers', async () => {
       const { app, database } = harness.stack;
       await app.stop(never);

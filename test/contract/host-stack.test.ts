@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { runCommand, splitCommand } from '../../src/drivers/command.js';
@@ -8,6 +9,7 @@ import { inventoryDifferences, type Surroundings } from '../../src/pure/manifest
 import type { Marker } from '../../src/pure/marker.js';
 import { type HostHarness, makeHostHarness } from '../support/host-harness.js';
 import { describePostgres } from '../support/postgres.js';
+import { PROGRAMS, runAsPostgres } from '../support/postgres-tools.js';
 import { watchProcesses } from '../support/processes.js';
 import { CROCKERY, dump, manifestOf, testStackContract } from './stack-contract.js';
 
@@ -584,6 +586,51 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     await started;
     expect(await database.answers()).toBe(true);
   });
+
+  /** Its server is gone after this, with what it had not written down. */
+  const stopAtOnce = () => here.cluster.stopCommand.replace(' -m fast ', ' -m immediate ');
+  const dataDirectory = () => /-D (\S+)/.exec(here.cluster.startCommand)?.[1] ?? '';
+
+  test('a recovery takes longer than DB_START_TIMEOUT: it is waited for, not begun again', async () => {
+    // It asks an archive that is slow, and has nothing.
+    await here.cluster.psql("ALTER SYSTEM SET restore_command = 'sleep 1; false'");
+    await here.stack.database.stop(never);
+    await writeFile(join(dataDirectory(), 'recovery.signal'), '');
+    const start = here.cluster.startCommand.replace(' -w start', ' -W start');
+    const stack = createHostStack({
+      ...here.options,
+      databaseCommands: { start, stop: here.cluster.stopCommand },
+      timeouts: { start: 1_000 },
+    });
+    const began = performance.now();
+    await stack.database.start(never);
+    expect(performance.now() - began).toBeGreaterThan(2_000);
+    // It lets readers in before it is through.
+    const isRecovering = 'SELECT pg_is_in_recovery()';
+    await vi.waitFor(async () => expect(await here.cluster.psql(isRecovering)).toBe('f\n'), 20_000);
+    await here.cluster.psql('ALTER SYSTEM RESET restore_command');
+  });
+
+  test('a service manager that does not wait: what was restored is written down before the stop', async () => {
+    const { cluster, options } = here;
+    await cluster.psql('CREATE TABLE filler AS SELECT generate_series(1, 100000)', 'shop');
+    const written = await cluster.psql('SELECT pg_current_wal_insert_lsn()');
+    const stack = createHostStack({
+      ...options,
+      databaseCommands: { start: cluster.startCommand, stop: stopAtOnce() },
+    });
+    await stack.database.stop(never);
+    const control = await runAsPostgres(`${PROGRAMS}/pg_controldata ${dataDirectory()}`);
+    const [, redo = ''] = /REDO location: +(\S+)/.exec(control) ?? [];
+    expect(positionOf(redo)).toBeGreaterThanOrEqual(positionOf(written.trim()));
+    await stack.database.start(never);
+  });
+
+  /** Of "1/2F00", as PostgreSQL writes positions in its log. */
+  const positionOf = (text: string): bigint => {
+    const [high = '0', low = '0'] = text.split('/');
+    return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+  };
 
   test('a stop command that stops nothing is a failed stop', async () => {
     const stack = createHostStack({

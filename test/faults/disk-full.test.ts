@@ -113,6 +113,22 @@ describeMount('the disk is full before any step of an operation', () => {
     },
   );
 
+  test('of the node that is to be taken over from: it can still promise not to serve, and nothing is lost', async () => {
+    const { primary, standby } = pair;
+    await pair.write('before the disk was full');
+    await succeed(primary, '/backups');
+    const disk = diskOf(primary.agent.name);
+    try {
+      await disk.fill();
+      await primary.breakApp();
+      await succeed(standby, '/promote', { reason: 'the app crashed' });
+    } finally {
+      await disk.free();
+    }
+    await primary.mendApp();
+    expect(await pair.settled()).toBe(standby);
+  });
+
   // They write nothing of their own: a disk that is full before them ends the drill at the next step.
   const WRITES_NOTHING = ['drill.start-database', 'drill.verify', 'drill.query'];
 

@@ -182,8 +182,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/operations/recover.ts',
-        search: "const mayGoOn = mode !== 'primary' && ",
-        replace: 'const mayGoOn = ',
+        search: "    mode !== 'primary' &&\n",
+        replace: '',
       },
       {
         file: 'src/operations/restore-steps.ts',
@@ -258,7 +258,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/operations/recover.ts',
-        search: "command.type !== 'take-over' && ",
+        search: "    command.type !== 'take-over' &&\n",
         replace: '',
       },
       {

@@ -19,6 +19,7 @@ import { ColdspareError } from '../../src/pure/errors.js';
 import type { Inventory, Manifest } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
 import { BackupStore } from '../../src/state/backup-store.js';
+import { Ballast } from '../../src/state/ballast.js';
 import { Journal } from '../../src/state/journal.js';
 import { NodeState } from '../../src/state/node-state.js';
 
@@ -184,6 +185,7 @@ const SURROUNDINGS: Manifest['surroundings'] & object = {
 /** An app that answers as long as it runs. */
 class FakeApp implements App {
   runs = false;
+  isWhole?: () => Promise<boolean>;
   async start(): Promise<void> {
     this.runs = true;
   }
@@ -300,6 +302,7 @@ export const createFakeNode = async (
       noFaults,
       options.maxBytes ?? 1024 ** 3,
     ),
+    ballast: new Ballast(disk, directory),
     restoring: new Restoring(database, NAME),
     runner: new Runner({
       journal,

@@ -1,5 +1,7 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createGuard } from '../../src/schedule/guard.js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Node } from '../../src/operations/node.js';
+import { ColdspareError } from '../../src/pure/errors.js';
+import { createGuard, createPartsWatch } from '../../src/schedule/guard.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
 const RESTART_AFTER = 1_000;
@@ -12,19 +14,24 @@ beforeEach(async () => {
 });
 afterEach(() => primary.remove());
 
-test('an app that dies again as soon as it is back is not waited for as long as before', async () => {
-  const { node, app } = primary;
+/** Rounds of a watch after so many ms. Each resolves to how the operation ended that it asked for, if it did. */
+const rounds = (create: (node: Node) => () => Promise<void>) => {
+  const { node } = primary;
   const { elapsed } = node.clock;
   let later = 0;
   node.clock.elapsed = () => elapsed() + later;
-  const guard = createGuard(node);
-  /** How the app's start ended that the guard asked for; undefined when it asked for none. */
-  const roundAfter = async (ms: number) => {
+  const round = create(node);
+  return async (ms: number) => {
     later += ms;
-    await guard();
+    await round();
     const { current } = node.runner;
     return current && (await node.runner.wait(current.id, 10_000))?.state;
   };
+};
+
+test('an app that dies again as soon as it is back is not waited for as long as before', async () => {
+  const { app } = primary;
+  const roundAfter = rounds(createGuard);
   const start = app.start.bind(app);
   app.start = async () => {};
   app.runs = false;
@@ -38,4 +45,84 @@ test('an app that dies again as soon as it is back is not waited for as long as 
   expect(await roundAfter(4 * RESTART_AFTER)).toBe('done');
   app.runs = false;
   expect(await roundAfter(RESTART_AFTER)).toBe('done');
+});
+
+test('an app that hangs has its time once more, and is then stopped before it is started', async () => {
+  const { app } = primary;
+  const roundAfter = rounds(createGuard);
+  const { check } = app;
+  const done: string[] = [];
+  let hangs = true;
+  app.check = async () => (hangs ? { outcome: 'hangs', detail: 'no answer' } : check.call(app));
+  app.start = async () => {
+    done.push('start');
+    app.runs = true;
+  };
+  app.stop = async () => {
+    done.push('stop');
+    hangs = false;
+    app.runs = false;
+  };
+
+  expect(await roundAfter(RESTART_AFTER)).toBe('rolled-back');
+  expect(done).toEqual(['start']);
+  expect(await roundAfter(RESTART_AFTER)).toBe('done');
+  expect(done).toEqual(['start', 'stop', 'start']);
+});
+
+describe('a worker of an app that answers is gone', () => {
+  let isWhole: boolean;
+  let started: number;
+  beforeEach(() => {
+    const { app } = primary;
+    isWhole = true;
+    started = 0;
+    app.isWhole = async () => isWhole;
+    app.start = async () => {
+      started += 1;
+      isWhole = true;
+    };
+  });
+  const look = async () => {
+    await createGuard(primary.node)();
+    return rounds(createPartsWatch);
+  };
+
+  test('it is started again, without a question to the other node and without a stop of the rest', async () => {
+    const roundAfter = await look();
+    expect(await roundAfter(RESTART_AFTER)).toBeUndefined();
+    isWhole = false;
+    expect(await roundAfter(RESTART_AFTER / 2)).toBeUndefined();
+    expect(await roundAfter(RESTART_AFTER / 2)).toBe('done');
+    expect(started).toBe(1);
+    const [boot] = primary.node.runner.list();
+    expect(boot).toMatchObject({ kind: 'boot', reason: 'a part of the app does not run' });
+    expect(boot?.steps.map(({ name }) => name)).toEqual(['start-app', 'wait-for-app']);
+    expect(await roundAfter(RESTART_AFTER)).toBeUndefined();
+  });
+
+  test('it cannot be started: it is tried again ever more seldom, and what answers goes on', async () => {
+    const roundAfter = await look();
+    const guarded = rounds(createGuard);
+    expect(await guarded(RESTART_AFTER)).toBe('done');
+    expect(await roundAfter(0)).toBeUndefined();
+    primary.app.start = async () => {
+      throw new ColdspareError('app-failed', 'no such image', 'build it');
+    };
+    isWhole = false;
+    expect(await roundAfter(RESTART_AFTER)).toBe('rolled-back');
+    expect(await roundAfter(RESTART_AFTER)).toBe('rolled-back');
+    expect(await roundAfter(RESTART_AFTER)).toBeUndefined();
+    expect(await roundAfter(RESTART_AFTER)).toBe('rolled-back');
+    expect(await guarded(10 * RESTART_AFTER)).toBeUndefined();
+    expect(primary.app.runs).toBe(true);
+  });
+
+  test('during a pause it is left alone', async () => {
+    const roundAfter = await look();
+    isWhole = false;
+    const until = new Date(primary.node.clock.now() + 60_000).toISOString();
+    await primary.node.state.update({ pause: { until, reason: 'maintenance' } });
+    expect(await roundAfter(10 * RESTART_AFTER)).toBeUndefined();
+  });
 });

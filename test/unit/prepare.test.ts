@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isoNow } from '../../src/operations/node.js';
+import { pruneBackups } from '../../src/operations/receive.js';
 import { ColdspareError } from '../../src/pure/errors.js';
 import type { Manifest } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
@@ -50,11 +51,11 @@ const kept = () => standby.node.backups.list().map(({ id }) => id);
 const prepared = () => standby.node.state.current.prepared;
 const problems = async (): Promise<string[]> => (await standby.ask('GET', '/health')).body.problems;
 const told = () => standby.announced.map(({ event, over }) => `${event}${over ? ' over' : ''}`);
-const promote = async () => {
+const promote = async (how = { force: true }) => {
   const { body } = await standby.ask('POST', '/promote', {
     door: 'admin',
     headers: { Prefer: 'wait=10' },
-    body: { force: true },
+    body: how,
   });
   return body;
 };
@@ -66,6 +67,18 @@ describe('backups come faster than they are restored', () => {
     for (const sequence of [2, 3, 4, 5]) await receive(sequence, BAD);
     expect(kept()).toHaveLength(KEEP + 1);
     expect(kept()).toContain(first);
+  });
+
+  test('BACKUP_KEEP was lowered to make room: that counts from the next start, and spares what lies restored', async () => {
+    const first = await receive(1);
+    await round();
+    const newest = await receive(2);
+    const { node } = standby;
+    await pruneBackups({ ...node, settings: { ...node.settings, backupKeep: 1 } });
+    expect(kept()).toEqual([newest, first]);
+    await round();
+    await pruneBackups({ ...node, settings: { ...node.settings, backupKeep: 1 } });
+    expect(kept()).toEqual([newest]);
   });
 
   test('the one that is being restored stays until it is', async () => {
@@ -147,11 +160,15 @@ describe('the newest backup is one that this server cannot take', () => {
     };
   });
 
-  test('a takeover goes by the one that lies restored, and says what that loses', async () => {
+  test('a takeover fails and says how to go by the one that lies restored; with force it does', async () => {
     const older = await receive(1);
     expect(await round()).toMatchObject({ state: 'done' });
     const newer = await receive(2);
     expect(await round()).toMatchObject({ error: { code: 'database-failed' } });
+    expect(await promote({ force: false })).toMatchObject({
+      code: 'database-failed',
+      remedy: `get it. To go by ${older}, which lies restored here, and lose what was written since: POST /promote {"force": true}`,
+    });
     expect(await promote()).toMatchObject({
       state: 'done',
       result: {
@@ -160,6 +177,13 @@ describe('the newest backup is one that this server cannot take', () => {
         rejectedBackups: [{ id: newer, reason: expect.stringContaining('postgis') }],
       },
     });
+  });
+
+  test('a server that was in trouble only now is no reason to lose anything', async () => {
+    await receive(1);
+    await round();
+    await receive(2);
+    expect(await promote()).toMatchObject({ code: 'database-failed' });
   });
 
   test('with nothing restored, the takeover fails: it is the server that needs mending', async () => {

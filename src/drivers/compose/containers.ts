@@ -1,7 +1,7 @@
 import { LOOK_TIMEOUT_MS, type Project, runCompose } from './project.js';
 
 const LABEL = 'com.docker.compose';
-const LOOK = `{{.Id}} {{.State.Running}} {{.HostConfig.RestartPolicy.Name}} {{.Name}} {{index .Config.Labels "${LABEL}.service"}} {{index .Config.Labels "${LABEL}.project"}}`;
+const LOOK = `{{.Id}} {{.State.Running}} {{.State.Status}}:{{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}} {{.Name}} {{index .Config.Labels "${LABEL}.service"}} {{index .Config.Labels "${LABEL}.project"}}`;
 
 export interface Container {
   id: string;
@@ -9,6 +9,8 @@ export interface Container {
   service: string;
   project: string;
   isRunning: boolean;
+  /** Whether it ran to its end without an error, as a container does that has only one thing to do. */
+  endedWell: boolean;
   /** Whether the engine would start it again by itself, after a crash or a reboot. */
   restarts: boolean;
 }
@@ -65,13 +67,15 @@ export const takeRestartPolicies = async (
 };
 
 const readContainer = (line: string): Container => {
-  const [id = '', isRunning, policy = '', name = '', service = '', project = ''] = line.split(' ');
+  const [id = '', isRunning, end, policy = '', name = '', service = '', project = ''] =
+    line.split(' ');
   return {
     id,
     name: name.replace(/^\//, ''),
     service,
     project,
     isRunning: isRunning === 'true',
+    endedWell: end === 'exited:0',
     restarts: policy !== '' && policy !== 'no',
   };
 };

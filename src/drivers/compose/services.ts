@@ -1,6 +1,6 @@
 import { sayDuration } from '../../pure/duration.js';
 import { ColdspareError, toColdspareError } from '../../pure/errors.js';
-import { findContainers } from './containers.js';
+import { type Container, findContainers } from './containers.js';
 import { isAboutNetworks, mendNetworks } from './networks.js';
 import { type Project, runCompose } from './project.js';
 
@@ -27,25 +27,37 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
     }
   };
 
-  const running = async (): Promise<Set<string>> => {
+  const having = async (is: (container: Container) => boolean): Promise<Set<string>> => {
     const containers = await explained(findContainers(project, names));
-    return new Set(containers.filter(({ isRunning }) => isRunning).map(({ service }) => service));
+    return new Set(containers.filter(is).map(({ service }) => service));
   };
+  const running = () => having(({ isRunning }) => isRunning);
 
   return {
     /** Whether any of them runs, healthy or not. */
     isRunning: async (): Promise<boolean> => (await running()).size > 0,
 
-    /** Whether none of them is missing. */
-    areRunning: async (): Promise<boolean> => (await running()).size === names.length,
+    /** Those that do not run. */
+    missing: async (): Promise<string[]> => {
+      const present = await running();
+      return names.filter((name) => !present.has(name));
+    },
 
-    /** Runs `compose up` with each of `ways` in turn. Never builds an image. */
-    up: async (ways: readonly (readonly string[])[], signal: AbortSignal): Promise<void> => {
+    /** Whether each of them runs, or has ended well. */
+    areWhole: async (): Promise<boolean> =>
+      (await having(({ isRunning, endedWell }) => isRunning || endedWell)).size === names.length,
+
+    /** Runs `compose up` of all or `some` of them with each of `ways` in turn. Never builds an image. */
+    up: async (
+      ways: readonly (readonly string[])[],
+      signal: AbortSignal,
+      some: readonly string[] = names,
+    ): Promise<void> => {
       const options = { timeout: timeouts.start, signal };
       const start = async () => {
         const env = await override();
         for (const way of ways) {
-          await runCompose(project, ['up', '--no-build', ...way, ...names], { ...options, env });
+          await runCompose(project, ['up', '--no-build', ...way, ...some], { ...options, env });
         }
       };
       const startMended = async (error: unknown) => {

@@ -97,16 +97,18 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
         if (!(await app.isRunning())) await app.up([CREATE], signal);
       },
       start: async (signal) => {
-        const [areRunning, needNothing] = await Promise.all([
-          app.areRunning(),
+        const [missing, needNothing] = await Promise.all([
+          app.missing(),
           dependOnlyOn(project, services.app, [services.database]),
         ]);
-        if (areRunning) return;
+        if (missing.length === 0) return;
         // Compose would wait for the database's next health check; we have asked the database itself.
-        await app.up(needNothing ? [CREATE_AND_START] : [CREATE, START_WITH_OTHERS], signal);
+        const ways = needNothing ? [CREATE_AND_START] : [CREATE, START_WITH_OTHERS];
+        await app.up(ways, signal, missing);
       },
       stop: app.stop,
       isRunning: app.isRunning,
+      isWhole: app.areWhole,
       check: () => probe.get(appHealthUrl, PROBE_TIMEOUT_MS),
     },
     disarm: async () => {

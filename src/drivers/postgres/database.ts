@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../ports/stack.js';
 import { drillName, incomingName } from '../../pure/database-names.js';
-import { Refused } from '../../pure/errors.js';
+import { Refused, toColdspareError } from '../../pure/errors.js';
 import { readMarker, withMarker } from '../../pure/marker.js';
 import { endSessions, renameDatabases } from './alone.js';
 import { answerOf } from './answer.js';
 import { dumpDatabase } from './dump.js';
 import { readFingerprint } from './fingerprint.js';
 import { beginSnapshot, readInventory, readSequences } from './inventory.js';
-import { keepSession } from './kept-session.js';
+import { type KeptSession, keepSession } from './kept-session.js';
 import { type PsqlSession, withSession } from './psql-session.js';
 import { dropDatabase, restoreDatabase } from './restore.js';
 import { freeBytes } from './room.js';
@@ -20,6 +20,7 @@ const FREEZE = `SET ${FREEZE_SETTING} = on`;
 const ANSWER_WITHIN_MS = 3_000;
 const ASK_AGAIN_MS = 250;
 const START_AGAIN_MS = 3_000;
+const CHECKPOINT_MS = 60_000;
 
 /** Milliseconds. `transfer` is for what takes the longer the more data there is: dump, restore, counting. */
 export interface DatabaseTimeouts {
@@ -97,6 +98,7 @@ export const createPostgresDatabase = ({
       if (await kept.answers(ANSWER_WITHIN_MS)) return;
       await service?.start(signal);
       const deadline = performance.now() + timeouts.start;
+      const lastDeadline = performance.now() + Math.max(timeouts.start, timeouts.transfer);
       let startAgainAt = performance.now() + START_AGAIN_MS;
       for (;;) {
         try {
@@ -104,7 +106,8 @@ export const createPostgresDatabase = ({
           return;
         } catch (error) {
           signal.throwIfAborted();
-          if (performance.now() >= deadline) throw error;
+          const limit = isComing(error) ? lastDeadline : deadline;
+          if (performance.now() >= limit) throw error;
           await sleep(ASK_AGAIN_MS);
         }
         const now = performance.now();
@@ -118,6 +121,7 @@ export const createPostgresDatabase = ({
     },
 
     stop: async (signal) => {
+      if (service !== undefined) await writeDown(kept, signal);
       await kept.close();
       await service?.stop(signal);
     },
@@ -213,6 +217,29 @@ export const createPostgresDatabase = ({
       return withSession(server, name, { timeout: timeouts.query }, countWrites);
     },
   };
+};
+
+/**
+ * Its words while it recovers from a crash, which takes the longer the more was written: stopped then, it would begin
+ * from the start. In English; of a server that speaks another language nobody waits longer than for any.
+ */
+const isComing = (error: unknown): boolean =>
+  /the database system is (starting up|in recovery mode|not yet accepting connections)/.test(
+    toColdspareError(error).message,
+  );
+
+/**
+ * Whoever stops it may not wait: Compose kills what is not down after 10 s, and writing down gigabytes that were just
+ * restored takes longer. The next start would be a recovery. Not everybody may ask for it, and then it is as it was.
+ */
+const writeDown = async (kept: KeptSession, signal: AbortSignal): Promise<void> => {
+  try {
+    // Whether it answers at all shows sooner than that.
+    await kept.use({ timeout: ANSWER_WITHIN_MS, signal }, (session) => session.select('SELECT 1'));
+    await kept.use({ timeout: CHECKPOINT_MS, signal }, (session) => session.run('CHECKPOINT'));
+  } catch {
+    // It is down already, or goes down as it can.
+  }
 };
 
 /** pg_class stands for changes of the schema and for TRUNCATE, which count no rows. */

@@ -93,10 +93,20 @@ export class Writes {
         3,
         `${machine.name} says "${choice}", but ${missing.join(', ')} are missing`,
       );
-    else this.#checkLoss(machine, promotion.backup, missing, acknowledged.length);
+    else {
+      // Who forces it has been told.
+      const passedBy = record?.command.force === true ? (choice ?? '') : '';
+      this.#checkLoss(machine, promotion.backup, missing, acknowledged.length, passedBy);
+    }
   }
 
-  #checkLoss(machine: Machine, id: string, missing: number[], acknowledged: number): void {
+  #checkLoss(
+    machine: Machine,
+    id: string,
+    missing: number[],
+    acknowledged: number,
+    passedBy: string,
+  ): void {
     this.lost += acknowledged;
     const snapshot = this.#backups.snapshotOf(id);
     // What an earlier promote had left aside may have come back with another branch, and go again with this one.
@@ -114,7 +124,8 @@ export class Writes {
       );
     const moment = this.#choseAt.get(machine) ?? this.#facts.timeline.now;
     const { newest, chosen } = this.#backups.choiceAt(machine, id, moment);
-    if (newest !== undefined && chosen !== undefined && newestFirst(newest, chosen) < 0)
+    if (newest === undefined || chosen === undefined) return;
+    if (newestFirst(newest, chosen) < 0 && !passedBy.includes(`${newest.id} could not be restored`))
       this.#facts.violate(3, `${machine.name} promoted from ${id} though it has ${newest.id}`);
   }
 
