@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { Disk } from '../ports/disk.js';
 
-const BYTES = 1024 * 1024;
+/** Enough for the promise and its operation, ten times over. */
+const BYTES = 128 * 1024;
 /** Bytes that stay free beside it: it must not be what fills the disk. */
-const ROOM_BESIDE = 64 * BYTES;
+const ROOM_BESIDE = 64 * 1024 * 1024;
 
 /**
  * A file that gives its room away when the disk is full. Without it a primary whose disk is full, a common reason for it
