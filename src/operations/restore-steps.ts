@@ -88,9 +88,10 @@ const withWayOut = (node: Node, restoration: Restoration, error: unknown): unkno
 const SERVER_CANNOT: readonly string[] = ['database-failed', 'no-room'] satisfies ErrorCode[];
 
 /**
- * From a chosen backup to a proven live database. A backup that turns out unusable sends the operation back
- * to `choose-backup`, as one does with force that this server cannot take while an older one lies restored. The live database is not touched before the swap. A preparation, which nobody waits for, has a
- * say before a restore begins, and restores gently.
+ * From a chosen backup to a proven live database. A backup that turns out unusable sends the operation back to
+ * `choose-backup`, as one does with force that this server cannot take while an older one lies restored. The live
+ * database is not touched before the swap. A preparation, which nobody waits for, has a say before a restore begins, and
+ * restores gently.
  */
 export const restoreSteps = (
   node: Node,

@@ -26,8 +26,7 @@ export interface OverrideOptions {
 
 /**
  * Writes a compose file that takes away the services' restart policies (rule 8) and has them start from the images that
- * are here, and resolves to the environment in
- * which compose reads it after the user's own files.
+ * are here, and resolves to the environment in which compose reads it after the user's own files.
  * @throws ColdspareError `invalid-request` when there is no compose file
  */
 export const writeOverride = async (options: OverrideOptions): Promise<Record<string, string>> => {

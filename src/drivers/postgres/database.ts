@@ -106,9 +106,10 @@ export const createPostgresDatabase = ({
           return;
         } catch (error) {
           signal.throwIfAborted();
-          const limit = isComing(error) ? lastDeadline : deadline;
-          if (performance.now() >= limit) throw error;
+          const isOnItsWay = isComing(error);
+          if (performance.now() >= (isOnItsWay ? lastDeadline : deadline)) throw error;
           await sleep(ASK_AGAIN_MS);
+          if (isOnItsWay) continue;
         }
         const now = performance.now();
         // Not so late that the last answer would be that of a server which has just been started.
