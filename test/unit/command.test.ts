@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -11,6 +11,19 @@ const sh = (script: string) => ['sh', '-c', script];
 describe('runCommand', () => {
   test('answers stdout as it is', async () => {
     expect(await runCommand(['cat'], { timeout, input: 'flat white\n' })).toBe('flat white\n');
+  });
+
+  test('a directory is called as it was given, as in a shell: compose names a project after it', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'releases-'));
+    const current = `${directory}-current`;
+    await symlink(directory, current);
+    try {
+      const cwd = current;
+      expect(await runCommand(['printenv', 'PWD'], { timeout, cwd })).toBe(`${current}\n`);
+    } finally {
+      await rm(current);
+      await rm(directory, { recursive: true });
+    }
   });
 
   test('a failure says which program, how it ended and its last words, but no secret', async () => {
