@@ -8,6 +8,7 @@ import type { OperationKind } from '../pure/operation.js';
 import { retrying } from './asking.js';
 import { isoNow, type Node } from './node.js';
 import type { Plan, Step } from './plan.js';
+import { pruneBackups } from './receive.js';
 import { observeDatabase } from './serve-steps.js';
 import { tee } from './tee.js';
 
@@ -268,9 +269,7 @@ export const notePush = async (node: Node, error: string | null): Promise<void> 
 const pruneStep = (node: Node): Step => ({
   name: 'prune',
   run: async () => {
-    const { lineage } = node.state.current;
-    if (lineage === null) return undefined;
-    const gone = await node.backups.prune(lineage, node.settings.backupKeep);
+    const gone = await pruneBackups(node, new Set());
     return gone.length > 0 ? `removed ${gone.join(', ')}` : undefined;
   },
 });

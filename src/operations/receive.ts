@@ -31,10 +31,13 @@ export const commitBackup = async (node: Node, manifest: Manifest): Promise<void
   if (!isInTheWay(node.runner.current)) await pruneBackups(node);
 };
 
-/** Removes what is beyond BACKUP_KEEP: also at a start of the agent, where it may have been lowered to make room. */
-export const pruneBackups = async (node: Node): Promise<void> => {
+/**
+ * Removes what is beyond BACKUP_KEEP: also at a start of the agent, where it may have been lowered to make room. Resolves
+ * to the removed ids.
+ */
+export const pruneBackups = async (node: Node, spared = inUse(node)): Promise<string[]> => {
   const { lineage } = node.state.current;
-  if (lineage !== null) await node.backups.prune(lineage, node.settings.backupKeep, inUse(node));
+  return lineage === null ? [] : node.backups.prune(lineage, node.settings.backupKeep, spared);
 };
 
 /**

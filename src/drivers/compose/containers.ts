@@ -1,6 +1,5 @@
-import { LOOK_TIMEOUT_MS, type Project, runCompose } from './project.js';
+import { askCompose, askEngine, LABEL, type Project } from './project.js';
 
-const LABEL = 'com.docker.compose';
 const LOOK = `{{.Id}} {{.State.Running}} {{.State.Status}}:{{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}} {{.Name}} {{index .Config.Labels "${LABEL}.service"}} {{index .Config.Labels "${LABEL}.project"}}`;
 
 export interface Container {
@@ -26,26 +25,24 @@ export const findContainers = (
 const look = async (project: Project, services: readonly string[]): Promise<Container[]> => {
   const ids = await findIds(project, services);
   if (ids.length === 0) return [];
-  const shown = await project.executor.run(
-    [...project.engine, 'inspect', '--type', 'container', '--format', LOOK, ...ids],
-    { timeout: LOOK_TIMEOUT_MS },
+  const shown = await askEngine(
+    project,
+    ...['inspect', '--type', 'container', '--format', LOOK, ...ids],
   );
-  const containers = shown.trim().split('\n').map(readContainer);
+  const containers = shown.map(readContainer);
   project.seen.project = containers[0]?.project;
   for (const { service, name } of containers) project.seen.containers.set(service, name);
   return containers.filter(({ service }) => services.includes(service));
 };
 
 const findIds = async (project: Project, services: readonly string[]): Promise<string[]> => {
-  const options = { timeout: LOOK_TIMEOUT_MS };
-  const { seen, executor, engine } = project;
-  const ask = async (work: Promise<string>) => (await work).split('\n').filter((id) => id !== '');
+  const list = ['ps', '--all', '--quiet'];
+  const { seen } = project;
   if (seen.project !== undefined) {
-    const filters = ofProject(seen.project);
-    const ids = await ask(executor.run([...engine, 'ps', '--all', '--quiet', ...filters], options));
+    const ids = await askEngine(project, ...list, ...ofProject(seen.project));
     if (ids.length > 0) return ids;
   }
-  return ask(runCompose(project, ['ps', '--all', '--quiet', ...services], options));
+  return askCompose(project, ...list, ...services);
 };
 
 /** Without what `compose run` has left. */
@@ -61,9 +58,7 @@ export const takeRestartPolicies = async (
   containers: readonly Container[],
 ): Promise<void> => {
   const ids = containers.map(({ id }) => id);
-  await project.executor.run([...project.engine, 'update', '--restart=no', ...ids], {
-    timeout: LOOK_TIMEOUT_MS,
-  });
+  await askEngine(project, 'update', '--restart=no', ...ids);
 };
 
 const readContainer = (line: string): Container => {

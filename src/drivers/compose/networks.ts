@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { toColdspareError } from '../../pure/errors.js';
-import { LOOK_TIMEOUT_MS, type Project, runCompose } from './project.js';
+import { askCompose, askEngine, LABEL, type Project } from './project.js';
 
-const LABEL = 'com.docker.compose.project';
+const PROJECT = `${LABEL}.project`;
 const IS_ABOUT_NETWORKS = /\bnetwork\b.*\b(not found|is ambiguous)/i;
-const LOOK = `{{.Id}}\t{{.State.Running}}\t{{index .Config.Labels "${LABEL}"}}\t{{json .NetworkSettings.Networks}}`;
+const LOOK = `{{.Id}}\t{{.State.Running}}\t{{index .Config.Labels "${PROJECT}"}}\t{{json .NetworkSettings.Networks}}`;
 
 /** By the network's name; as `docker inspect` prints it. */
 const endpointsSchema = z.record(
@@ -43,7 +43,7 @@ export const mendNetworks = async (project: Project): Promise<void> => {
   const containers = await listContainers(project);
   const name = containers[0]?.project;
   if (name === undefined) return;
-  await removeDoubles(project, await listNetworks(project, '--filter', `label=${LABEL}=${name}`));
+  await removeDoubles(project, await listNetworks(project, '--filter', `label=${PROJECT}=${name}`));
 
   const networks = await listNetworks(project);
   const isThere = (id: string) => networks.some((network) => network.id === id);
@@ -53,7 +53,7 @@ export const mendNetworks = async (project: Project): Promise<void> => {
       const aliases = (endpoint.Aliases ?? []).flatMap((alias) => ['--alias', alias]);
       const address = endpoint.IPAMConfig?.IPv4Address;
       const options = address === undefined ? aliases : [...aliases, '--ip', address];
-      await ask(project, 'network', 'connect', ...options, network, id);
+      await askEngine(project, 'network', 'connect', ...options, network, id);
     }
   }
 };
@@ -65,7 +65,7 @@ const removeDoubles = async (project: Project, networks: readonly Network[]): Pr
   for (const { id, name } of networks) {
     const count = left.get(name) ?? 0;
     if (count === 1) continue;
-    await ask(project, 'network', 'rm', id).then(
+    await askEngine(project, 'network', 'rm', id).then(
       () => left.set(name, count - 1),
       () => {},
     );
@@ -73,11 +73,18 @@ const removeDoubles = async (project: Project, networks: readonly Network[]): Pr
 };
 
 const listContainers = async (project: Project): Promise<Container[]> => {
-  const args = ['ps', '--all', '--quiet'];
-  const ids = linesOf(await runCompose(project, args, { timeout: LOOK_TIMEOUT_MS }));
+  const ids = await askCompose(project, 'ps', '--all', '--quiet');
   if (ids.length === 0) return [];
-  const shown = await ask(project, 'inspect', '--type', 'container', '--format', LOOK, ...ids);
-  return linesOf(shown).map((line) => {
+  const shown = await askEngine(
+    project,
+    'inspect',
+    '--type',
+    'container',
+    '--format',
+    LOOK,
+    ...ids,
+  );
+  return shown.map((line) => {
     const [id = '', isRunning, name = '', endpoints = '{}'] = line.split('\t');
     return {
       id,
@@ -90,13 +97,8 @@ const listContainers = async (project: Project): Promise<Container[]> => {
 
 const listNetworks = async (project: Project, ...filters: string[]): Promise<Network[]> => {
   const args = ['network', 'ls', '--no-trunc', '--format', '{{.ID}}\t{{.Name}}', ...filters];
-  return linesOf(await ask(project, ...args)).map((line) => {
+  return (await askEngine(project, ...args)).map((line) => {
     const [id = '', name = ''] = line.split('\t');
     return { id, name };
   });
 };
-
-const ask = ({ executor, engine }: Project, ...args: string[]): Promise<string> =>
-  executor.run([...engine, ...args], { timeout: LOOK_TIMEOUT_MS });
-
-const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');

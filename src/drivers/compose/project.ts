@@ -5,6 +5,9 @@ import { type CommandOptions, type Executor, splitCommand } from '../command.js'
 /** Milliseconds for a question to compose or to the engine. */
 export const LOOK_TIMEOUT_MS = 20_000;
 
+/** What compose's labels begin with. */
+export const LABEL = 'com.docker.compose';
+
 /** A compose project, and how it is talked to. */
 export interface Project {
   /** Runs programs in the project's directory, where compose finds its files and `.env` by itself. */
@@ -36,6 +39,19 @@ export const runCompose = (
   args: readonly string[],
   options: CommandOptions,
 ): Promise<string> => executor.run([...compose, ...args], options);
+
+/** Asks the engine itself. Resolves to the lines of its answer. */
+export const askEngine = async (
+  { executor, engine }: Project,
+  ...args: string[]
+): Promise<string[]> =>
+  linesOf(await executor.run([...engine, ...args], { timeout: LOOK_TIMEOUT_MS }));
+
+/** As `askEngine`. */
+export const askCompose = async (project: Project, ...args: string[]): Promise<string[]> =>
+  linesOf(await runCompose(project, args, { timeout: LOOK_TIMEOUT_MS }));
+
+const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
 const inDirectory = (executor: Executor, cwd: string): Executor => ({
   run: (argv, options) => executor.run(argv, { ...options, cwd }),

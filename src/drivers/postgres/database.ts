@@ -62,8 +62,6 @@ export const createPostgresDatabase = ({
   const ask = <T>(use: (session: PsqlSession) => Promise<T>) =>
     kept.use({ timeout: timeouts.query }, use);
 
-  const isThere = (session: PsqlSession): Promise<unknown> => session.select('SELECT 1 AS one');
-
   const count = (database: string) =>
     withSession(server, database, { timeout: timeouts.transfer }, async (session) => {
       await beginSnapshot(session);
@@ -220,6 +218,8 @@ export const createPostgresDatabase = ({
   };
 };
 
+const isThere = (session: PsqlSession): Promise<unknown> => session.select('SELECT 1 AS one');
+
 /**
  * Its words while it recovers from a crash, which takes the longer the more was written: stopped then, it would begin
  * from the start. In English; of a server that speaks another language nobody waits longer than for any.
@@ -236,7 +236,7 @@ const isComing = (error: unknown): boolean =>
 const writeDown = async (kept: KeptSession, signal: AbortSignal): Promise<void> => {
   try {
     // Whether it answers at all shows sooner than that.
-    await kept.use({ timeout: ANSWER_WITHIN_MS, signal }, (session) => session.select('SELECT 1'));
+    await kept.use({ timeout: ANSWER_WITHIN_MS, signal }, isThere);
     await kept.use({ timeout: CHECKPOINT_MS, signal }, (session) => session.run('CHECKPOINT'));
   } catch {
     // It is down already, or goes down as it can.
