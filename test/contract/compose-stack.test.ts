@@ -37,6 +37,18 @@ describeDocker('compose stack', () => {
     const inspect = (service: string, format: string) => harness.project.inspect(service, format);
     const processes = () => harness.project.compose('top', 'db');
 
+    /** `use` while the user's own override file says something else. */
+    const withOverride = async (change: (before: string) => string, use: () => Promise<void>) => {
+      const override = join(harness.project.directory, 'docker-compose.override.yml');
+      const before = await readFile(override, 'utf8');
+      await writeFile(override, change(before));
+      try {
+        await use();
+      } finally {
+        await writeFile(override, before);
+      }
+    };
+
     test('h08: what the agent starts has no restart policy, and the compose file is as it was', async () => {
       const file = join(harness.project.directory, 'docker-compose.yml');
       const before = await readFile(file, 'utf8');
@@ -59,19 +71,15 @@ describeDocker('compose stack', () => {
     });
 
     test('a policy under "deploy", which outranks "restart", is switched off as well', async () => {
-      const override = join(harness.project.directory, 'docker-compose.override.yml');
-      const before = await readFile(override, 'utf8');
       await harness.project.compose('rm', '--stop', '--force', 'app');
-      await writeFile(
-        override,
-        `${before}  app: { deploy: { restart_policy: { condition: on-failure, max_attempts: 5 } } }\n`,
+      const policy = '{ restart_policy: { condition: on-failure, max_attempts: 5 } }';
+      await withOverride(
+        (before) => `${before}  app: { deploy: ${policy} }\n`,
+        async () => {
+          await harness.stack.app.start(never);
+          expect(await inspect('app', POLICY)).toBe('no');
+        },
       );
-      try {
-        await harness.stack.app.start(never);
-        expect(await inspect('app', POLICY)).toBe('no');
-      } finally {
-        await writeFile(override, before);
-      }
     });
 
     test('a deploy changed the images: the app starts from the new one, the database stays as it is', async () => {
@@ -83,16 +91,14 @@ describeDocker('compose stack', () => {
       expect(await version()).toBe('1');
 
       await app.stop(never);
-      const override = join(harness.project.directory, 'docker-compose.override.yml');
-      const before = await readFile(override, 'utf8');
-      await writeFile(override, before.replace('fsync=off', 'fsync=off -c work_mem=7MB'));
-      try {
-        await app.start(never);
-        expect(await version()).toBe('2');
-        expect(await inspect('db', STARTED)).toBe(database);
-      } finally {
-        await writeFile(override, before);
-      }
+      await withOverride(
+        (before) => before.replace('fsync=off', 'fsync=off -c work_mem=7MB'),
+        async () => {
+          await app.start(never);
+          expect(await version()).toBe('2');
+          expect(await inspect('db', STARTED)).toBe(database);
+        },
+      );
     });
 
     const version = () =>
@@ -219,17 +225,18 @@ describeDocker('compose stack', () => {
     test('a database that dies at its start is told with what it said last', async () => {
       const { database } = stackWith({ timeouts: { start: 8_000 } });
       await database.stop(never);
-      const override = join(harness.project.directory, 'docker-compose.override.yml');
-      const before = await readFile(override, 'utf8');
       await harness.project.compose('rm', '--force', 'db');
-      await writeFile(override, before.replace('fsync=off', 'fsync=maybe'));
       try {
-        await expect(database.start(never)).rejects.toMatchObject({
-          code: 'database-unreachable',
-          message: expect.stringContaining('is not running'),
-        });
+        await withOverride(
+          (before) => before.replace('fsync=off', 'fsync=maybe'),
+          async () => {
+            await expect(database.start(never)).rejects.toMatchObject({
+              code: 'database-unreachable',
+              message: expect.stringContaining('is not running'),
+            });
+          },
+        );
       } finally {
-        await writeFile(override, before);
         await harness.project.compose('rm', '--stop', '--force', 'db');
       }
     });
@@ -313,10 +320,10 @@ networks: { default: { ipam: { config: [{ subnet: 10.213.77.0/24 }] } } }
 
       /** The engine looks for the name before it makes a network, so only those who ask at the same time get two. */
       const doubleNetwork = async (labels: string[]) => {
-        for (let tries = 0; (await networks()).length < 2 && tries < 30; tries += 1) {
+        for (let tries = 0; (await networks()).length < 2 && tries < 100; tries += 1) {
           if (tries > 0) await network('rm', NETWORK);
           const create = () => network('create', ...labels, NETWORK).catch(() => {});
-          await Promise.all([create(), create(), create()]);
+          await Promise.all([create(), create()]);
         }
       };
     });
@@ -404,18 +411,6 @@ networks: { default: { ipam: { config: [{ subnet: 10.213.77.0/24 }] } } }
       );
       await database.start(never);
     });
-
-    /** `use` while the user's own override file says something else. */
-    const withOverride = async (change: (before: string) => string, use: () => Promise<void>) => {
-      const override = join(harness.project.directory, 'docker-compose.override.yml');
-      const before = await readFile(override, 'utf8');
-      await writeFile(override, change(before));
-      try {
-        await use();
-      } finally {
-        await writeFile(override, before);
-      }
-    };
 
     test('a service that the compose file does not have is named', async () => {
       const { app } = stackWith({ services: { database: 'db', app: ['web'] } });
