@@ -1,4 +1,3 @@
-import { backoff } from '../operations/asking.js';
 import { MISSING_PARTS, planBoot, planMissingParts } from '../operations/boot.js';
 import { settle, standDownIfDue } from '../operations/hear.js';
 import type { Node } from '../operations/node.js';
@@ -6,6 +5,7 @@ import { observeApp, observeDatabase, stopApp } from '../operations/serve-steps.
 import { activePause, isServing, isVouchedFor } from '../operations/status.js';
 import { isError } from '../pure/errors.js';
 import type { OperationKind } from '../pure/operation.js';
+import { createOverdue } from './overdue.js';
 
 const RESTART_MOST = 600_000;
 
@@ -82,8 +82,7 @@ const LEAVES_APP_ALONE: ReadonlySet<OperationKind> = new Set(['backup', 'push', 
 
 /** Starts the app of a primary again when it has been down for long, each time waiting longer. */
 const createRestarts = (node: Node): (() => Promise<void>) => {
-  let servedAt = node.clock.elapsed();
-  let restarts = 0;
+  const overdue = createOverdue(node.clock, patience(node));
   // A database that is still frozen after a crash, or after a handover that could not be taken back, does not show in
   // an app that answers: what counts is that an operation has opened it.
   let isOpened = false;
@@ -93,20 +92,17 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
     if (kind === 'boot' || kind === 'promote') {
       isOpened = state === 'done';
       // The app has answered, if only between two looks of ours: what comes next is another outage.
-      if (isOpened) restarts = 0;
+      if (isOpened) overdue.settle();
     } else if (state === 'failed') isOpened = false;
   });
   return async () => {
     const serves = isServing(node) && isOpened;
     const operation = node.runner.current?.kind;
     const isChanging = operation !== undefined && !LEAVES_APP_ALONE.has(operation);
-    if (serves) restarts = 0;
-    if (serves || isChanging || activePause(node) !== null) servedAt = node.clock.elapsed();
-    const patience = backoff(restarts, node.settings.appRestartAfter, RESTART_MOST);
-    if (node.clock.elapsed() - servedAt < patience) return;
-    restarts += 1;
+    const isExcused = isChanging || activePause(node) !== null;
+    if (!overdue.isDue(serves ? 'fine' : isExcused ? 'excused' : 'wrong')) return;
     // One that was started, and had all the time that an app is given, hangs.
-    const anew = restarts > 1;
+    const anew = overdue.times > 1;
     await node.runner.start(planBoot(node, 'the app does not answer', { anew }), {
       source: 'agent',
     });
@@ -115,21 +111,18 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
 
 /** Starts what is missing of a primary's app that answers all the same, once it has been missing for long. */
 export const createPartsWatch = (node: Node): (() => Promise<void>) => {
-  let wholeAt = node.clock.elapsed();
-  let restarts = 0;
+  const overdue = createOverdue(node.clock, patience(node));
   return async () => {
-    const isDue =
-      isVouchedFor(node) && activePause(node) === null && node.runner.current === undefined;
-    const isWhole = isDue && (await node.stack.app.isWhole?.()) !== false;
-    if (isWhole) restarts = 0;
-    if (isWhole || !isDue) wholeAt = node.clock.elapsed();
-    const patience = backoff(restarts, node.settings.appRestartAfter, RESTART_MOST);
-    if (node.clock.elapsed() - wholeAt < patience) return;
-    restarts += 1;
+    const isExcused =
+      !isVouchedFor(node) || activePause(node) !== null || node.runner.current !== undefined;
+    const isWhole = isExcused || (await node.stack.app.isWhole?.()) !== false;
+    if (!overdue.isDue(isExcused ? 'excused' : isWhole ? 'fine' : 'wrong')) return;
     node.log.warn({}, `${MISSING_PARTS}: it is started again`);
     await node.runner.start(planMissingParts(node), { source: 'agent' });
   };
 };
+
+const patience = ({ settings }: Node) => ({ first: settings.appRestartAfter, most: RESTART_MOST });
 
 /** Looks at the database now and then, so that `/status` can show its marker without asking it every time. */
 export const createDatabaseWatch = (node: Node) => async (): Promise<void> => {
