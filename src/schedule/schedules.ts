@@ -3,6 +3,7 @@ import { type ScheduledTask, schedule } from 'node-cron';
 import type { Node } from '../operations/node.js';
 import { backUpIfPrimary, createPushRetry } from './backups.js';
 import { createCertificateWatch } from './certificate-watch.js';
+import { createColdWatch } from './cold-watch.js';
 import { createDisarmWatch } from './disarm-watch.js';
 import { createDrillCleanUp, drillIfStandby } from './drills.js';
 import { every, onTheBeat } from './every.js';
@@ -14,6 +15,7 @@ import { createMonitor } from './monitor.js';
 import { createPreparation } from './prepare.js';
 
 const DATABASE_WATCH = 30_000;
+const COLD_WATCH = 30_000;
 const PARTS_WATCH = 30_000;
 const MACHINE_WATCH = 300_000;
 const BALLAST_WATCH = 300_000;
@@ -78,6 +80,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     run(checkInterval, 'drill clean-up', createDrillCleanUp(node)),
     run(MACHINE_WATCH, 'machine watch', createMachineWatch(node, stop.signal)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
+    run(COLD_WATCH, 'cold watch', createColdWatch(node)),
     run(PARTS_WATCH, 'parts watch', createPartsWatch(node)),
     run(CERTIFICATE_WATCH, 'certificate watch', createCertificateWatch(node)),
     run(BALLAST_WATCH, 'ballast', () => node.ballast.lay()),

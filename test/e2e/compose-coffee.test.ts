@@ -195,13 +195,22 @@ describeDocker(
       await vcl2.project.engine.shutDown();
       await vcl2.project.engine.boot();
       expect(await vcl2.project.compose('ps', '--quiet')).toBe('');
+      expect(await ordersKept(vcl2)).toBe(stale.length);
       expect(await quantities(vcl3)).toEqual(acknowledged);
       await failBack();
     });
 
     test('a plain "docker compose up" on the standby: the guard stops it, and nobody is sent there', async () => {
       const watch = watchPrimary(vcl3);
-      await vcl3.project.compose('up', '--detach', '--wait').catch(() => {
+      // The app dies at once on a database that takes no writes, so it is seen only while the engine starts it again and
+      // again: until the restart policies are taken away, which happens every 30 s, and has happened just now.
+      await vcl3.project.compose('up', '--no-start', '--force-recreate');
+      await eventually(
+        'its restart policies are taken away',
+        async () => (await vcl3.project.inspect('app', POLICY)) === 'no',
+        PATIENCE,
+      );
+      await vcl3.project.compose('up', '--detach', '--wait', '--force-recreate').catch(() => {
         // The guard may be faster than the health checks.
       });
       await eventually('the app is stopped', async () => {
@@ -241,6 +250,20 @@ describeDocker(
       expect(await quantities(vcl2)).toBeUndefined();
       await failBack();
     });
+
+    /** How many orders a person finds in the database that was set aside there, as the manual says. */
+    const ordersKept = async ({ project, agent }: ComposeMachine): Promise<number> => {
+      const { message } = told.received.findLast(({ event }) => event === 'superseded') ?? {};
+      const name = /kept as (\w+)/.exec(message ?? '')?.[1] ?? '';
+      expect(message).toMatch(agent.name);
+      await project.compose('start', 'db');
+      const sql = ['-c', 'SELECT count(*) FROM orders', name];
+      const count = await eventually('the database answers', () =>
+        project.exec('db', ['psql', '-U', 'postgres', '-qtA', ...sql]),
+      );
+      await project.compose('stop', 'db');
+      return Number(count);
+    };
 
     const versionOf = async (machine: ComposeMachine): Promise<string | null> =>
       (await fetch(`${machine.appUrl}/coffees`)).headers.get('x-version');
