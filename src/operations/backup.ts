@@ -6,6 +6,7 @@ import { ColdspareError, isError, Refused, toColdspareError } from '../pure/erro
 import type { Manifest } from '../pure/manifest.js';
 import type { OperationKind } from '../pure/operation.js';
 import { retrying } from './asking.js';
+import { checkFrozenStep, type Frozen, freeze } from './frozen.js';
 import { isoNow, type Node } from './node.js';
 import type { Plan, Step } from './plan.js';
 import { pruneBackups } from './receive.js';
@@ -58,6 +59,7 @@ const refuseInstead = ({ runner }: Node): void => {
 /** Dumps, keeps the dump here and at the peer. */
 export const planBackup = (node: Node, command: BackupCommand): Plan => {
   const taken: Taken = { manifest: undefined };
+  const frozen: Frozen = { writes: undefined };
   const { rescue } = command;
   return {
     kind: 'backup',
@@ -68,10 +70,12 @@ export const planBackup = (node: Node, command: BackupCommand): Plan => {
         ? // Before the push: while the other node is away, the dumps must not fill this disk.
           [dumpStep(node, taken), pruneStep(node), pushStep(node, taken)]
         : [
-            startFrozenStep(node),
+            startFrozenStep(node, frozen),
             dumpStep(node, taken),
-            rememberFinalStep(node, taken),
             pushStep(node, taken),
+            // What fails here is there all the same, as the newest backup: it only does not hold everything.
+            checkFrozenStep(node, frozen),
+            rememberFinalStep(node, taken),
             pruneStep(node),
           ]),
     ],
@@ -96,11 +100,11 @@ export const planPush = (node: Node, manifest: Manifest): Plan => {
 };
 
 /** A rescue starts a database that died with its app, and makes sure that nobody writes to it. */
-const startFrozenStep = (node: Node): Step => ({
+const startFrozenStep = (node: Node, frozen: Frozen): Step => ({
   name: 'start-database',
   run: async ({ signal }) => {
     await node.stack.database.start(signal);
-    await node.stack.database.freeze();
+    await freeze(node, frozen);
     return undefined;
   },
 });

@@ -6,6 +6,7 @@ import { nextEpoch } from '../pure/transitions.js';
 import { until } from './asking.js';
 import { dumpStep, pushStep, type Taken } from './backup.js';
 import { takeRoleBack } from './boot.js';
+import { checkFrozenStep, type Frozen, freeze } from './frozen.js';
 import { type Look, lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import { type Plan, type Step, type StepContext, silently } from './plan.js';
@@ -25,10 +26,8 @@ export const refuseDemote = (node: Node): void => {
   );
 };
 
-interface Handover {
+interface Handover extends Frozen {
   taken: Taken;
-  /** Rows ever written when the database was frozen. */
-  writes: bigint | undefined;
   /** The epoch offered to the peer. */
   epoch: number;
   /** The peer has said that it took the epoch. */
@@ -119,30 +118,14 @@ export const readyPeer = ({ state }: Node, agent: Look['agent']): NodeStatus => 
 const freezeStep = (node: Node, handover: Handover): Step => ({
   name: 'freeze',
   run: async ({ signal }) => {
-    const { database } = node.stack;
     await stopApp(node, signal);
-    await database.start(signal);
-    await database.freeze();
-    handover.writes = await database.writes();
+    await node.stack.database.start(signal);
+    await freeze(node, handover);
     return 'the app is stopped, the database refuses writes';
   },
   undo: async () => {
     if (node.state.current.mode !== 'primary') return;
     for (const step of serveSteps(node)) await step.run(silently(AbortSignal.timeout(600_000)));
-  },
-});
-
-/** A session that forced its way past the freeze would be lost in silence. */
-const checkFrozenStep = (node: Node, handover: Handover): Step => ({
-  name: 'check-frozen',
-  run: async () => {
-    const writes = await node.stack.database.writes();
-    if (writes === handover.writes) return 'nothing was written since';
-    throw new ColdspareError(
-      'written-while-frozen',
-      `somebody wrote ${writes - (handover.writes ?? 0n)} rows to ${node.settings.databaseName} after it was frozen`,
-      'stop what writes with explicit READ WRITE transactions, then POST /demote again',
-    );
   },
 });
 

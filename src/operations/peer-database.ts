@@ -1,9 +1,9 @@
 import type { PeerStack } from '../ports/peer-machine.js';
-import { ColdspareError } from '../pure/errors.js';
 import type { Manifest } from '../pure/manifest.js';
 import type { Marker } from '../pure/marker.js';
 import { nextEpoch } from '../pure/transitions.js';
 import { foreignDatabase, keepDump } from './backup.js';
+import { writtenWhileFrozen } from './frozen.js';
 import type { Node } from './node.js';
 import type { Restoration } from './restore-steps.js';
 
@@ -52,7 +52,13 @@ export const dumpPeerDatabase = async (
     return { ...facts, lineage, epoch, sequence };
   });
   const written = (await database.writes()) - before;
-  if (written !== 0n) throw writtenWhileFrozen(written);
+  if (written !== 0n) {
+    throw writtenWhileFrozen(
+      written,
+      "the old primary's database",
+      'stop what writes with explicit READ WRITE transactions there, then POST /promote again',
+    );
+  }
   await leaveWord(database, marker, { operation, epoch: restoration.epoch }, manifest);
   return manifest;
 };
@@ -71,11 +77,3 @@ const leaveWord = (
 /** Of the backups of `epoch` that are here. The dead agent may have taken later ones, but nobody has got them. */
 const lastSequence = ({ backups }: Node, epoch: number): number =>
   Math.max(0, ...backups.list().map((backup) => (backup.epoch === epoch ? backup.sequence : 0)));
-
-const writtenWhileFrozen = (rows: bigint): ColdspareError =>
-  new ColdspareError(
-    'written-while-frozen',
-    `somebody wrote ${rows} rows to the old primary's database after it was frozen`,
-    'stop what writes with explicit READ WRITE transactions there, then POST /promote again',
-    { value: rows },
-  );

@@ -2,7 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import type { LoadBalancer } from '../../scripts/demo-story/load-balancer.js';
 import { startLoadBalancer } from '../support/load-balancer.js';
-import { eventually, type Pair, startPair } from '../support/pair.js';
+import {
+  eventually,
+  type Machine,
+  type Pair,
+  serves,
+  standsBy,
+  startPair,
+} from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 
 describePostgres('H12: clients go on ordering while the role changes hands', () => {
@@ -35,6 +42,59 @@ describePostgres('H12: clients go on ordering while the role changes hands', () 
     expect(statuses.length).toBeGreaterThan(0);
     expect(statuses.filter((status) => status < 500)).toEqual([]);
     expect(await vcl2.entries()).toBeUndefined();
+  });
+});
+
+describePostgres('H12: somebody forces a write past the freeze', () => {
+  let pair: Pair;
+  afterEach(() => pair?.remove());
+
+  const INSERT = "BEGIN READ WRITE; INSERT INTO entries (text) VALUES ('forced'); COMMIT";
+
+  /** Does something, and writes once it has come to the step. */
+  const writeAt = async <T>(vcl2: Machine, label: string, doing: () => Promise<T>): Promise<T> => {
+    await vcl2.inject([{ label, moment: 'before', action: 'hold' }]);
+    const done = doing();
+    await eventually(`it is at ${label}`, async () => (await vcl2.hits()).length > 0);
+    await vcl2.database.psql(INSERT, 'ledger');
+    await vcl2.release();
+    return done;
+  };
+
+  test('after the last dump of a handover: it is called off, and the write is served on', async () => {
+    pair = await startPair();
+    const { vcl2, vcl3 } = pair;
+    await vcl2.write('before');
+    const refused = await writeAt(vcl2, 'handover.push', () => vcl2.run('/demote'));
+    expect(refused.body).toMatchObject({
+      code: 'written-while-frozen',
+      detail: expect.stringContaining('somebody wrote 1 row to ledger on vcl2'),
+    });
+    await serves(vcl2);
+    expect(await vcl2.entries()).toEqual(['SEED', 'before', 'forced']);
+    expect(await vcl3.agent.status()).toMatchObject({ mode: 'standby' });
+  });
+
+  test('after the last dump of a takeover: it goes on, says what may be lost, and keeps what is', async () => {
+    pair = await startPair();
+    const { vcl2, vcl3 } = pair;
+    await vcl2.write('before');
+    await vcl2.breakApp();
+    const promote = await writeAt(vcl2, 'backup.push', () => vcl3.do('/promote'));
+    expect(await vcl3.entries()).toEqual(['SEED', 'before']);
+    expect(promote.result).toMatchObject({
+      loss: expect.stringMatching(/what was written after .* is lost/),
+      rescue: expect.stringContaining('somebody wrote 1 row to ledger on vcl2 after it was frozen'),
+    });
+    await standsBy(vcl2);
+    const kept = await eventually('its database is kept', async () => {
+      await vcl2.database.start();
+      return /^ledger_diverged_\w+$/m.exec(
+        await vcl2.database.psql('SELECT datname FROM pg_database'),
+      )?.[0];
+    });
+    const texts = await vcl2.database.psql('SELECT text FROM entries ORDER BY id', kept);
+    expect(texts.trim().split('\n')).toEqual(['SEED', 'before', 'forced']);
   });
 });
 

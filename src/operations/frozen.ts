@@ -1,0 +1,38 @@
+import { ColdspareError } from '../pure/errors.js';
+import type { Node } from './node.js';
+import type { Step } from './plan.js';
+
+/** A database that takes no writes, as far as that can be made sure. */
+export interface Frozen {
+  /** Rows ever written when it was frozen. */
+  writes: bigint | undefined;
+}
+
+/** Refuses writes from now on, and remembers how much was written until now. */
+export const freeze = async ({ stack }: Node, frozen: Frozen): Promise<void> => {
+  await stack.database.freeze();
+  frozen.writes = await stack.database.writes();
+};
+
+/** A session that forced its way past the freeze would be lost in silence. */
+export const checkFrozenStep = (node: Node, frozen: Frozen): Step => ({
+  name: 'check-frozen',
+  run: async () => {
+    const { stack, settings } = node;
+    const written = (await stack.database.writes()) - (frozen.writes ?? 0n);
+    if (written === 0n) return 'nothing was written since';
+    throw writtenWhileFrozen(
+      written,
+      `${settings.databaseName} on ${settings.nodeName}`,
+      'stop what writes with explicit READ WRITE transactions, then ask again',
+    );
+  },
+});
+
+export const writtenWhileFrozen = (rows: bigint, where: string, remedy: string): ColdspareError =>
+  new ColdspareError(
+    'written-while-frozen',
+    `somebody wrote ${rows} ${rows === 1n ? 'row' : 'rows'} to ${where} after it was frozen`,
+    remedy,
+    { value: Number(rows) },
+  );
