@@ -90,8 +90,10 @@ export const manifestSchema = z
   .meta({ id: 'Manifest' });
 export type Manifest = z.infer<typeof manifestSchema>;
 
+type Dated = Pick<Manifest, 'epoch' | 'sequence' | 'takenAt'>;
+
 /** Newest first: by epoch, then sequence; never by name or file time (H13). Adopted dumps share a sequence, so their own date decides. */
-export const newestFirst = (a: Manifest, b: Manifest): number =>
+export const newestFirst = (a: Dated, b: Dated): number =>
   b.epoch - a.epoch || b.sequence - a.sequence || b.takenAt.localeCompare(a.takenAt);
 
 /**

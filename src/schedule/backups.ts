@@ -4,6 +4,7 @@ import { confirmNewestBackup } from '../operations/confirm-backup.js';
 import type { Node } from '../operations/node.js';
 import { requestBackup } from '../operations/requests.js';
 import { Refused } from '../pure/errors.js';
+import { type Manifest, newestFirst } from '../pure/manifest.js';
 import { isInTheWay } from '../pure/operation.js';
 
 const RETRY_FIRST = 10_000;
@@ -23,14 +24,21 @@ export const backUpIfPrimary = async (node: Node): Promise<void> => {
   }
 };
 
-/** Sends a backup again that the peer did not get, with growing pauses, until it has it. */
+/**
+ * Sends a backup again that the peer did not get, with growing pauses, until it has it: of a push that has failed, of one
+ * that this agent did not live to see the end of, and to a standby that was set up anew.
+ */
 export const createPushRetry = (node: Node): (() => Promise<void>) => {
   let attempts = 0;
-  let notBefore = 0;
+  let notBefore = node.clock.elapsed() + RETRY_FIRST;
   return async () => {
     const { mode, push, epoch } = node.state.current;
     const newest = node.backups.list()[0];
-    if (push.failingSince === null || mode !== 'primary' || newest?.epoch !== epoch) {
+    const isDue =
+      mode === 'primary' &&
+      newest?.epoch === epoch &&
+      (push.failingSince !== null || peerLacks(node, newest));
+    if (!isDue) {
       attempts = 0;
       notBefore = node.clock.elapsed() + RETRY_FIRST;
       return;
@@ -40,4 +48,11 @@ export const createPushRetry = (node: Node): (() => Promise<void>) => {
     attempts += 1;
     await node.runner.start(planPush(node, newest), { source: 'schedule' });
   };
+};
+
+/** Whether the standby has nothing as new as that, as far as it has been looked at. */
+const peerLacks = ({ observed }: Node, newest: Manifest): boolean => {
+  const peer = observed.peer?.value;
+  if (peer === undefined || 'error' in peer || peer.mode !== 'standby') return false;
+  return peer.latestBackup === null || newestFirst(newest, peer.latestBackup) < 0;
 };

@@ -13,7 +13,7 @@ export interface Overdue {
   settle(): void;
 }
 
-/** Milliseconds of `clock`: `first` until it is due for the first time, doubling each time, up to `most`. */
+/** It is due once it has been wrong for `first` ms of `clock`, for twice that, and so on; in the end every `most` ms. */
 export const createOverdue = (
   clock: Clock,
   { first, most }: { first: number; most: number },
@@ -27,8 +27,11 @@ export const createOverdue = (
     isDue: (seen) => {
       if (seen === 'fine') settle();
       if (seen !== 'wrong') rightAt = clock.elapsed();
-      if (clock.elapsed() - rightAt < backoff(times, first, most)) return false;
+      const patience = backoff(times, first, most);
+      if (clock.elapsed() - rightAt < patience) return false;
       times += 1;
+      // It would be due in every round from here on.
+      if (patience === most) rightAt = clock.elapsed();
       return true;
     },
     get times() {

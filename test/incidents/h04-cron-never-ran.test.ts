@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Announcements, receiveAnnouncements } from '../support/announcements.js';
 import { eventually, type Machine, type Pair, startPair } from '../support/pair.js';
@@ -47,6 +49,20 @@ describePostgres('H04: backups were made on the day of the deploy and never agai
     expect(await vcl3.entries()).toBeUndefined();
     // Told once, not at every check.
     expect(alarms()).toHaveLength(2);
+  });
+
+  test('VCL3 is set up anew: it gets the newest backup within seconds, and not with the next tick', async () => {
+    const { vcl2, vcl3 } = pair;
+    const { result } = await vcl2.do('/backups');
+    await vcl3.agent.kill();
+    for (const kept of ['backups', 'state.json', 'operations'])
+      await rm(join(vcl3.directory, kept), { recursive: true });
+    await vcl3.agent.start();
+    expect((await vcl3.agent.status()).latestBackup).toBeNull();
+    await eventually('it has it', async () => {
+      const { latestBackup } = await vcl3.agent.status();
+      return latestBackup?.id === result?.backup;
+    });
   });
 
   test('a fresh backup makes both well again', async () => {

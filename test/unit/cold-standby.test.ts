@@ -34,6 +34,8 @@ test('somebody starts the database of a standby and leaves it: it is cold again 
   expect(fake.database.isUp).toBe(true);
   expect(await after(TEN_MINUTES / 2)).toBe('the database was left running');
   expect(fake.database.isUp).toBe(false);
+  // Nobody has looked at it since.
+  expect(await after(TEN_MINUTES / 2)).toBeUndefined();
 });
 
 test('one that was cold in between has its time again', async () => {
