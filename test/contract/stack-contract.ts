@@ -623,7 +623,8 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
       expect(await app.isRunning()).toBe(true);
       await app.stop(never);
       expect(await app.isRunning()).toBe(false);
-      expect(await app.check()).toMatchObject({ outcome: 'refuses' });
+      // The kernel may take a moment to close the port of a process that was killed.
+      await expect.poll(() => app.check()).toMatchObject({ outcome: 'refuses' });
       await app.stop(never);
       expect(await app.isRunning()).toBe(false);
     });
