@@ -80,7 +80,10 @@ const noteForeignApp = (node: Node, why: string): void => {
 /** Every other operation ends with the app served, or says why not. */
 const LEAVES_APP_ALONE: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'drill']);
 
-/** Starts the app of a primary again when it has been down for long, each time waiting longer. */
+/**
+ * Starts the app of a primary again when it has been down for long, each time waiting longer; and its database, which an
+ * app may answer without. Nobody else would: what restarts containers by itself was taken away (`disarm`).
+ */
 const createRestarts = (node: Node): (() => Promise<void>) => {
   const overdue = createOverdue(node.clock, patience(node));
   // A database that is still frozen after a crash, or after a handover that could not be taken back, does not show in
@@ -96,14 +99,17 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
     } else if (state === 'failed') isOpened = false;
   });
   return async () => {
-    const serves = isServing(node) && isOpened;
+    const answers = isServing(node);
+    const hasDatabase = node.observed.database?.value.answers !== false;
+    const serves = answers && hasDatabase && isOpened;
     const operation = node.runner.current?.kind;
     const isChanging = operation !== undefined && !LEAVES_APP_ALONE.has(operation);
     const isExcused = isChanging || activePause(node) !== null;
     if (!overdue.isDue(serves ? 'fine' : isExcused ? 'excused' : 'wrong')) return;
     // One that was started, and had all the time that an app is given, hangs.
-    const anew = overdue.times > 1;
-    await node.runner.start(planBoot(node, 'the app does not answer', { anew }), {
+    const anew = overdue.times > 1 && !answers;
+    const what = answers && !hasDatabase ? 'database' : 'app';
+    await node.runner.start(planBoot(node, `the ${what} does not answer`, { anew }), {
       source: 'agent',
     });
   };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Node } from '../../src/operations/node.js';
 import { ColdspareError } from '../../src/pure/errors.js';
-import { createGuard, createPartsWatch } from '../../src/schedule/guard.js';
+import { createDatabaseWatch, createGuard, createPartsWatch } from '../../src/schedule/guard.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
 const RESTART_AFTER = 1_000;
@@ -68,6 +68,34 @@ test('an app that hangs has its time once more, and is then stopped before it is
   expect(done).toEqual(['start']);
   expect(await roundAfter(RESTART_AFTER)).toBe('done');
   expect(done).toEqual(['start', 'stop', 'start']);
+});
+
+test('a database dies under an app that answers without it: it is started again, and the app left alone', async () => {
+  const { app, database, node } = primary;
+  const roundAfter = rounds(createGuard);
+  const look = createDatabaseWatch(node);
+  const touched: string[] = [];
+  app.start = async () => void touched.push('start');
+  app.stop = async () => void touched.push('stop');
+  app.runs = true;
+  // A new agent opens what it finds.
+  expect(await roundAfter(RESTART_AFTER)).toBe('done');
+  expect(await roundAfter(0)).toBeUndefined();
+
+  const start = database.start.bind(database);
+  database.start = async () => {
+    throw new ColdspareError('database-failed', 'no room', 'make room');
+  };
+  database.isUp = false;
+  await look();
+  expect(await roundAfter(0)).toBeUndefined();
+  expect(await roundAfter(RESTART_AFTER)).toBe('rolled-back');
+  database.start = start;
+  expect(await roundAfter(2 * RESTART_AFTER)).toBe('done');
+  expect(node.runner.list()[0]).toMatchObject({ reason: 'the database does not answer' });
+  expect(database.isUp).toBe(true);
+  expect(await roundAfter(RESTART_AFTER)).toBeUndefined();
+  expect(touched).toEqual([]);
 });
 
 describe('a worker of an app that answers is gone', () => {
