@@ -12,6 +12,8 @@ import type { Step, StepContext } from './plan.js';
 import type { Restoration } from './restore-steps.js';
 
 const POLL_PAUSE = 100;
+/** Between two tries to ask for a last dump. Milliseconds. */
+const ASK_PAUSE = 1_000;
 
 /**
  * Stops the old primary from serving, and takes a last dump from it: through its agent, or through its machine when
@@ -110,11 +112,16 @@ const rescue = async (
   return rescueOverSsh(node, machine, restoration, context);
 };
 
+/** Safe to ask for twice: it is the same dump while it is being taken. */
 const rescueFromAgent = async (
   node: Node,
   { operation, signal, say }: StepContext,
 ): Promise<string> => {
-  const asked = await node.peer.rescue(operation);
+  const asked = await retrying(
+    { clock: node.clock, signal },
+    { tries: 3, firstPause: ASK_PAUSE, isFinal: (error) => !isError(error, 'peer-unreachable') },
+    () => node.peer.rescue(operation),
+  );
   const ended = await untilEnded(node, asked, signal, say);
   if (ended.state !== 'done') throw new Error(ended.error?.message ?? ended.state);
   return String(ended.result?.backup);
@@ -126,10 +133,21 @@ const untilEnded = async (
   signal: AbortSignal,
   say: (detail: string) => void,
 ): Promise<OperationRecord> => {
-  const timeout = node.settings.rescueTimeout;
+  const { rescueTimeout: timeout, failThreshold, checkInterval } = node.settings;
   const wait = { timeout, pause: POLL_PAUSE, what: 'the last dump of the old primary' };
+  let heardAt = node.clock.elapsed();
   return until({ clock: node.clock, signal }, wait, async () => {
-    const record = await node.peer.operation(asked.id);
+    let record: OperationRecord | undefined;
+    try {
+      record = await node.peer.operation(asked.id);
+    } catch (error) {
+      // The dump goes on over the same link, and one message is soon lost. Silent for longer, it is as lost as any primary.
+      const silence = node.clock.elapsed() - heardAt;
+      if (isError(error, 'peer-unreachable') && silence < failThreshold * checkInterval)
+        return undefined;
+      throw error;
+    }
+    heardAt = node.clock.elapsed();
     if (record === undefined) {
       throw new ColdspareError(
         'peer-refused',

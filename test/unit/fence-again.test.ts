@@ -1,26 +1,11 @@
-import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lookAtPeer } from '../../src/operations/look.js';
-import type { Node } from '../../src/operations/node.js';
 import { requestPromote } from '../../src/operations/requests.js';
 import { nodeStatus } from '../../src/operations/status.js';
 import type { OperationRecord, Source } from '../../src/pure/operation.js';
 import type { NodeStatus } from '../../src/pure/status.js';
-import { createFakeNode, type FakeNode, LINEAGE } from '../support/fake-node.js';
-
-/** A backup of VCL2 with this many rows, on VCL3's disk. */
-const receive = async ({ backups }: Node, sequence: number, rows: number): Promise<string> => {
-  const id = `ledger_20261122_19300${sequence}`;
-  const counts = { 'public.entries': rows };
-  const received = await backups.receive(id, Readable.from([JSON.stringify(counts)]), undefined);
-  await backups.commit({
-    ...{ id, database: 'ledger', node: 'vcl2', lineage: LINEAGE, epoch: 1, sequence },
-    ...{ format: 'custom', serverVersion: '15.8', takenAt: new Date().toISOString() },
-    inventory: { rows: counts, sequences: {}, largeObjects: 0 },
-    ...received,
-  });
-  return id;
-};
+import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+import { receive } from '../support/received.js';
 
 describe('the old primary cannot be reached, and answers again while its backup is restored', () => {
   let fake: FakeNode;

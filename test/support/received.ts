@@ -1,0 +1,21 @@
+import { Readable } from 'node:stream';
+import type { Node } from '../../src/operations/node.js';
+import { LINEAGE } from './fake-node.js';
+
+/** A backup of VCL2 with this many rows, on VCL3's disk. */
+export const receive = async (
+  { backups }: Node,
+  sequence: number,
+  rows: number,
+): Promise<string> => {
+  const id = `ledger_20261122_19300${sequence}`;
+  const counts = { 'public.entries': rows };
+  const received = await backups.receive(id, Readable.from([JSON.stringify(counts)]), undefined);
+  await backups.commit({
+    ...{ id, database: 'ledger', node: 'vcl2', lineage: LINEAGE, epoch: 1, sequence },
+    ...{ format: 'custom', serverVersion: '15.8', takenAt: new Date().toISOString() },
+    inventory: { rows: counts, sequences: {}, largeObjects: 0 },
+    ...received,
+  });
+  return id;
+};
