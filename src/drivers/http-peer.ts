@@ -38,8 +38,8 @@ interface PeerOptions {
 
 /** Milliseconds for a request that is answered once it is written down. */
 const CALL = 15_000;
-/** Stopping an app may take as long as the peer's own limit for it, which is 90 s. */
-const FENCE = 100_000;
+/** Stopping an app may take as long as the peer's own limit for a fence, which is 150 s. */
+const FENCE = 160_000;
 /** Without a byte moving. The peer's disk may be busy for a while when it writes the last ones down. */
 const STALL = 60_000;
 
@@ -80,7 +80,12 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
     rescue: (operation) => post('/backups', operationAnswer, { rescue: operation }),
     takeOver: (operation, epoch, backup) =>
       post('/takeovers', operationAnswer, { operation, epoch, backup }),
-    requestHandover: (reason) => post('/handovers', operationAnswer, { reason }),
+    requestHandover: (reason, idempotencyKey) =>
+      ask('/handovers', operationAnswer, {
+        method: 'POST',
+        body: JSON.stringify({ reason }),
+        ...(idempotencyKey !== undefined && { headers: { 'Idempotency-Key': idempotencyKey } }),
+      }),
     operation: async (id) => {
       try {
         return await get(`/operations/${encodeURIComponent(id)}`, operationAnswer);

@@ -58,12 +58,23 @@ export const parseWith = <T extends z.ZodType>(
   const faults = parsed.error.issues.slice(0, 5).map(({ path, message }) => ({
     field: path.join('.') || what,
     message,
+    found: shown(path.reduce(into, value)),
   }));
   throw invalid(
     faults.map(({ field, message }) => `${field}: ${message}`).join('; '),
-    'mend what is named and send it again',
-    faults.map(({ field }) => field),
+    'mend what is named and send it again; GET /openapi.json says what each field takes',
+    Object.fromEntries(faults.map(({ field, found }) => [field, found])),
   );
+};
+
+const into = (value: unknown, key: PropertyKey): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+
+/** Short enough for an error. */
+const shown = (value: unknown): unknown => {
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'a list' : 'an object';
+  return typeof value === 'string' ? value.slice(0, 200) : (value ?? null);
 };
 
 /** The body as it comes in, for uploads of any size. Fails with `upload-torn` when the sender vanishes or stalls. */

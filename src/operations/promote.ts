@@ -14,7 +14,10 @@ import { newRestoration, type Restoration, restoreSteps, tidyStep } from './rest
 import { serveSteps } from './serve-steps.js';
 
 /** @throws Refused `already-primary`, `yielding`, `paused`: what can be said without looking anywhere */
-export const refusePromote = (node: Node, { force }: Pick<PromoteCommand, 'force'>): void => {
+export const refusePromote = (
+  node: Node,
+  { force, planned }: Pick<PromoteCommand, 'force' | 'planned'>,
+): void => {
   const { mode, epoch, pause, yielding } = node.state.current;
   if (mode === 'primary') {
     throw new Refused(
@@ -37,7 +40,7 @@ export const refusePromote = (node: Node, { force }: Pick<PromoteCommand, 'force
     throw new Refused(
       'paused',
       `failover is paused until ${pause.until}${pause.reason === '' ? '' : `: ${pause.reason}`}`,
-      'DELETE /pause, or POST /promote {"force": true}',
+      `DELETE /pause, or POST /promote {${planned ? '"planned": true, ' : ''}"force": true}`,
       { value: pause.until },
     );
   }

@@ -17,18 +17,24 @@ export const receiveBackup = async (
 };
 
 /**
- * Makes an upload a backup of ours and keeps the last BACKUP_KEEP.
+ * Makes an upload a backup of ours and keeps the last BACKUP_KEEP. One that a person adopts may be of a past epoch.
  * @throws Refused `serving`, `stale-epoch`, `foreign-lineage`, and those of `BackupStore.commit`
  */
-export const commitBackup = async (node: Node, manifest: Manifest): Promise<void> => {
+export const commitBackup = async (
+  node: Node,
+  manifest: Manifest,
+  { isAdopted = false } = {},
+): Promise<void> => {
   refuseWhileServing(node);
-  refuseStale(node, manifest);
+  if (!isAdopted) refuseStale(node, manifest);
   await refuseForeign(node, manifest);
   await node.backups.commit(manifest);
   if (manifest.epoch > node.state.current.epoch) await node.state.apply('heard', manifest.epoch);
   if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
   // A takeover under way may be reading any of them; the next backup prunes as well.
-  if (!isInTheWay(node.runner.current)) await pruneBackups(node);
+  if (isInTheWay(node.runner.current)) return;
+  // Not what has just come in, though a dump that was adopted may be the oldest.
+  await pruneBackups(node, new Set([...inUse(node), manifest.id]));
 };
 
 /**
@@ -56,7 +62,9 @@ export const confirmBackup = async (node: Node, id: string, at: string): Promise
   refuseWhileServing(node);
   node.backups.get(id);
   refuseUnusable(node, id);
-  await node.state.update({ confirmed: { backup: id, at } });
+  // By a clock that is ahead, a backup would never grow old.
+  const seen = new Date(Math.min(Date.parse(at), node.clock.now())).toISOString();
+  await node.state.update({ confirmed: { backup: id, at: seen } });
 };
 
 /** A node that serves has newer data than any backup (H15). */

@@ -9,7 +9,7 @@ import type {
   PromoteCommand,
   TakeOverCommand,
 } from '../pure/commands.js';
-import { ColdspareError } from '../pure/errors.js';
+import { ColdspareError, isError, Refused } from '../pure/errors.js';
 import {
   hasEnded,
   type OperationKind,
@@ -30,8 +30,8 @@ export interface Asker {
   idempotencyKey?: string;
 }
 
-/** How long a fence may take before the peer is told that it failed. Milliseconds. */
-const FENCE_TIMEOUT = 90_000;
+/** How long a fence may take before the peer is told that it failed: longer than an app is given to stop. Milliseconds. */
+const FENCE_TIMEOUT = 150_000;
 
 /** Between two questions about the peer's operation. Milliseconds. */
 const PEER_PAUSE = 500;
@@ -47,13 +47,23 @@ export const requestPromote = (
     return node.runner.start(planPromote(node, command, asker.source), asker);
   });
 
-/** Asks the primary to hand over to this node; the operation is the primary's. */
+/** Asks the primary to hand over to this node; the operation is the primary's, which knows it by its key. */
 export const requestPlannedPromote = async (
   node: Node,
   command: PromoteCommand,
+  idempotencyKey?: string,
 ): Promise<OperationRecord> => {
-  refusePromote(node, command);
-  return node.peer.requestHandover(command.reason);
+  const ask = () => node.peer.requestHandover(command.reason, idempotencyKey);
+  try {
+    refusePromote(node, command);
+  } catch (refusal) {
+    if (idempotencyKey === undefined || !isError(refusal, 'already-primary')) throw refusal;
+    // By the very operation that is asked for again, maybe. A standby hands nothing over, so asking is safe.
+    return ask().catch(() => {
+      throw refusal;
+    });
+  }
+  return ask();
 };
 
 /** The peer's operation when it has ended, or as it was seen last within `ms` milliseconds. */
@@ -125,12 +135,10 @@ export const requestFence = async (node: Node, command: FenceCommand): Promise<F
   if (node.state.current.mode === 'standby') {
     return { mode: 'standby', detail: `${node.settings.nodeName} is a standby already` };
   }
-  const fence = async () => {
-    const { id } = await node.runner.start(planFence(node, command), { source: 'peer' });
-    return node.runner.wait(id, FENCE_TIMEOUT);
-  };
-  let record = await fence();
-  if (record?.error?.code === 'disk-full' && (await node.ballast.drop())) record = await fence();
+  const deadline = node.clock.elapsed() + FENCE_TIMEOUT;
+  let record = await fence(node, command, deadline);
+  if (record?.error?.code === 'disk-full' && (await node.ballast.drop()))
+    record = await fence(node, command, deadline);
   if (record?.state === 'done') {
     const steps = record.steps.map(({ name, detail }) => detail ?? name).join(', ');
     return {
@@ -146,6 +154,21 @@ export const requestFence = async (node: Node, command: FenceCommand): Promise<F
   );
 };
 
+/** The fence of an attempt that the peer has given up may still be stopping the app: it promised nothing to this one. */
+const fence = async (
+  node: Node,
+  command: FenceCommand,
+  deadline: number,
+): Promise<OperationRecord | undefined> => {
+  const { runner, clock } = node;
+  for (;;) {
+    const started = await runner.start(planFence(node, command), { source: 'peer' });
+    const record = await runner.wait(started.id, deadline - clock.elapsed());
+    const isOurs = started.command.operation === command.operation;
+    if (isOurs || record === undefined || !hasEnded(record)) return record;
+  }
+};
+
 /** The second half of the peer's handover. Safe to repeat: the peer names the operation. */
 export const requestTakeOver = async (
   node: Node,
@@ -153,8 +176,17 @@ export const requestTakeOver = async (
 ): Promise<OperationRecord> => {
   const known = node.runner.get(command.operation);
   if (known !== undefined) return known;
-  if (node.runner.current?.kind !== 'promote') refusePromote(node, { force: true });
-  return node.runner.start(planTakeOver(node, command), { source: 'peer', id: command.operation });
+  if (node.runner.current?.kind !== 'promote') refusePromote(node, { force: true, planned: true });
+  const asked = { source: 'peer' as const, id: command.operation };
+  const record = await node.runner.start(planTakeOver(node, command), asked);
+  if (record.id === command.operation) return record;
+  // A takeover of our own, which knows nothing of the handover's last backup.
+  throw new Refused(
+    'busy',
+    `${node.settings.nodeName} takes over by itself in ${record.id}`,
+    `GET /operations/${record.id} follows it`,
+    { value: record.id },
+  );
 };
 
 /**

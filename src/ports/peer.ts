@@ -17,8 +17,8 @@ export interface Peer {
   rescue(operation: string): Promise<OperationRecord>;
   /** Asks the peer to take over from `backup` as operation `operation`. Safe to repeat. */
   takeOver(operation: string, epoch: number, backup: string): Promise<OperationRecord>;
-  /** Asks a primary to hand over to us. */
-  requestHandover(reason: string): Promise<OperationRecord>;
+  /** Asks a primary to hand over to us. With the key of an earlier call, it is that handover. */
+  requestHandover(reason: string, idempotencyKey?: string): Promise<OperationRecord>;
   /** The peer's operation; undefined when it never heard of it. */
   operation(id: string): Promise<OperationRecord | undefined>;
   /** Makes sure that `operation` never commits at the peer, unless it did already. The answer is what it came to. */

@@ -222,6 +222,16 @@ const lostPeer = (): Peer => ({
   commit: nobody,
 });
 
+/** From now on a node's peer takes every backup that it is sent. */
+export const takesBackups = (peer: Peer): void => {
+  peer.received = async () => 0;
+  peer.upload = async (_id, content) => {
+    content.resume();
+    return { bytes: 0, sha256: '' };
+  };
+  peer.commit = async () => {};
+};
+
 const SETTINGS: Settings = {
   nodeName: 'vcl3',
   peerUrl: 'http://vcl2.invalid:8080',

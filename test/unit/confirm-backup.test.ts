@@ -6,7 +6,7 @@ import { confirmBackup } from '../../src/operations/receive.js';
 import { requestBackup } from '../../src/operations/requests.js';
 import { ColdspareError } from '../../src/pure/errors.js';
 import { backUpIfPrimary } from '../../src/schedule/backups.js';
-import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 
 const HOUR = 3_600_000;
 
@@ -19,11 +19,7 @@ beforeEach(async () => {
   now = Date.now();
   const { node } = primary;
   node.clock.now = () => now;
-  node.peer.upload = async (_id, content) => {
-    content.resume();
-    return { bytes: 0, sha256: '' };
-  };
-  node.peer.commit = async () => {};
+  takesBackups(node.peer);
   node.peer.confirm = async (id) => {
     told.push(id);
   };
@@ -165,6 +161,20 @@ test('a standby takes no word for a backup that it could not restore', async () 
     code: 'backup-unusable',
     message: expect.stringContaining('no such extension'),
   });
+  await standby.remove();
+});
+
+test("a primary's clock is ahead: its word makes no backup younger than it is", async () => {
+  const standby = await createFakeNode('standby');
+  const { node } = standby;
+  const id = await backUp();
+  await node.backups.receive(id, await primary.node.backups.content(id), {});
+  await node.backups.commit(primary.node.backups.get(id));
+  const before = Date.now();
+  await confirmBackup(node, id, '2099-01-01T00:00:00Z');
+  const { confirmed } = node.state.current;
+  expect(Date.parse(confirmed?.at ?? '')).toBeGreaterThanOrEqual(before);
+  expect(Date.parse(confirmed?.at ?? '')).toBeLessThanOrEqual(Date.now());
   await standby.remove();
 });
 

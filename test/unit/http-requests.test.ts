@@ -2,12 +2,20 @@ import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ROUTES } from '../../src/http/app.js';
+import { ColdspareError } from '../../src/pure/errors.js';
 import type { OperationRecord } from '../../src/pure/operation.js';
 import { LINEAGE } from '../support/fake-node.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 
 let primary: Service;
 let standby: Service;
+/** Of the other node. */
+const HANDOVER: OperationRecord = {
+  ...{ id: 'operation-of-vcl2', kind: 'handover', state: 'running', committed: false },
+  ...{ source: 'peer', epoch: 1, startedAt: '2026-11-22T19:30:00.000Z', endedAt: null },
+  ...{ steps: [], result: null, error: null, command: {}, attempt: 1, reason: '' },
+};
+
 beforeEach(async () => {
   primary = await startService('primary');
   standby = await startService('standby');
@@ -144,6 +152,11 @@ describe('a promote', () => {
     const { status, body } = await standby.ask('POST', '/promote', { door: admin });
     expect(status).toBe(409);
     expect(body).toMatchObject({ code: 'paused', detail: expect.stringContaining('deploy') });
+    // Typed as it is said, a handover must not become a takeover from a primary that is well.
+    const planned = { door: admin, body: { planned: true } };
+    expect((await standby.ask('POST', '/promote', planned)).body.remedy).toContain(
+      'POST /promote {"planned": true, "force": true}',
+    );
   });
 
   test('that is called twice with one key is one operation', async () => {
@@ -180,11 +193,7 @@ describe('a promote', () => {
   });
 
   test('that is planned is the operation of the other node', async () => {
-    const record: OperationRecord = {
-      ...{ id: 'operation-of-vcl2', kind: 'handover', state: 'running', committed: false },
-      ...{ source: 'peer', epoch: 1, startedAt: new Date().toISOString(), endedAt: null },
-      ...{ steps: [], result: null, error: null, command: {}, attempt: 1, reason: '' },
-    };
+    const record = HANDOVER;
     standby.node.peer.requestHandover = async (reason) => ({ ...record, reason });
     const asked = { door: admin, body: { planned: true, reason: 'upgrade' } };
     const { status, headers, body } = await standby.ask('POST', '/promote', asked);
@@ -210,6 +219,31 @@ describe('a promote', () => {
       error: { code: 'peer-not-ready', message: 'it is busy', remedy: 'ask again' },
     };
     expect(await ask(30)).toMatchObject({ status: 409, body: { code: 'peer-not-ready' } });
+  });
+
+  test('that is planned and called again with its key is the same handover, also when it is over', async () => {
+    const key = { 'Idempotency-Key': 'night-2' };
+    const asked = { door: admin, body: { planned: true }, headers: key };
+    const keys: (string | undefined)[] = [];
+    const askVia = (service: Service) => {
+      service.node.peer.requestHandover = async (_reason, given) => {
+        keys.push(given);
+        return HANDOVER;
+      };
+      return service.ask('POST', '/promote', asked);
+    };
+    expect(await askVia(standby)).toMatchObject({ status: 202, body: { id: HANDOVER.id } });
+    // By now it is the primary, through that very handover.
+    expect(await askVia(primary)).toMatchObject({ status: 202, body: { id: HANDOVER.id } });
+    expect(keys).toEqual(['night-2', 'night-2']);
+
+    primary.node.peer.requestHandover = async () => {
+      throw new ColdspareError('peer-refused', 'not-primary: it is a standby', 'none');
+    };
+    expect(await primary.ask('POST', '/promote', asked)).toMatchObject({
+      status: 409,
+      body: { code: 'already-primary' },
+    });
   });
 
   test('that is planned needs the other node', async () => {
@@ -275,7 +309,7 @@ describe('operations', () => {
       door: admin,
     });
     expect(status).toBe(400);
-    expect(body).toMatchObject({ code: 'invalid-request', value: ['limit'] });
+    expect(body).toMatchObject({ code: 'invalid-request', value: { limit: expect.anything() } });
   });
 
   test('stream as events, each with the whole operation, and end with it', async () => {
@@ -452,7 +486,7 @@ describe('a pause', () => {
       body: { minutes },
     });
     expect(status).toBe(400);
-    expect(body.value).toEqual(['minutes']);
+    expect(body.value).toEqual({ minutes });
     expect(standby.node.state.current.pause).toBeNull();
   });
 });
@@ -484,7 +518,7 @@ describe('what cannot be understood', () => {
 
   test('a field of the wrong kind is named', async () => {
     const { body } = await standby.ask('POST', '/promote', { door: admin, body: { force: 'yes' } });
-    expect(body).toMatchObject({ code: 'invalid-request', value: ['force'] });
+    expect(body).toMatchObject({ code: 'invalid-request', value: { force: 'yes' } });
   });
 
   test('a body that never ends is cut at 64 KiB', async () => {

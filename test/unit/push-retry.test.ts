@@ -3,7 +3,7 @@ import { requestBackup } from '../../src/operations/requests.js';
 import type { Manifest } from '../../src/pure/manifest.js';
 import type { NodeStatus } from '../../src/pure/status.js';
 import { createPushRetry } from '../../src/schedule/backups.js';
-import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 import { nodeStatus } from '../support/node-status.js';
 
 const FIRST = 10_000;
@@ -18,11 +18,7 @@ beforeEach(async () => {
   const { peer, clock, runner } = primary.node;
   const { elapsed } = clock;
   clock.elapsed = () => elapsed() + later;
-  peer.received = async () => 0;
-  peer.upload = async (_id, content) => {
-    content.resume();
-    return { bytes: 0, sha256: '' };
-  };
+  takesBackups(peer);
   peer.commit = async ({ id }) => {
     committed.push(id);
   };
@@ -68,6 +64,12 @@ test('a standby that was set up anew has none: it gets the newest', async () => 
   see({ latestBackup: null });
   expect(await gotAfter(FIRST / 2)).toEqual([]);
   expect(await gotAfter(FIRST)).toEqual([newest().id]);
+});
+
+test('a backup of a lineage that was given up is not sent: the standby would take it for foreign', async () => {
+  await primary.node.state.update({ lineage: 'adopted-anew' });
+  see({ latestBackup: null });
+  expect(await gotAfter(FIRST)).toEqual([]);
 });
 
 test.each<[string, () => void]>([

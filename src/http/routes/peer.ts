@@ -6,6 +6,7 @@ import {
   takeOverCommandSchema,
 } from '../../pure/commands.js';
 import { readCommand } from '../body.js';
+import { idempotencyKey } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
 import type { Route } from '../route.js';
 
@@ -50,15 +51,15 @@ export const peerRoutes: Route[] = [
     doors: ['peer'],
     about: {
       ...FOLLOWED,
-      headers: ['Prefer'],
       summary: 'Hand over to the caller',
       body: handoverCommandSchema,
-      problems: ['not-primary', 'yielding', 'busy'],
+      problems: ['not-primary', 'yielding', 'busy', 'idempotency-conflict'],
     },
     handle: async (c, node) => {
       const { reason } = await readCommand(c, handoverCommandSchema);
-      const command = { reason, dryRun: false };
-      return followOperation(c, node, await requestDemote(node, command, { source: 'peer' }));
+      const asker = { source: 'peer' as const, ...idempotencyKey(c) };
+      const started = await requestDemote(node, { reason, dryRun: false }, asker);
+      return followOperation(c, node, started);
     },
   },
 ];
