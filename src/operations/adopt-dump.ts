@@ -3,8 +3,13 @@ import type { AdoptDumpCommand } from '../pure/commands.js';
 import { type ColdspareError, Refused } from '../pure/errors.js';
 import type { Manifest } from '../pure/manifest.js';
 import { PlainDumpReader } from '../pure/plain-dump.js';
+import { expectedLineage } from './boot.js';
+import { lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import { commitBackup, receiveBackup } from './receive.js';
+
+/** Below whatever an agent takes: nobody knows how old it really is, and what is proven must not make way for it. */
+const OLDEST = { epoch: 1, sequence: 0 };
 
 /** The first bytes of pg_dump's custom format. */
 const CUSTOM_MAGIC = 'PGDMP';
@@ -19,7 +24,8 @@ export const adoptDump = async (
   id: string,
   { path }: AdoptDumpCommand,
 ): Promise<Manifest> => {
-  const { settings, state, ids } = node;
+  const { settings, state } = node;
+  if (state.current.mode !== 'standby') throw onlyOnStandby(node);
   const takenAt = dateOf(id);
   const found: Found = { format: 'custom', serverVersion: 'unknown' };
   const content = inspected(await openDump(node, path), path, found);
@@ -31,17 +37,29 @@ export const adoptDump = async (
     database: settings.databaseName,
     node: settings.nodeName,
     takenAt,
-    epoch: Math.max(state.current.epoch, 1),
-    sequence: 0,
-    // A standby that has never had a backup learns its lineage from this one.
-    lineage: state.current.lineage ?? ids.random(),
+    ...OLDEST,
+    lineage: await lineageOf(node),
     ...found,
     ...received,
   };
-  await commitBackup(node, manifest);
+  await commitBackup(node, manifest, { isAdopted: true });
   node.log.warn({ id, path, lineage: manifest.lineage }, 'a dump was adopted as a backup');
   return manifest;
 };
+
+/** A standby that has never had a backup has heard of none, but its peer may: with one of its own it would refuse all that follow. */
+const lineageOf = async (node: Node): Promise<string> => {
+  if (node.state.current.lineage === null) await lookAtPeer(node);
+  return expectedLineage(node) ?? node.ids.random();
+};
+
+const onlyOnStandby = ({ settings, state }: Node): Refused =>
+  new Refused(
+    'serving',
+    `${settings.nodeName} is ${state.current.mode}, and only a standby takes a dump into its backups`,
+    'the same on the other node: POST /backups/{id}/adopt {"path": "/…/dump.sql"}',
+    { value: state.current.mode },
+  );
 
 const dateOf = (id: string): string => {
   const [, day = '', time = ''] = /(\d{8})_(\d{6})$/.exec(id) ?? [];

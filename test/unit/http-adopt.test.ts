@@ -3,7 +3,9 @@ import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Manifest } from '../../src/pure/manifest.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
+import { nodeStatus } from '../support/node-status.js';
 import { type Cluster, createCluster, describePostgres } from '../support/postgres.js';
 
 const ID = 'coffee_db_20261122_193000';
@@ -54,6 +56,19 @@ describe('a dump of the old scripts', () => {
     expect(content.body).toBe(text);
   });
 
+  test('is of the lineage that the other node serves: its backups are not refused afterwards', async () => {
+    standby.node.peer.status = async () => ({
+      ...nodeStatus('vcl2'),
+      lineage: manifestOf(DUMP).lineage,
+    });
+    const { body } = await adoptText(`${HEADER}CREATE TABLE coffees (id int);${TRAILER}`);
+    expect(body.lineage).toBe(manifestOf(DUMP).lineage);
+    await standby.ask('PUT', `/backups/${manifestOf(DUMP).id}`, { door: 'peer', body: DUMP });
+    const path = `/backups/${manifestOf(DUMP).id}/commit`;
+    const commit = await standby.ask('POST', path, { door: 'peer', body: manifestOf(DUMP) });
+    expect(commit.status).toBe(201);
+  });
+
   test('of the same lineage is older than every backup of ours', async () => {
     await standby.ask('PUT', `/backups/${manifestOf(DUMP).id}`, { door: 'peer', body: DUMP });
     const path = `/backups/${manifestOf(DUMP).id}/commit`;
@@ -61,6 +76,22 @@ describe('a dump of the old scripts', () => {
     const { body } = await adoptText(`${HEADER}${TRAILER}`);
     expect(body.lineage).toBe(manifestOf(DUMP).lineage);
     expect(standby.node.backups.list().map(({ id }) => id)).toEqual([manifestOf(DUMP).id, ID]);
+  });
+
+  test('does not displace what is proven, also where no backup of the present epoch is there yet', async () => {
+    const { node } = standby;
+    const put = async (id: string, more: Partial<Manifest>) => {
+      await standby.ask('PUT', `/backups/${id}`, { door: 'peer', body: DUMP });
+      const body = manifestOf(DUMP, { id, ...more });
+      await standby.ask('POST', `/backups/${id}/commit`, { door: 'peer', body });
+      return id;
+    };
+    const kept = [];
+    for (let sequence = 1; sequence <= node.settings.backupKeep; sequence += 1)
+      kept.unshift(await put(`ledger_20261122_12000${sequence}`, { epoch: 3, sequence }));
+    await node.state.apply('heard', 4);
+    expect(await adoptText(`${HEADER}${TRAILER}`)).toMatchObject({ status: 201 });
+    expect(node.backups.list().map(({ id }) => id)).toEqual([...kept, ID]);
   });
 
   test('is not taken twice under one id', async () => {
@@ -77,7 +108,10 @@ describe('a dump of the old scripts', () => {
       await writeFile(join(directory, 'dump.sql'), `${HEADER}${TRAILER}`);
       const { status, body } = await adopt(join(directory, 'dump.sql'), ID, primary);
       expect(status).toBe(409);
-      expect(body.code).toBe('serving');
+      expect(body).toMatchObject({
+        code: 'serving',
+        remedy: expect.stringContaining('the same on the other node'),
+      });
     } finally {
       await primary.close();
     }
@@ -162,7 +196,7 @@ test('a link is not followed: somebody else may turn it', async () => {
 });
 
 test.each(['dump.sql', '../dump.sql', ''])('%j is no absolute path', async (path) => {
-  expect(await adopt(path)).toMatchObject({ status: 400, body: { value: ['path'] } });
+  expect(await adopt(path)).toMatchObject({ status: 400, body: { value: { path } } });
 });
 
 test.each(['coffee_db_20261322_193000', 'coffee_db_20261122_253000'])(
