@@ -4,15 +4,22 @@ import { z } from 'zod';
 import { parseDuration } from './pure/duration.js';
 import { parseNotifyUrl } from './pure/notify-url.js';
 
-const duration = z.string().transform((text, context) => {
-  const ms = parseDuration(text);
-  if (ms !== undefined) return ms;
-  context.addIssue({
-    code: 'custom',
-    message: 'must be a length of time such as 500ms, 5s, 30m, 2h or 0',
+/** Beyond 24.8 days a timer of Node's ends at once. */
+const LONGEST = '24d';
+
+/** A length of time in milliseconds. Where 0 makes sense it means "off" or "at once". */
+const duration = (least: string, most = LONGEST) =>
+  z.string().transform((text, context) => {
+    const ms = parseDuration(text);
+    if (ms !== undefined && ms >= lengthOf(least) && ms <= lengthOf(most)) return ms;
+    context.addIssue({
+      code: 'custom',
+      message: `must be a length of time from ${least} to ${most}, such as 500ms, 5s, 30m or 2h`,
+    });
+    return z.NEVER;
   });
-  return z.NEVER;
-});
+
+const lengthOf = (text: string): number => parseDuration(text) ?? Number.NaN;
 
 const wholeNumber = (least: number, most: number) =>
   z
@@ -92,7 +99,7 @@ export const environmentSchema = z.object({
   BACKUP_DIR: path.optional(),
   BACKUP_CRON: cron.default('*/30 * * * *'),
   BACKUP_KEEP: wholeNumber(1, 1000).default(5),
-  BACKUP_MAX_AGE: duration.prefault('2h'),
+  BACKUP_MAX_AGE: duration('1s', '3650d').prefault('2h'),
   BACKUP_MAX_BYTES: wholeNumber(1, Number.MAX_SAFE_INTEGER).default(1024 ** 4),
   BACKUP_PREFIX: z
     .string()
@@ -109,12 +116,12 @@ export const environmentSchema = z.object({
   APP_SERVICE: services.prefault('app'),
   DB_START_COMMAND: z.string().min(1).optional(),
   DB_STOP_COMMAND: z.string().min(1).optional(),
-  DB_START_TIMEOUT: duration.prefault('1m'),
-  TRANSFER_TIMEOUT: duration.prefault('4h'),
+  DB_START_TIMEOUT: duration('1s').prefault('1m'),
+  TRANSFER_TIMEOUT: duration('1s').prefault('4h'),
   APP_START_COMMAND: z.string().min(1).optional(),
   APP_STOP_COMMAND: z.string().min(1).optional(),
-  APP_START_TIMEOUT: duration.prefault('2m'),
-  APP_RESTART_AFTER: duration.prefault('1m'),
+  APP_START_TIMEOUT: duration('1s').prefault('2m'),
+  APP_RESTART_AFTER: duration('100ms').prefault('1m'),
   EMBEDDED_APP: path.optional(),
   DB_HOST: z.string().min(1).default('127.0.0.1'),
   DB_PORT: wholeNumber(1, 65_535).default(5432),
@@ -126,20 +133,20 @@ export const environmentSchema = z.object({
   PRIMARY_CHECK_URL: httpUrl.optional(),
   WITNESS_URL: httpUrl.optional(),
   MONITOR: z.enum(['on', 'off']).default('on'),
-  CHECK_INTERVAL: duration.prefault('5s'),
-  CHECK_TIMEOUT: duration.optional(),
+  CHECK_INTERVAL: duration('100ms').prefault('5s'),
+  CHECK_TIMEOUT: duration('100ms').optional(),
   FAIL_THRESHOLD: wholeNumber(1, 1000).default(3),
   CONFIRM_CHECKS: wholeNumber(1, 100).default(3),
-  CONFIRM_INTERVAL: duration.prefault('2s'),
+  CONFIRM_INTERVAL: duration('100ms').prefault('2s'),
   FAILBACK: z.enum(['auto', 'manual']).default('auto'),
-  FAILBACK_STABLE: duration.prefault('1m'),
+  FAILBACK_STABLE: duration('0').prefault('1m'),
   PREPARE: z.enum(['on-receive', 'on-promote']).default('on-receive'),
   DRILL_CRON: cron.optional(),
   DRILL_QUERY: z.string().min(1).optional(),
-  RESCUE_TIMEOUT: duration.prefault('2m'),
+  RESCUE_TIMEOUT: duration('0').prefault('2m'),
   ALONE: z.enum(['serve', 'wait']).default('serve'),
-  ALONE_GRACE: duration.prefault('30s'),
-  WATCHDOG_TIMEOUT: duration.prefault('0'),
+  ALONE_GRACE: duration('0').prefault('30s'),
+  WATCHDOG_TIMEOUT: duration('0').prefault('0'),
   PEER_TOKEN: token,
   ADMIN_TOKEN: token,
   WEBHOOK_TOKEN: token,
