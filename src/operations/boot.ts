@@ -102,6 +102,15 @@ export const planMissingParts = (node: Node): Plan => ({
   steps: startAppSteps(node),
 });
 
+/**
+ * The database of an app that goes on answering does not. The peer was asked before this app was vouched for; asked again,
+ * one that is away would only keep the database from being started.
+ */
+export const planDatabaseAgain = (node: Node): Plan => ({
+  ...planBoot(node, 'the database does not answer'),
+  steps: [checkLineageStep(node), ...serveSteps(node)],
+});
+
 /** Nobody starts serving before the peer was asked who is primary now (H08). */
 export const askPeerStep = (node: Node): Step => ({
   name: 'ask-peer',

@@ -1,5 +1,6 @@
 import { backoff } from '../operations/asking.js';
 import { planPush } from '../operations/backup.js';
+import { usableBackups } from '../operations/choose-steps.js';
 import { confirmNewestBackup } from '../operations/confirm-backup.js';
 import type { Node } from '../operations/node.js';
 import { requestBackup } from '../operations/requests.js';
@@ -33,7 +34,7 @@ export const createPushRetry = (node: Node): (() => Promise<void>) => {
   let notBefore = node.clock.elapsed() + RETRY_FIRST;
   return async () => {
     const { mode, push, epoch } = node.state.current;
-    const newest = node.backups.list()[0];
+    const newest = usableBackups(node)[0];
     const isDue =
       mode === 'primary' &&
       newest?.epoch === epoch &&

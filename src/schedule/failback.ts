@@ -23,18 +23,14 @@ export const createFailback = (node: Node): (() => Promise<void>) => {
     // The last one succeeded; what it cost to get there is not held against the next outage.
     if (!failbackDue) failures = 0;
     const isWanted = node.settings.failback === 'auto' && failbackDue && isServing(node);
-    if (
-      !isWanted ||
-      activePause(node) !== null ||
-      isInTheWay(node.runner.current) ||
-      !peerIsReady(node)
-    ) {
+    if (!isWanted || activePause(node) !== null || !peerIsReady(node)) {
       readySince = undefined;
       return;
     }
     readySince ??= node.clock.elapsed();
     const needed = stablePeriod(node, failures);
-    if (node.clock.elapsed() - readySince < needed) return;
+    // A backup of ours says nothing about the other node: its time goes on.
+    if (node.clock.elapsed() - readySince < needed || isInTheWay(node.runner.current)) return;
     readySince = undefined;
     failures += 1;
     const reason = `the other node is back and has been stable for ${sayDuration(needed)}`;

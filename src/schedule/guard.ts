@@ -1,4 +1,9 @@
-import { MISSING_PARTS, planBoot, planMissingParts } from '../operations/boot.js';
+import {
+  MISSING_PARTS,
+  planBoot,
+  planDatabaseAgain,
+  planMissingParts,
+} from '../operations/boot.js';
 import { settle, standDownIfDue } from '../operations/hear.js';
 import type { Node } from '../operations/node.js';
 import { observeApp, observeDatabase, stopApp } from '../operations/serve-steps.js';
@@ -99,19 +104,19 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
     } else if (state === 'failed') isOpened = false;
   });
   return async () => {
-    const answers = isServing(node);
     const hasDatabase = node.observed.database?.value.answers !== false;
-    const serves = answers && hasDatabase && isOpened;
+    const serves = isServing(node) && hasDatabase && isOpened;
     const operation = node.runner.current?.kind;
     const isChanging = operation !== undefined && !LEAVES_APP_ALONE.has(operation);
     const isExcused = isChanging || activePause(node) !== null;
     if (!overdue.isDue(serves ? 'fine' : isExcused ? 'excused' : 'wrong')) return;
     // One that was started, and had all the time that an app is given, hangs.
-    const anew = overdue.times > 1 && !answers;
-    const what = answers && !hasDatabase ? 'database' : 'app';
-    await node.runner.start(planBoot(node, `the ${what} does not answer`, { anew }), {
-      source: 'agent',
-    });
+    const anew = overdue.times > 1;
+    const plan =
+      isVouchedFor(node) && !hasDatabase
+        ? planDatabaseAgain(node)
+        : planBoot(node, 'the app does not answer', { anew });
+    await node.runner.start(plan, { source: 'agent' });
   };
 };
 

@@ -362,7 +362,7 @@ networks: { default: { ipam: { config: [{ subnet: 10.213.77.0/24 }] } } }
       );
     });
 
-    test('a worker dies: its app is not whole, and a start brings back the worker alone', async () => {
+    test('a worker dies: its app is not whole, and a start brings back the worker alone, and repeats no task that is done', async () => {
       const { app, database } = stackWith({
         services: { database: 'db', app: ['app', 'worker', 'task'] },
       });
@@ -383,6 +383,7 @@ networks: { default: { ipam: { config: [{ subnet: 10.213.77.0/24 }] } } }
           );
           expect(await app.isWhole?.()).toBe(true);
           const started = await inspect('app', STARTED);
+          const done = await inspect('task', STARTED);
           await harness.project.compose('kill', 'worker');
           await eventually('it notices', async () => !(await app.isWhole?.()));
           expect(await app.isRunning()).toBe(true);
@@ -390,6 +391,7 @@ networks: { default: { ipam: { config: [{ subnet: 10.213.77.0/24 }] } } }
           expect(await app.isWhole?.()).toBe(true);
           expect(await inspect('worker', '{{.State.Running}}')).toBe('true');
           expect(await inspect('app', STARTED)).toBe(started);
+          expect(await inspect('task', STARTED)).toBe(done);
           await harness.project.compose('rm', '--stop', '--force', 'worker', 'task');
         },
       );

@@ -98,6 +98,22 @@ test('a database dies under an app that answers without it: it is started again,
   expect(touched).toEqual([]);
 });
 
+test('the other node is away as well, and ALONE=wait: the database is started, and the app is not stopped for it', async () => {
+  const { app, database, node } = primary;
+  node.settings.alone = 'wait';
+  await createGuard(node)();
+  app.runs = true;
+  const roundAfter = rounds(createGuard);
+  const touched: string[] = [];
+  app.stop = async () => void touched.push('stop');
+  await createGuard(node)();
+  database.isUp = false;
+  await createDatabaseWatch(node)();
+  expect(await roundAfter(RESTART_AFTER)).toBe('done');
+  expect(database.isUp).toBe(true);
+  expect(touched).toEqual([]);
+});
+
 describe('a worker of an app that answers is gone', () => {
   let isWhole: boolean;
   let started: number;

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { requestBackup } from '../../src/operations/requests.js';
 import { nodeStatus } from '../../src/operations/status.js';
 import { createFailback } from '../../src/schedule/failback.js';
-import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 
 let serving: FakeNode;
 let returned: FakeNode;
@@ -32,6 +33,32 @@ test.each(['no-room', 'backup-unusable', 'standing-down'])(
     expect(await failbackTo(['drill-failed'])).toEqual(['handover']);
   },
 );
+
+test('backups go on while the returned node has to prove itself: its time does not begin anew with each', async () => {
+  const { node } = serving;
+  node.settings.failbackStable = 3_600_000;
+  takesBackups(node.peer);
+  let now = 0;
+  node.clock.elapsed = () => now;
+  const ready = { ...nodeStatus(returned.node), epoch: node.state.current.epoch };
+  node.observed.peer = { value: ready, at: node.clock.now() };
+  await node.state.update({ failbackDue: true });
+  const failback = createFailback(node);
+  const backUp = async () => {
+    const { id } = await requestBackup(node, { reason: '' }, { source: 'schedule' });
+    await failback();
+    await node.runner.wait(id, 10_000);
+  };
+  await failback();
+  for (const minutes of [30, 30]) {
+    now += minutes * 60_000;
+    await backUp();
+  }
+  expect(node.runner.list().map(({ kind }) => kind)).toEqual(['backup', 'backup']);
+  await failback();
+  await node.runner.wait(node.runner.current?.id ?? '', 10_000);
+  expect(node.runner.list()).toMatchObject([{ kind: 'handover' }, {}, {}]);
+});
 
 test('a role is not given back during a pause, and is when the pause has ended by itself', async () => {
   const { node } = serving;

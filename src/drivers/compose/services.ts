@@ -37,10 +37,14 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
     /** Whether any of them runs, healthy or not. */
     isRunning: async (): Promise<boolean> => (await running()).size > 0,
 
-    /** Those that do not run. */
+    /** Those that do not run. Beside others that do, one that has ended well has done its work, and is not run again. */
     missing: async (): Promise<string[]> => {
-      const present = await running();
-      return names.filter((name) => !present.has(name));
+      const containers = await explained(findContainers(project, names));
+      const isAnyRunning = containers.some(({ isRunning }) => isRunning);
+      const present = containers
+        .filter(({ isRunning, endedWell }) => isRunning || (isAnyRunning && endedWell))
+        .map(({ service }) => service);
+      return names.filter((name) => !present.includes(name));
     },
 
     /** Whether each of them runs, or has ended well. */
