@@ -93,6 +93,9 @@ const headersOf = (error: ColdspareError): Record<string, string> => {
       return { 'WWW-Authenticate': 'Bearer realm="coldspare"' };
     case 'too-many-attempts':
       return { 'Retry-After': String(error.value) };
+    case 'method-not-allowed':
+      // Every other one is answered by `wrongMethod`.
+      return { Allow: 'POST, GET' };
     default:
       return {};
   }
@@ -115,7 +118,7 @@ const wrongMethod = (path: string) => (c: HttpContext) => {
   const allowed = ROUTES.filter((route) => route.path === path).map(({ method }) => method);
   const refusal = new Refused(
     'method-not-allowed',
-    `${c.req.method} is not possible on ${path}`,
+    `${c.req.method} is not possible on ${c.req.path.slice(0, 200)}`,
     `use ${allowed.join(' or ')}`,
     { value: c.req.method },
   );

@@ -44,14 +44,19 @@ export const contentDigest = (c: HttpContext): string | undefined => {
 export const contentLength = (c: HttpContext): number =>
   Number(c.req.header('Content-Length') ?? 0);
 
-/** Where the body begins in the whole, by `Content-Range` (RFC 9110); 0 without one. @throws Refused `invalid-request` */
+/**
+ * Where the body begins in the whole, by `Content-Range` (RFC 9110); 0 without one. A body that streams is counted at its
+ * commit. @throws Refused `invalid-request`
+ */
 export const rangeStart = (c: HttpContext): number => {
   const text = c.req.header('Content-Range');
   if (text === undefined) return 0;
   const [, from, last, whole] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(text) ?? [];
-  if (Number(from) <= Number(last) && Number(last) + 1 === Number(whole)) return Number(from);
+  const bytes = Number(last) + 1 - Number(from);
+  const isAnnounced = [0, bytes].includes(contentLength(c));
+  if (bytes > 0 && Number(last) + 1 === Number(whole) && isAnnounced) return Number(from);
   throw invalid(
-    'Content-Range must name the rest of the dump',
+    'Content-Range must name the rest of the dump, and the body be as long',
     'send bytes 1000-1999/2000 for the last 1000 of 2000 bytes, or leave the header out',
     text.slice(0, 300),
   );

@@ -233,7 +233,14 @@ test.each([
 ])('PUT /backups/%s is refused: %s', async (id) => {
   const { status, body } = await put(DUMP, id);
   expect(status).toBe(400);
-  expect(body).toMatchObject({ code: 'invalid-request', value: ['id'] });
+  expect(body).toMatchObject({ code: 'invalid-request', value: { id: expect.any(String) } });
+  await nothingIsLeft();
+});
+
+test('a Content-Range that promises more than the body has is refused, and nothing is kept', async () => {
+  const { status, body } = await put(DUMP, ID, { 'Content-Range': 'bytes 0-4999/5000' });
+  expect(status).toBe(400);
+  expect(body).toMatchObject({ code: 'invalid-request', value: 'bytes 0-4999/5000' });
   await nothingIsLeft();
 });
 

@@ -287,10 +287,22 @@ test.each([
   expect(standby.node.runner.list()).toEqual([]);
 });
 
+test('a query to a checker that only sends JSON is told so', async () => {
+  const { body } = await standby.ask('GET', `/webhooks/generic${query({ event: 'down' })}`, {
+    door,
+  });
+  expect(body).toMatchObject({
+    detail: 'the body of generic is not JSON',
+    remedy: expect.stringMatching(/^POST no body, or {"event"/),
+  });
+});
+
 test('a HEAD, with which a browser or a chat looks at a link, begins nothing', async () => {
   await giveBackup();
-  const { status } = await standby.ask('HEAD', `/webhooks/uptime-kuma${kumaQuery(0)}`, { door });
+  const path = `/webhooks/uptime-kuma${kumaQuery(0)}`;
+  const { status, headers } = await standby.ask('HEAD', path, { door });
   expect(status).toBe(405);
+  expect(headers.get('allow')).toBe('POST, GET');
   expect(standby.node.runner.list()).toEqual([]);
 });
 

@@ -32,7 +32,7 @@ export const webhookRoutes: Route[] = [
     method: 'GET',
     path,
     doors: ['webhook'],
-    about,
+    about: { ...about, summary: 'The same in a query, as uptime-kuma and healthchecks can say it' },
     handle: async (c, node) => {
       // A HEAD comes to every GET's route. It must not begin anything.
       if (c.req.method === 'HEAD') throw noHead();

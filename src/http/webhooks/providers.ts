@@ -28,6 +28,8 @@ export const PROVIDERS: readonly Provider[] = [
 export const readEvent = (provider: Provider, message: Message): CheckerEvent => {
   const event = eventIn(provider, message);
   if (event !== undefined) return event;
+  const isForm = message.fields !== undefined && provider.readFields === undefined;
+  if (isForm) throw notUnderstood(`of ${provider.name} is not JSON`, `POST ${provider.expects}`);
   throw notUnderstood(`is not one that ${provider.name} sends`, `send ${provider.expects}`);
 };
 
