@@ -74,6 +74,6 @@ const promoteByOperator = async (
   if (command.dryRun) return c.json(await dryRunPromote(node, command));
   const asker = { source: sourceOf(c), ...idempotencyKey(c) };
   if (!command.planned) return followOperation(c, node, await requestPromote(node, command, asker));
-  const { idempotencyKey: key } = idempotencyKey(c);
-  return followPeersOperation(c, node, await requestPlannedPromote(node, command, key));
+  const started = await requestPlannedPromote(node, command, asker.idempotencyKey);
+  return followPeersOperation(c, node, started);
 };
