@@ -75,7 +75,7 @@ export const planBackup = (node: Node, command: BackupCommand): Plan => {
             pushStep(node, taken),
             // What fails here is there all the same, as the newest backup: it only does not hold everything.
             checkFrozenStep(node, frozen),
-            rememberFinalStep(node, taken),
+            rememberFinalStep(node, taken, frozen),
             pruneStep(node),
           ]),
     ],
@@ -110,12 +110,12 @@ const startFrozenStep = (node: Node, frozen: Frozen): Step => ({
 });
 
 /** Remembers which backup holds everything, so that standing down later need not set the database aside. */
-const rememberFinalStep = (node: Node, taken: Taken): Step => ({
+const rememberFinalStep = (node: Node, taken: Taken, frozen: Frozen): Step => ({
   name: 'remember-final',
   run: async () => {
     const { yielding } = node.state.current;
-    const finalBackup = manifestOf(taken).id;
-    if (yielding !== null) await node.state.update({ yielding: { ...yielding, finalBackup } });
+    const final = { finalBackup: manifestOf(taken).id, writes: `${frozen.writes}` };
+    if (yielding !== null) await node.state.update({ yielding: { ...yielding, ...final } });
     return undefined;
   },
 });

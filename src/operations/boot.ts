@@ -2,7 +2,9 @@ import { divergedCopies, divergedName } from '../pure/database-names.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError, toColdspareError } from '../pure/errors.js';
 import type { NodeStatus } from '../pure/status.js';
+import type { StateData } from '../state/node-state.js';
 import { yieldSteps } from './fence.js';
+import { isUnwritten } from './frozen.js';
 import { lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import type { Plan, Step } from './plan.js';
@@ -81,7 +83,8 @@ export const takeRoleBack = async (node: Node): Promise<void> => {
   const { epoch, yielding } = node.state.current;
   const heard = node.observed.epoch;
   if (heard <= epoch) return node.state.apply('resume', epoch);
-  const standDown = { epoch: heard, finalBackup: yielding?.finalBackup ?? null };
+  const { finalBackup = null, writes = null } = yielding ?? {};
+  const standDown = { epoch: heard, finalBackup, writes };
   await node.state.apply('superseded', heard, { standDown, failbackDue: false });
 };
 
@@ -123,7 +126,10 @@ export const askPeerStep = (node: Node): Step => ({
       const why = 'error' in agent ? agent.error : `it is in the middle of ${agent.operation?.id}`;
       const hasWaited = 'error' in agent && node.clock.elapsed() >= giveUp;
       if (hasWaited && alone === 'serve') return serveAlone(node, why);
-      if (hasWaited) await stopApp(node, signal);
+      if (hasWaited) {
+        node.observed.alone = `the other agent does not answer (${why}); not serving by policy ALONE=wait`;
+        await stopApp(node, signal);
+      }
       say(
         `the other agent has not told who is primary: ${why}${hasWaited ? ' (ALONE=wait: not serving until it does)' : ''}`,
       );
@@ -207,16 +213,15 @@ export const setAsideStep = (node: Node): Step => ({
 /** Keeps a superseded node's database under a dated name, unless its last backup is what the peer serves. */
 const setAside = async (
   node: Node,
-  standDown: { epoch: number; finalBackup: string | null },
+  standDown: NonNullable<StateData['standDown']>,
   signal: AbortSignal,
 ): Promise<string> => {
   const { agent } = await lookAtPeer(node);
   const restored = 'error' in agent ? null : (agent.promotion?.backup ?? null);
-  if (restored !== null && restored === standDown.finalBackup) {
-    return nothingDiverged(restored);
-  }
   const { database } = node.stack;
   await database.start(signal);
+  const hasFinal = restored !== null && restored === standDown.finalBackup;
+  if (hasFinal && (await isUnwritten(node, standDown.writes))) return nothingDiverged(restored);
   const { databaseName } = node.settings;
   const { exists, marker } = await database.live();
   // Fenced without our agent, it is frozen since the dump that the other node took of it.

@@ -17,14 +17,15 @@ export const dryRunPromote = async (node: Node, command: PromoteCommand): Promis
   const witness = await lookAtWitness(node);
   const peer = `${look.summary}, ${witness.summary}`;
   const situation = { ...look.views, witness: witness.view, asker: 'operator' } as const;
+  const plan = planPromote(node, command, 'operator');
   const refusal = refusalOf(
     () => refusePromote(node, command),
-    () => node.runner.refuseBusy('promote'),
+    () => node.runner.refuseBusy(plan),
     () => command.force || goAhead(situation, peer),
     () => mayBeRescued(node) || chooseBackup(node, command, newRestoration(0)),
   );
   return {
-    ...report(planPromote(node, command, 'operator'), peer, refusal),
+    ...report(plan, peer, refusal),
     ...startingPoint(node),
   };
 };
@@ -42,24 +43,26 @@ const dryRunPlanned = async (node: Node, command: PromoteCommand): Promise<DryRu
 /** What it holds itself is served again. */
 const dryRunReclaim = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   const { summary } = await lookAtPeer(node);
+  const plan = planPromote(node, command, 'operator');
   const refusal = refusalOf(
     () => refusePromote(node, command),
-    () => node.runner.refuseBusy('promote'),
+    () => node.runner.refuseBusy(plan),
   );
   return {
-    ...report(planPromote(node, command, 'operator'), summary, refusal),
+    ...report(plan, summary, refusal),
     loss: 'nothing is lost: it serves again what it holds itself',
   };
 };
 
 export const dryRunDemote = async (node: Node, command: DemoteCommand): Promise<DryRun> => {
   const { agent, summary } = await lookAtPeer(node);
+  const plan = planHandover(node, command);
   const refusal = refusalOf(
     () => refuseDemote(node),
-    () => node.runner.refuseBusy('handover'),
+    () => node.runner.refuseBusy(plan),
     () => readyPeer(node, agent),
   );
-  return report(planHandover(node, command), summary, refusal);
+  return report(plan, summary, refusal);
 };
 
 /** Of a handover; the others say themselves where they start from. */

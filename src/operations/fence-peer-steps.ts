@@ -38,13 +38,14 @@ export const fencePeerSteps = (
         fencing.outcome = answer.mode === 'yielding' ? 'fenced' : 'nothing-to-fence';
         return answer.detail;
       } catch (error) {
-        // An agent that answers can be helped to stop; with force as well, two would serve in full sight of each other.
-        if (!isError(error, 'peer-unreachable')) throw error;
-        fencing.outcome = 'unreachable';
-        const { machine } = node;
-        if (machine === undefined) return sayUnfenced(restoration.epoch, error.message);
-        context.say(`over SSH: ${error.message}`);
-        return await fenceOverSsh(node, machine, force, restoration, fencing, context);
+        return await fenceOtherwise(
+          node,
+          toColdspareError(error),
+          force,
+          restoration,
+          fencing,
+          context,
+        );
       } finally {
         fencing.triedAt = node.clock.elapsed();
       }
@@ -67,6 +68,36 @@ export const fencePeerSteps = (
     },
   },
 ];
+
+/**
+ * An agent that does not answer, or cannot stop what runs there, is helped over SSH. One that answers and is not fenced
+ * in the end is not taken over from, not even by force: two would serve in full sight of each other.
+ */
+const fenceOtherwise = async (
+  node: Node,
+  error: ColdspareError,
+  force: boolean,
+  restoration: Restoration,
+  fencing: Fencing,
+  context: StepContext,
+): Promise<string> => {
+  const { machine } = node;
+  const isSilent = isError(error, 'peer-unreachable');
+  if (!isSilent && (machine === undefined || !couldNotStop(error))) throw error;
+  fencing.outcome = 'unreachable';
+  if (machine === undefined) return sayUnfenced(restoration.epoch, error.message);
+  context.say(`over SSH: ${error.message}`);
+  const mayGoOn = force && isSilent;
+  const detail = await fenceOverSsh(node, machine, mayGoOn, restoration, fencing, context);
+  if (!isSilent && !isFenced(fencing)) throw error;
+  return detail;
+};
+
+const isFenced = ({ outcome }: Fencing): boolean => outcome === 'fenced-by-ssh';
+
+/** It answers, but cannot: its app does not stop, or its disk does not take the promise. */
+const couldNotStop = (error: unknown): boolean =>
+  isError(error, 'peer-refused') && ['app-failed', 'internal'].includes(String(error.value));
 
 /** Not asked again when it has just been silent: it is once more before the commit (fence-again). */
 const agentAnswers = async (node: Node): Promise<void> => {

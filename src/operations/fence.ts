@@ -40,7 +40,8 @@ export const planFence = (node: Node, command: FenceCommand): Plan => {
         commits: true,
         run: async () => {
           const { operation, epoch } = command;
-          const yielding = { operation, epoch, cause: 'fence' as const, finalBackup: null };
+          const nothing = { finalBackup: null, writes: null };
+          const yielding = { operation, epoch, cause: 'fence' as const, ...nothing };
           await node.state.apply('yield', node.state.current.epoch, { yielding });
           return undefined;
         },

@@ -29,6 +29,13 @@ export const checkFrozenStep = (node: Node, frozen: Frozen): Step => ({
   },
 });
 
+/** Whether nothing was written since `writes` was counted; no where that cannot be told, yes where nobody has counted. */
+export const isUnwritten = async ({ stack }: Node, writes: string | null): Promise<boolean> => {
+  if (writes === null) return true;
+  const now = await stack.database.writes().catch(() => undefined);
+  return now === BigInt(writes);
+};
+
 export const writtenWhileFrozen = (rows: bigint, where: string, remedy: string): ColdspareError =>
   new ColdspareError(
     'written-while-frozen',

@@ -6,7 +6,7 @@ import { nextEpoch } from '../pure/transitions.js';
 import { until } from './asking.js';
 import { dumpStep, pushStep, type Taken } from './backup.js';
 import { takeRoleBack } from './boot.js';
-import { checkFrozenStep, type Frozen, freeze } from './frozen.js';
+import { checkFrozenStep, type Frozen, freeze, isUnwritten } from './frozen.js';
 import { type Look, lookAtPeer } from './look.js';
 import type { Node } from './node.js';
 import { type Plan, type Step, type StepContext, silently } from './plan.js';
@@ -86,9 +86,12 @@ const handoverPlan = (
   // The peer's word is enough: whatever fails after it, nothing may be taken back.
   isCommitted: () =>
     handover.isTaken || (handover.epoch > 0 && node.state.current.epoch >= handover.epoch),
-  // Superseded before the offer: nothing is left to hand over. A standby only waits to hear that all is well.
-  isPreemptible: () =>
-    node.state.current.standDown !== null || node.state.current.mode === 'standby',
+  // Superseded before the offer: nothing is left to hand over. A standby only waits to hear that all is well. And one that
+  // waits for a peer which is gone for good would wait for ever.
+  isPreemptible: (by) =>
+    node.state.current.standDown !== null ||
+    node.state.current.mode === 'standby' ||
+    (node.state.current.mode === 'yielding' && by?.takesBack === true),
   result: () => ({ backup: handover.taken.manifest?.id ?? null, epoch: handover.epoch }),
 });
 
@@ -135,12 +138,15 @@ const decideSteps = (node: Node, handover: Handover): Step[] => [
     run: async ({ operation }) => {
       const { epoch, taken } = handover;
       const finalBackup = taken.manifest?.id ?? null;
-      const yielding = { operation, epoch, cause: 'handover' as const, finalBackup };
+      const writes = `${handover.writes}`;
+      const yielding = { operation, epoch, cause: 'handover' as const, finalBackup, writes };
       await node.state.apply('yield', node.state.current.epoch, { yielding });
       return `epoch ${epoch} is the peer's to take`;
     },
-    undo: async () => {
-      if (node.state.current.mode === 'yielding') await takeRoleBack(node);
+    undo: async (error) => {
+      // Whoever takes the role back by force asks the peer first.
+      if (isError(error, 'preempted') || node.state.current.mode !== 'yielding') return;
+      await takeRoleBack(node);
     },
   },
   {
@@ -160,13 +166,20 @@ const decideSteps = (node: Node, handover: Handover): Step[] => [
     name: 'stand-down',
     commits: true,
     run: async () => {
-      await node.state.apply('superseded', handover.epoch, { failbackDue: false });
+      const { epoch } = handover;
+      const { nodeName } = node.settings;
+      const isWhole = await isUnwritten(node, node.state.current.yielding?.writes ?? null);
+      // What was written past the freeze lies only here: the database is set aside.
+      const standDown = isWhole ? null : { epoch, finalBackup: null, writes: null };
+      await node.state.apply('superseded', epoch, { standDown, failbackDue: false });
       node.notifier.announce({
         event: 'demoted',
-        severity: 'info',
-        message: `${node.settings.nodeName} has handed over to the other node without losing a write`,
+        severity: isWhole ? 'info' : 'critical',
+        message: isWhole
+          ? `${nodeName} has handed over to the other node without losing a write`
+          : `${nodeName} has handed over, but somebody may have written to its database after the last dump: it is kept`,
       });
-      return `standby from epoch ${handover.epoch} on`;
+      return `standby from epoch ${epoch} on`;
     },
   },
   stopDatabaseStep(node),
@@ -203,12 +216,12 @@ const awaitAppStep = (node: Node): Step => ({
 const peersDecision = async (
   node: Node,
   { taken, epoch }: Handover,
-  { operation, signal, say }: StepContext,
+  { operation, signal, ending, say }: StepContext,
 ): Promise<OperationRecord> => {
   const backup = taken.manifest?.id ?? '';
   for (let isWithdrawn = false; ; ) {
+    ending.throwIfAborted();
     isWithdrawn ||= isError(signal.reason, 'cancelled');
-    if (signal.aborted && !isWithdrawn) throw signal.reason;
     try {
       const record = isWithdrawn
         ? await node.peer.cancel(operation)
@@ -221,8 +234,7 @@ const peersDecision = async (
         `frozen until the peer answers (${toColdspareError(error).message}); if it is gone for good: POST /promote {"force": true}`,
       );
     }
-    // Cancelled, the signal would end every pause at once.
-    await node.clock.sleep(POLL_PAUSE, signal.aborted ? undefined : signal).catch(() => {});
+    await node.clock.sleep(POLL_PAUSE, ending).catch(() => {});
   }
 };
 

@@ -14,12 +14,14 @@ export const hear = async (node: Node, epoch: number): Promise<void> => {
   try {
     if (mode === 'standby') return await node.state.apply('heard', epoch);
     await node.state.apply('superseded', epoch, {
-      standDown: { epoch, finalBackup: null },
+      standDown: { epoch, finalBackup: null, writes: null },
       failbackDue: false,
     });
   } catch (error) {
     // Two messages said it at once, and the other one was first.
     if (isError(error, 'transition-not-allowed') && node.state.current.epoch >= epoch) return;
+    if (isError(error, 'disk-full') && (await node.ballast.drop())) return hear(node, epoch);
+    // The guard stops the app all the same (isOutbid).
     throw error;
   }
   node.log.warn({ epoch, mine }, 'superseded: the other node has a higher epoch');
@@ -41,12 +43,12 @@ export const standDownIfDue = async (node: Node): Promise<void> => {
 export const settle = async (node: Node): Promise<void> => {
   const { yielding } = node.state.current;
   if (yielding === null || node.runner.current !== undefined) return;
-  const { operation, cause, epoch, finalBackup } = yielding;
+  const { operation, cause, epoch, finalBackup, writes } = yielding;
   // An offer may still be on its way to the peer, so it has to be withdrawn there before we may resume.
   const record =
     cause === 'handover' ? await node.peer.cancel(operation) : await node.peer.operation(operation);
   if (record?.committed) {
-    const standDown = { epoch, finalBackup };
+    const standDown = { epoch, finalBackup, writes };
     await node.state.apply('superseded', epoch, { standDown, failbackDue: false });
     return standDownIfDue(node);
   }

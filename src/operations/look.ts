@@ -67,6 +67,8 @@ const HARMLESS: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'drill',
 const agentView = (agent: Look['agent']): AgentView => {
   if ('error' in agent) return 'unreachable';
   if (agent.serving) return 'serving';
+  // It waits for our answer, and our link to it is the only one that works: its boot would not end.
+  if (agent.alone !== null && agent.policy.alone === 'wait') return 'idle';
   const kind = agent.operation?.kind;
   return kind === undefined || HARMLESS.has(kind) ? 'idle' : 'busy';
 };

@@ -120,3 +120,7 @@ export interface Node {
 
 export const isoNow = (node: Pick<Node, 'clock'>): string =>
   new Date(node.clock.now()).toISOString();
+
+/** Whether the other node has become primary, and a disk that takes no writes still says that this one is. */
+export const isOutbid = ({ state, observed }: Node): boolean =>
+  state.current.mode === 'primary' && observed.epoch > state.current.epoch;

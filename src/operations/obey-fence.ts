@@ -19,7 +19,7 @@ export const obeyFence = async (
   const isOver = record !== 'unknown' && (record === undefined || hasEnded(record));
   if (isOver && !record?.committed)
     return state.update({ sequence: Math.max(sequence, fenced.sequence) });
-  const yielding = { operation, epoch, cause: 'fence', finalBackup } as const;
+  const yielding = { operation, epoch, cause: 'fence', finalBackup, writes: null } as const;
   await state.apply('yield', mine, { yielding });
   throw new ColdspareError(
     'yielding',

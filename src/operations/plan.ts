@@ -7,6 +7,8 @@ export interface StepContext {
   operation: string;
   /** Aborted when the operation is cancelled, preempted, or the agent stops. */
   signal: AbortSignal;
+  /** Aborted when it is preempted or the agent stops, also after it was cancelled. */
+  ending: AbortSignal;
   /** Shows how far the step is, in bytes. */
   progress(done: number, total: number): void;
   /** Shows what the step is waiting for. */
@@ -40,8 +42,10 @@ export interface Plan {
   isCommitted(operation: string): boolean;
   /** What the operation came to, for the report. */
   result?(): Record<string, unknown> | null;
-  /** Whether a more urgent operation may end it now and run in its place. */
-  isPreemptible?(): boolean;
+  /** Whether a more urgent operation, such as `by`, may end it now and run in its place. */
+  isPreemptible?(by?: Plan): boolean;
+  /** Takes back what the running operation has promised away. */
+  takesBack?: true;
   /** Ends no other operation, not even a preemptible one: nothing is less urgent. */
   isPatient?: true;
 }
@@ -50,6 +54,7 @@ export interface Plan {
 export const silently = (signal: AbortSignal): StepContext => ({
   operation: '',
   signal,
+  ending: signal,
   progress() {},
   say() {},
 });

@@ -108,9 +108,10 @@ const planReclaim = (node: Node, command: PromoteCommand, source: Source): Plan 
     steps: [
       withdrawStep(node),
       checkLineageStep(node),
-      commitStep(node, restoration, 'planned'),
+      commitStep(node, restoration, 'reclaimed'),
       ...serveSteps(node),
     ],
+    takesBack: true,
     result: () => outcome(restoration),
   };
 };
@@ -122,14 +123,16 @@ const withdrawStep = (node: Node): Step => ({
     const operation = node.state.current.yielding?.operation ?? '';
     try {
       const record = await node.peer.cancel(operation);
-      if (!record.committed) return `the other node has given up ${operation}`;
+      // It may have taken over in another operation since, while it could not reach us.
+      const hasTakenOver = record.committed || node.observed.epoch > node.state.current.epoch;
+      if (!hasTakenOver) return `the other node has given up ${operation}`;
     } catch (error) {
       if (!isError(error, 'peer-unreachable')) throw error;
       return `the other node cannot be asked: ${error.message}`;
     }
     throw new Refused(
       'superseded',
-      `the other node has taken over in ${operation} already`,
+      `the other node has taken over already, in ${operation} or since`,
       'nothing to do: this node stands down by itself; to have the role back POST /promote {"planned": true}',
       { value: operation },
     );
@@ -147,18 +150,18 @@ const promotion = (node: Node): Pick<Plan, 'kind' | 'isCommitted' | 'isPreemptib
 const commitStep = (
   node: Node,
   restoration: Restoration,
-  cause: 'planned' | 'unplanned',
+  cause: 'planned' | 'unplanned' | 'reclaimed',
 ): Step => ({
   name: 'commit-role',
   commits: true,
   run: async ({ operation }) => {
-    const { lineage, failovers, parity, push } = node.state.current;
+    const { lineage, failovers, parity, push, failbackDue } = node.state.current;
     const at = isoNow(node);
     const { epoch, chosen } = restoration;
     await node.state.apply('promoted', epoch, {
       lineage: chosen?.lineage ?? lineage,
       promotion: { operation, epoch, backup: chosen?.id ?? null, at },
-      failbackDue: cause === 'unplanned' && parity === 'even',
+      failbackDue: cause === 'reclaimed' ? failbackDue : cause === 'unplanned' && parity === 'even',
       failovers: cause === 'unplanned' ? [...failovers, at].slice(-10) : failovers,
       standDown: null,
       prepared: null,
@@ -168,7 +171,7 @@ const commitStep = (
     });
     node.notifier.announce({
       event: 'promoted',
-      severity: cause === 'planned' ? 'info' : 'critical',
+      severity: cause === 'unplanned' ? 'critical' : 'info',
       message: `${node.settings.nodeName} is the primary from epoch ${epoch} on; ${restoration.loss ?? 'its own data was kept'}`,
       remedy: `GET /operations/${operation}`,
     });

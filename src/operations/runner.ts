@@ -85,19 +85,23 @@ export class Runner {
   async start(plan: Plan, asked: Asked): Promise<OperationRecord> {
     await this.#whenWrittenDown();
     const isOther = this.#running?.plan.kind !== plan.kind;
-    if (this.#running?.plan.isPreemptible?.() && isOther && !plan.isPatient) {
-      await this.#end(this.#running, 'preempted', `${plan.kind} is more urgent`);
+    if (this.#running?.plan.isPreemptible?.(plan) && isOther && !plan.isPatient) {
+      await this.#end(this.#running, 'preempted', `${plan.kind} is more urgent`, plan);
     }
+    // Withdrawn while it waited for the other one to end.
+    const known = asked.id === undefined ? undefined : this.get(asked.id);
+    if (known !== undefined) return known;
     if (this.#running?.plan.kind === plan.kind) return this.#running.record;
     if (this.#running !== undefined || this.#stopping) throw this.#busy(plan.kind);
     return this.#begin(plan, this.#newRecord(plan, asked)).record;
   }
 
-  /** @throws Refused `busy` when an operation of this kind could not start now */
-  refuseBusy(kind: OperationKind): void {
+  /** @throws Refused `busy` when an operation like this could not start now */
+  refuseBusy(plan: Plan): void {
     const running = this.current === undefined ? undefined : this.#running?.plan;
-    if (running === undefined || running.kind === kind || running.isPreemptible?.()) return;
-    throw this.#busy(kind);
+    if (running === undefined || running.kind === plan.kind || running.isPreemptible?.(plan))
+      return;
+    throw this.#busy(plan.kind);
   }
 
   /** Starts an operation again that a crash had cut, under its own id. */
@@ -181,9 +185,10 @@ export class Runner {
     running: Running,
     code: 'cancelled' | 'preempted',
     why: string,
+    by?: Plan,
   ): Promise<OperationRecord> {
     const { record, plan } = running;
-    const isPreemptible = plan.isPreemptible?.() === true;
+    const isPreemptible = plan.isPreemptible?.(by) === true;
     // Past its commit it goes on to its end, however long its app takes to start.
     if (record.committed && !isPreemptible) return record;
     const controller = isPreemptible ? running.preempt : running.cancel;
@@ -252,6 +257,7 @@ export class Runner {
   async #runStep(running: Running, step: Step): Promise<ColdspareError | undefined> {
     const { record, plan } = running;
     const signal = this.#signal(running);
+    const ending = running.signals.committed;
     const entry: StepRecord = {
       name: step.name,
       state: 'running',
@@ -267,6 +273,7 @@ export class Runner {
       const detail = await step.run({
         operation: record.id,
         signal,
+        ending,
         progress: (done, total) => {
           entry.progress = { done, total };
           this.#events.emit(record.id);
@@ -281,7 +288,8 @@ export class Runner {
       entry.detail = detail ?? entry.detail;
       return undefined;
     } catch (thrown) {
-      const error = toColdspareError(signal.aborted ? signal.reason : thrown);
+      const end = [ending, signal].find(({ aborted }) => aborted);
+      const error = toColdspareError(end === undefined ? thrown : end.reason);
       entry.state = 'failed';
       entry.detail = error.message;
       this.#ports.log.warn(

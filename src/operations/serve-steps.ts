@@ -2,7 +2,7 @@ import { isHealthy, type ProbeResult, sayProbe } from '../ports/probe.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError } from '../pure/errors.js';
 import { until } from './asking.js';
-import type { Node } from './node.js';
+import { isOutbid, type Node } from './node.js';
 import { obeyFence } from './obey-fence.js';
 import type { Step } from './plan.js';
 
@@ -127,7 +127,7 @@ export const observeDatabase = (
 
 export const refuseUnlessPrimary = (node: Node): void => {
   const { mode, epoch } = node.state.current;
-  if (mode === 'primary') return;
+  if (mode === 'primary' && !isOutbid(node)) return;
   throw new ColdspareError(
     'not-primary',
     `the app may not run here: this node is ${mode} at epoch ${epoch}`,

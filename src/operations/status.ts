@@ -4,12 +4,15 @@ import type { Manifest } from '../pure/manifest.js';
 import type { BackupSummary, NodeStatus } from '../pure/status.js';
 import type { StateData } from '../state/node-state.js';
 import { ageOf, currentAt, usableBackups } from './choose-steps.js';
-import type { Node } from './node.js';
+import { isOutbid, type Node } from './node.js';
 import { observeApp } from './serve-steps.js';
 
 /** Whether this node serves, from its last checks: cheap enough for a load balancer. */
-export const isServing = ({ state, observed }: Node): boolean =>
-  state.current.mode === 'primary' && observed.app !== undefined && isHealthy(observed.app.value);
+export const isServing = (node: Node): boolean => {
+  const { state, observed } = node;
+  const mayServe = state.current.mode === 'primary' && !isOutbid(node);
+  return mayServe && observed.app !== undefined && isHealthy(observed.app.value);
+};
 
 /** Whether users may be sent here: not to an app that ran before this agent had asked its peer (H08). */
 export const isVouchedFor = (node: Node): boolean => isServing(node) && node.observed.opened;

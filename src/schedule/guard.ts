@@ -4,8 +4,8 @@ import {
   planDatabaseAgain,
   planMissingParts,
 } from '../operations/boot.js';
-import { settle, standDownIfDue } from '../operations/hear.js';
-import type { Node } from '../operations/node.js';
+import { hear, settle, standDownIfDue } from '../operations/hear.js';
+import { isOutbid, type Node } from '../operations/node.js';
 import { observeApp, observeDatabase, stopApp } from '../operations/serve-steps.js';
 import { activePause, isServing, isVouchedFor } from '../operations/status.js';
 import { isError } from '../pure/errors.js';
@@ -36,6 +36,7 @@ const createRound = (node: Node): (() => Promise<void>) => {
   const startAgain = createRestarts(node);
   return async () => {
     observeApp(node, await node.stack.app.check());
+    if (isOutbid(node)) return stopOutbid(node);
     if (node.state.current.mode === 'primary')
       return servesOtherData(node) ? stopSeeds(node) : startAgain();
     if (await node.stack.app.isRunning()) return stopForeignApp(node);
@@ -45,6 +46,14 @@ const createRound = (node: Node): (() => Promise<void>) => {
       if (!isError(error, 'peer-unreachable')) throw error;
     });
   };
+};
+
+/** Its disk does not take that it is superseded: two would serve until it does. */
+const stopOutbid = async (node: Node): Promise<void> => {
+  const { epoch } = node.observed;
+  node.log.error({ epoch }, 'superseded, which cannot be written down: the app is stopped');
+  if (await node.stack.app.isRunning()) await stopApp(node, AbortSignal.timeout(STOP_TIMEOUT));
+  await hear(node, epoch);
 };
 
 /** Also while an operation runs: none of them starts the app before this node is a primary (H08). */

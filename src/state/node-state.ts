@@ -30,11 +30,20 @@ const stateSchema = z.object({
     .extend({
       /** The last backup taken while yielding: nothing was written after it. */
       finalBackup: z.string().nullable(),
+      /** Rows ever written by then; null when nobody has counted. */
+      writes: z.string().nullable().default(null),
     })
     .nullable(),
   promotion: promotionSchema.nullable(),
   /** Set when this node was superseded and its own database is still to be dealt with. */
-  standDown: z.object({ epoch: z.int().positive(), finalBackup: z.string().nullable() }).nullable(),
+  standDown: z
+    .object({
+      epoch: z.int().positive(),
+      /** As of `yielding`. */
+      finalBackup: z.string().nullable(),
+      writes: z.string().nullable().default(null),
+    })
+    .nullable(),
   /** True after an unplanned promote of the node that was born a standby: the role is to be given back. */
   failbackDue: z.boolean(),
   /** Unplanned promotes of this node, newest last: repeated ones make failback wait longer. */

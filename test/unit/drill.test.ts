@@ -64,7 +64,13 @@ test('a drill finds that a backup cannot be restored: it does not count as curre
 test('a promise to the other node comes first', async () => {
   await receive();
   await standby.node.state.apply('promoted', 2);
-  const yielding = { operation: 'o', epoch: 3, cause: 'fence' as const, finalBackup: null };
+  const yielding = {
+    operation: 'o',
+    epoch: 3,
+    cause: 'fence' as const,
+    finalBackup: null,
+    writes: null,
+  };
   await standby.node.state.apply('yield', 2, { yielding });
   expect((await drill()).body).toMatchObject({ code: 'yielding' });
 });

@@ -106,7 +106,7 @@ describe('a promote', () => {
   });
 
   test('of a node that has promised not to serve: only by force, and then with what it holds', async () => {
-    const yielding = { operation: 'x_promote_y', epoch: 2, finalBackup: null };
+    const yielding = { operation: 'x_promote_y', epoch: 2, finalBackup: null, writes: null };
     await primary.node.state.apply('yield', 1, { yielding: { ...yielding, cause: 'fence' } });
     expect(await promote(primary.node)).toMatchObject({ refusal: { code: 'yielding' } });
     const forced = await promote(primary.node, { force: true });

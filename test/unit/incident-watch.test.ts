@@ -240,7 +240,7 @@ describe('what a node sees of itself', () => {
   });
 
   test('a promise that nobody can settle says how to take it back', async () => {
-    const yielding = { operation: 'x_promote_y', epoch: 2, finalBackup: null };
+    const yielding = { operation: 'x_promote_y', epoch: 2, finalBackup: null, writes: null };
     await primary.node.state.apply('yield', 1, { yielding: { ...yielding, cause: 'fence' } });
     isLost(primary.node);
     await createIncidentWatch(primary.node)();

@@ -8,19 +8,11 @@ import {
 } from '../../src/operations/requests.js';
 import { ColdspareError } from '../../src/pure/errors.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
+import { held } from '../support/held.js';
 import { receive } from '../support/received.js';
 
 let fake: FakeNode;
 afterEach(() => fake.remove());
-
-/** Something that lasts until it is let go. */
-const held = () => {
-  let letGo = () => {};
-  const over = new Promise<void>((resolve) => {
-    letGo = resolve;
-  });
-  return { over, letGo };
-};
 
 test('a takeover was given up while the app still stops: the next one is promised anew, and gets its last dump', async () => {
   fake = await createFakeNode('primary');

@@ -1,0 +1,8 @@
+/** Something that lasts until it is let go. */
+export const held = () => {
+  let letGo = () => {};
+  const over = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  return { over, letGo };
+};
