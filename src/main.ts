@@ -9,7 +9,7 @@ import { createFileDisk } from './drivers/file-disk.js';
 import { createFileFaults } from './drivers/file-faults.js';
 import { createHttpPeer } from './drivers/http-peer.js';
 import { createHttpProbe } from './drivers/http-probe.js';
-import { acquireNodeLock } from './drivers/node-lock.js';
+import { acquireNodeLock, endLockHolder } from './drivers/node-lock.js';
 import { createNotifier } from './drivers/notify/notifier.js';
 import { createPinoLog } from './drivers/pino-log.js';
 import { createRandomIds } from './drivers/random-ids.js';
@@ -44,8 +44,13 @@ const main = async ([, program = '', command]: string[]): Promise<void> => {
   if (command === 'watchdog') return runWatchdog(config);
   if (command !== undefined) throw new ConfigError(`there is no command "${command}"`);
   await runAgent(config);
+  // One of an agent before goes by its settings, and outlives that agent: it would stop the app of one without a watchdog.
+  await endLockHolder(watchdogDirectory(config), watchdogOf(config));
   if (config.WATCHDOG_TIMEOUT > 0) await startWatchdog(config, program, environment);
 };
+
+const watchdogDirectory = ({ STATE_DIR }: Config): string => join(STATE_DIR, 'watchdog');
+const watchdogOf = ({ NODE_NAME }: Config) => ({ node: NODE_NAME, why: 'runs the watchdog' });
 
 const runAgent = async (config: Config): Promise<void> => {
   const lock = await acquireNodeLock(config.STATE_DIR, {
@@ -64,7 +69,7 @@ const runAgent = async (config: Config): Promise<void> => {
   process.once('SIGINT', stop);
 };
 
-/** In a process of its own, which goes on when the agent is killed. A second one finds the first and ends. */
+/** In a process of its own, which goes on when the agent is killed. */
 const startWatchdog = async (
   config: Config,
   program: string,
@@ -80,8 +85,7 @@ const startWatchdog = async (
 };
 
 const runWatchdog = async (config: Config): Promise<void> => {
-  const directory = join(config.STATE_DIR, 'watchdog');
-  await acquireNodeLock(directory, { node: config.NODE_NAME, why: 'runs the watchdog' });
+  await acquireNodeLock(watchdogDirectory(config), watchdogOf(config));
   const { disk, clock, log, stack } = await buildDrivers(config);
   const options = {
     heartbeat: heartbeatFile(config),

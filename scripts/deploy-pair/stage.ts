@@ -112,6 +112,7 @@ const releaseChange = (server: Server, seen: Survey, release: Release): Change |
          trap 'rm -rf -- "$1.partial"' EXIT
          mkdir -- "$1.partial"
          tar --extract --gzip --no-same-owner --file=- --directory="$1.partial"
+         chmod -R u=rwX,go=rX -- "$1.partial"
          sync --file-system -- "$1.partial"
          mv -T -- "$1.partial" "$1"`,
         [posix.join(releases, release.name)],

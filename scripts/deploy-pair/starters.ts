@@ -31,21 +31,25 @@ const unitThatIsEnabled = async (
   return [{ what: `systemd starts ${unit} at boot`, remedy: `systemctl disable ${unit}` }];
 };
 
-const containersThatRestart = async (
-  server: Server,
-  { COMPOSE_PROJECT_DIR = '', COMPOSE_COMMAND = 'docker compose' }: Variables,
-): Promise<Starter[]> => {
+const containersThatRestart = async (server: Server, variables: Variables): Promise<Starter[]> => {
+  const { COMPOSE_PROJECT_DIR = '', COMPOSE_COMMAND = 'docker compose' } = variables;
+  const { DB_SERVICE = 'db', APP_SERVICE = 'app' } = variables;
+  // Others are the owner's, who wants them back after a reboot.
+  const ours = [DB_SERVICE, ...APP_SERVICE.split(/\s+/)];
   const [engine = 'docker'] = splitCommand(COMPOSE_COMMAND.replace('docker-compose', 'docker'));
   const label = `label=com.docker.compose.project.working_dir=${COMPOSE_PROJECT_DIR}`;
   const ids = await server.tryRun([engine, 'ps', '--all', '--quiet', '--filter', label]);
   const containers = ids?.split('\n').filter((id) => id !== '') ?? [];
   if (containers.length === 0) return [];
-  const format = '{{.Name}} {{.HostConfig.RestartPolicy.Name}}';
+  const service = '{{index .Config.Labels "com.docker.compose.service"}}';
+  const format = `{{.Name}} {{.HostConfig.RestartPolicy.Name}} ${service}`;
   const shown = await server.tryRun([engine, 'inspect', '--format', format, ...containers]);
   return (shown ?? '')
     .split('\n')
     .map((line) => line.replace(/^\//, '').split(' '))
-    .filter(([, policy = 'no']) => policy !== 'no' && policy !== '')
+    .filter(
+      ([, policy = 'no', name = '']) => policy !== 'no' && policy !== '' && ours.includes(name),
+    )
     .map(([name, policy]) => ({
       what: `the container ${name} has the restart policy ${policy}`,
       remedy: `${engine} update --restart=no ${name}`,

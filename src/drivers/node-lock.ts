@@ -2,8 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { ColdspareError } from '../pure/errors.js';
+import { ColdspareError, isError } from '../pure/errors.js';
+
+/** Milliseconds. */
+const END_TIMEOUT = 5_000;
+const END_PAUSE = 50;
 
 export interface NodeLock {
   /** Safe to repeat. */
@@ -43,6 +48,36 @@ export const acquireNodeLock = async (
       await new Promise((resolve) => server.close(resolve));
     },
   };
+};
+
+/**
+ * Ends the process that holds the lock, if one does, and waits until it is gone.
+ * @throws ColdspareError `busy` when it is not within 5 s
+ */
+export const endLockHolder = async (
+  stateDirectory: string,
+  info: { node: string; why: string },
+): Promise<void> => {
+  if ((await readHolder(join(stateDirectory, 'agent.lock'))) === undefined) return;
+  const deadline = performance.now() + END_TIMEOUT;
+  for (;;) {
+    try {
+      const lock = await acquireNodeLock(stateDirectory, info);
+      return await lock.release();
+    } catch (error) {
+      if (!isError(error, 'busy') || performance.now() > deadline) throw error;
+      if (typeof error.value === 'number') endProcess(error.value);
+      await pause(END_PAUSE);
+    }
+  }
+};
+
+const endProcess = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch {
+    // It has ended meanwhile.
+  }
 };
 
 /** A name without a file: nothing is left to clean up. At most 107 bytes, so the path goes in as its digest. */

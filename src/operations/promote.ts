@@ -155,7 +155,7 @@ const commitStep = (
   name: 'commit-role',
   commits: true,
   run: async ({ operation }) => {
-    const { lineage, failovers, parity, push, failbackDue } = node.state.current;
+    const { lineage, failovers, parity, failbackDue } = node.state.current;
     const at = isoNow(node);
     const { epoch, chosen } = restoration;
     await node.state.apply('promoted', epoch, {
@@ -166,8 +166,6 @@ const commitStep = (
       standDown: null,
       prepared: null,
       unusable: null,
-      // What this node could not send when it was the primary before is not what it has to send now.
-      push: { ...push, failingSince: null, error: null },
     });
     node.notifier.announce({
       event: 'promoted',

@@ -17,18 +17,21 @@ export const createIncidentWatch = (node: Node): (() => Promise<void>) => {
   const news = (incident: Incident): Announcement | undefined => {
     const { event, mode, patience, over } = incident;
     const now = node.clock.elapsed();
-    if (mode !== undefined && mode !== node.state.current.mode) {
+    const { nodeName } = node.settings;
+    const isOver = (message: string): Announcement | undefined => {
       since.delete(event);
-      told.delete(event);
-      return undefined;
+      if (!told.delete(event) || over === undefined) return undefined;
+      return { event, severity: 'info', over: true, message: `${nodeName}: ${message}` };
+    };
+    const present = node.state.current.mode;
+    if (mode !== undefined && mode !== present) {
+      // Whoever yields may have the role again in a moment.
+      if (present === 'yielding') return undefined;
+      return isOver(`it is ${present} now, so this is not its business any more`);
     }
     const finding = incident.look({ node, latest, upFor: now - startedAt });
     if (finding === undefined) return undefined;
-    if (finding === null) {
-      since.delete(event);
-      if (!told.delete(event) || over === undefined) return undefined;
-      return { event, severity: 'info', over: true, message: `${node.settings.nodeName}: ${over}` };
-    }
+    if (finding === null) return isOver(over ?? '');
     const began = since.get(event) ?? now;
     since.set(event, began);
     const { variant = '', ...announcement } = finding;

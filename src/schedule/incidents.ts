@@ -34,7 +34,7 @@ interface Sight {
 export interface Incident {
   /** As it is announced. Other programs branch on it, so it is never renamed. */
   event: string;
-  /** The mode in which a node can have it. In another one it is not over, but nobody's business any more. */
+  /** The mode in which a node can have it. In another one it is nobody's business any more, which is said as its end. */
   mode?: Mode;
   /** What is wrong; null when nothing is, undefined as long as that cannot be said. */
   look(sight: Sight): Finding | null | undefined;
@@ -112,7 +112,10 @@ export const INCIDENTS: readonly Incident[] = [
     mode: 'primary',
     look: ({ node, latest }) => {
       const backup = latest.get('backup');
-      if (!backup?.error || isDumped(backup)) return null;
+      const { confirmed, epoch } = node.state.current;
+      if (!backup?.error || isDumped(backup) || backup.epoch !== epoch) return null;
+      // Nothing was written since, and the tick has found the newest one to hold everything.
+      if (confirmed !== null && confirmed.at > (backup.endedAt ?? '')) return null;
       return {
         severity: 'critical',
         message: `${nameOf(node)} could not take a backup (${backup.id}): ${backup.error.message}`,
@@ -179,8 +182,10 @@ export const INCIDENTS: readonly Incident[] = [
     event: 'prepare-failed',
     mode: 'standby',
     look: ({ node, latest }) => {
-      const error = latest.get('prepare')?.error;
-      if (!error) return null;
+      const prepare = latest.get('prepare');
+      const error = prepare?.error;
+      if (!error || Date.parse(prepare.startedAt) < Date.parse(node.state.current.since))
+        return null;
       // They have incidents of their own, and say nothing of what was wrong before.
       if (error.code === 'backup-unusable' || error.code === 'no-room') return undefined;
       return {

@@ -113,7 +113,10 @@ export class NodeState {
       const since = mode === data.mode ? data.since : new Date(this.#now()).toISOString();
       const sequence = epoch === data.epoch ? data.sequence : 0;
       const yielding = mode === 'yielding' ? data.yielding : null;
-      return { ...data, sequence, yielding, ...changes, mode, epoch, since };
+      // What it could not send in another term is not what it has to send now.
+      const isNewTerm = event === 'promoted' || event === 'superseded';
+      const push = isNewTerm ? { ...data.push, failingSince: null, error: null } : data.push;
+      return { ...data, sequence, yielding, push, ...changes, mode, epoch, since };
     });
   }
 

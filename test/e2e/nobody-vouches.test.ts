@@ -37,6 +37,36 @@ describePostgres('an app that nobody vouches for', () => {
   });
 });
 
+describePostgres('an agent starts again without a watchdog', () => {
+  let pair: Pair | undefined;
+  afterEach(() => pair?.remove());
+
+  test('the watchdog of before ends, and does not stop an app that its agent vouches for', async () => {
+    pair = await startPair({ env: { WATCHDOG_TIMEOUT: '3s' } });
+    const { vcl2 } = pair;
+    await eventually('there is one', async () => vcl2.watchdogs().length === 1);
+    await vcl2.agent.stop();
+    await vcl2.agent.start({ WATCHDOG_TIMEOUT: '0' });
+    await eventually('it has ended', async () => vcl2.watchdogs().length === 0);
+    expect(await vcl2.entries()).toEqual(['SEED']);
+  });
+
+  test('with other settings, one by those takes its place', async () => {
+    pair = await startPair({ env: { WATCHDOG_TIMEOUT: '20s' } });
+    const { vcl2 } = pair;
+    await eventually('there is one', async () => vcl2.watchdogs().length === 1);
+    const before = vcl2.watchdogs();
+    await vcl2.agent.stop();
+    await vcl2.agent.start({ WATCHDOG_TIMEOUT: '3s' });
+    await eventually('there is another', async () => {
+      const [now, ...more] = vcl2.watchdogs();
+      return now !== undefined && more.length === 0 && !before.includes(now);
+    });
+    await vcl2.agent.kill();
+    await eventually('it stops the app', async () => (await vcl2.entries()) === undefined);
+  });
+});
+
 describePostgres('a primary that returns and cannot ask its peer', () => {
   let pair: Pair | undefined;
   afterEach(async () => {

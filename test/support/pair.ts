@@ -87,15 +87,26 @@ export class Machine extends Operated {
     }
   }
 
-  /** SIGKILL to the watchdogs, which outlive their agents; one may only just be starting. */
-  killWatchdogs(): void {
-    for (const pid of listPids()) {
+  /** The processes of the watchdogs, which outlive their agents. */
+  watchdogs(): number[] {
+    return listPids().filter((pid) => {
       try {
         const isOurs = readFileSync(`/proc/${pid}/environ`, 'utf8').includes(
           `STATE_DIR=${this.directory}\0`,
         );
-        const isWatchdog = readFileSync(`/proc/${pid}/cmdline`, 'utf8').endsWith('\0watchdog\0');
-        if (isOurs && isWatchdog) process.kill(pid, 'SIGKILL');
+        return isOurs && readFileSync(`/proc/${pid}/cmdline`, 'utf8').endsWith('\0watchdog\0');
+      } catch {
+        // It ended while we looked.
+        return false;
+      }
+    });
+  }
+
+  /** SIGKILL to the watchdogs; one may only just be starting. */
+  killWatchdogs(): void {
+    for (const pid of this.watchdogs()) {
+      try {
+        process.kill(pid, 'SIGKILL');
       } catch {
         // It ended while we looked.
       }

@@ -69,6 +69,38 @@ const restart = async (fake: FakeNode): Promise<() => Promise<void>> => {
 };
 
 describe('an incident', () => {
+  test('of the primary is over when it hands its role on, and is not told of again when it has it back', async () => {
+    const { node } = primary;
+    const look = createIncidentWatch(node);
+    await tried(primary, 'backup', 'database-failed');
+    await look();
+    await node.state.apply('superseded', 2, { standDown: null });
+    await look();
+    expect(primary.announced.at(-1)?.message).toContain('it is standby now');
+    await node.state.apply('promoted', 3);
+    await look();
+    expect(told(primary)).toEqual(['backup-failed', 'backup-failed over']);
+  });
+
+  test('"no backup could be taken" is over when the newest one is found to hold everything', async () => {
+    const { node } = primary;
+    const look = createIncidentWatch(node);
+    await tried(primary, 'backup', 'database-failed');
+    await look();
+    const at = new Date(node.clock.now() + 1_000).toISOString();
+    await node.state.update({ confirmed: { backup: 'b', at } });
+    await look();
+    expect(told(primary)).toEqual(['backup-failed', 'backup-failed over']);
+  });
+
+  test('"no push came through" does not outlast the role', async () => {
+    const { state } = primary.node;
+    const push = { lastSuccessAt: null, failingSince: isoNow(primary.node), error: 'no answer' };
+    await state.update({ push });
+    await state.apply('superseded', 2, { standDown: null });
+    expect(state.current.push).toMatchObject({ failingSince: null, error: null });
+  });
+
   test('is told once when it begins and once when it is over', async () => {
     const look = createIncidentWatch(standby.node);
     await look();
