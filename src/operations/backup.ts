@@ -1,5 +1,5 @@
 import { PassThrough, type Writable } from 'node:stream';
-import type { DumpFacts } from '../ports/stack.js';
+import { BLOCKED, type DumpFacts } from '../ports/stack.js';
 import { newBackupId } from '../pure/backup-id.js';
 import type { BackupCommand } from '../pure/commands.js';
 import { ColdspareError, isError, Refused, toColdspareError } from '../pure/errors.js';
@@ -23,6 +23,7 @@ export interface Taken {
 /** Bytes of a dump that may wait for the network: beyond, the dump waits as well. */
 const AHEAD = 4 * 1024 * 1024;
 
+const DUMP_TRIES = 8;
 const PUSH_TRIES = 4;
 const PUSH_FIRST_PAUSE = 1_000;
 
@@ -154,13 +155,28 @@ type Numbered = DumpFacts & Pick<Manifest, 'lineage' | 'epoch' | 'sequence'>;
 
 /**
  * Streams what `dump` writes into a committed backup on this node's disk, by way of what `through` makes of it.
- * Nothing stays of one that fails.
+ * Nothing stays of one that fails. One that made way for others is taken again.
  */
 export const keepDump = async (
   node: Node,
-  dump: (sink: Writable) => Promise<Numbered>,
-  through: (id: string, sink: Writable) => Writable = (_id, sink) => sink,
+  dump: Dump,
+  through: Through = (_id, sink) => sink,
 ): Promise<Manifest> => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await keepOnce(node, dump, through);
+    } catch (error) {
+      const isBlocked = isError(error, 'database-failed') && error.value === BLOCKED;
+      if (!isBlocked || tries === DUMP_TRIES) throw error;
+      node.log.warn({ tries }, error.message);
+    }
+  }
+};
+
+type Dump = (sink: Writable) => Promise<Numbered>;
+type Through = (id: string, sink: Writable) => Writable;
+
+const keepOnce = async (node: Node, dump: Dump, through: Through): Promise<Manifest> => {
   const { settings, backups, clock } = node;
   const takenAt = clock.now();
   const id = newBackupId(settings.backupPrefix, takenAt, {

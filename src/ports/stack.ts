@@ -3,6 +3,9 @@ import type { Inventory, Manifest, Surroundings } from '../pure/manifest.js';
 import type { Marker } from '../pure/marker.js';
 import type { ProbeResult } from './probe.js';
 
+/** The value of the error of a dump that made way: another one may come through. */
+export const BLOCKED = 'blocked';
+
 /** What `dump` found in the one snapshot it was taken from. */
 export interface DumpFacts {
   format: Manifest['format'];
@@ -51,7 +54,10 @@ export interface Database {
    * that cannot be told.
    */
   fingerprint(): Promise<string | undefined>;
-  /** Dumps the live database into `sink`, which it ends. What it returns was read in the dump's own snapshot. */
+  /**
+   * Dumps the live database into `sink`, which it ends. What it returns was read in the dump's own snapshot.
+   * @throws ColdspareError `database-failed`, of value `BLOCKED` when it made way for others
+   */
   dump(sink: Writable, signal: AbortSignal): Promise<DumpFacts>;
   /**
    * Restores `content` beside the live database, in place of an earlier one there. The live one is not touched.

@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { readdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { runCommand, splitCommand } from '../../src/drivers/command.js';
 import { createHostStack } from '../../src/drivers/host/stack.js';
+import { BLOCKED } from '../../src/ports/stack.js';
 import { inventoryDifferences, type Surroundings } from '../../src/pure/manifest.js';
 import type { Marker } from '../../src/pure/marker.js';
 import { type HostHarness, makeHostHarness } from '../support/host-harness.js';
@@ -541,6 +543,30 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     expect(await database.inventory('incoming')).toEqual(facts.inventory);
   });
 
+  test('somebody waits to empty a table, and pg_dump behind him: it makes way, and readers go on', async () => {
+    await here.cluster.psql('CREATE TABLE queue (id int)', 'shop');
+    const programs = join(here.directory, 'programs');
+    await mkdir(programs);
+    for (const tool of ['psql', 'pg_restore'])
+      await symlink(join(PROGRAMS ?? '', tool), join(programs, tool));
+    const [hasCome, mayGo] = [join(programs, 'come'), join(programs, 'go')] as const;
+    const slow = `#!/bin/sh\n: > ${hasCome}\nuntil [ -e ${mayGo} ]; do sleep 0.05; done\nexec ${PROGRAMS}/pg_dump "$@"\n`;
+    await writeFile(join(programs, 'pg_dump'), slow, { mode: 0o755 });
+    const { database } = createHostStack({ ...here.options, programs });
+
+    const dumped = dump(database).catch((error: unknown) => error);
+    await expect.poll(() => existsSync(hasCome)).toBe(true);
+    const [writer, reader] = await Promise.all([here.connect(), here.connect()]);
+    const emptied = writer.query('TRUNCATE queue');
+    const waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    await expect.poll(() => here.cluster.psql(waiting)).toBe('1\n');
+    const read = reader.query('SELECT * FROM queue');
+    await writeFile(mayGo, '');
+    expect(await dumped).toMatchObject({ code: 'database-failed', value: BLOCKED });
+    await Promise.all([emptied, read]);
+    expect((await dump(database)).facts.inventory.rows).toEqual({ 'public.queue': 0 });
+  });
+
   test('an extension that this machine lacks says nothing about the backup', async () => {
     await here.cluster.psql('CREATE EXTENSION citext', 'shop');
     const { manifest, content } = await dump(here.stack.database);
@@ -552,6 +578,60 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
       code: 'database-failed',
       message: expect.stringContaining('latte7'),
     });
+  });
+
+  test('a database that subscribes to another is restored without its subscription, and the copy can be dropped', async () => {
+    await here.cluster.psql(
+      `CREATE TABLE orders (id int);
+       CREATE SUBSCRIPTION s CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false)`,
+      'shop',
+    );
+    const { manifest, content } = await dump(here.stack.database);
+    const { database } = there.stack;
+    for (let drill = 1; drill <= 2; drill += 1) {
+      await database.restore(Readable.from([content]), manifest, never, { beside: 'drill' });
+      await database.discard('drill');
+    }
+    expect(await there.cluster.psql('SELECT count(*) FROM pg_subscription')).toBe('0\n');
+    await here.cluster.psql(
+      'ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s',
+      'shop',
+    );
+  });
+
+  test('a check that an heir has validated and its parent has not is no difference', async () => {
+    await here.cluster.psql(
+      `CREATE TABLE drinks (n int);
+       CREATE TABLE coffees () INHERITS (drinks);
+       ALTER TABLE drinks ADD CONSTRAINT positive CHECK (n > 0) NOT VALID;
+       ALTER TABLE coffees VALIDATE CONSTRAINT positive`,
+      'shop',
+    );
+    const { facts, manifest, content } = await dump(here.stack.database);
+    const { database } = there.stack;
+    await database.restore(Readable.from([content]), manifest, never);
+    expect(inventoryDifferences(facts.inventory, await database.inventory('incoming'))).toEqual([]);
+  });
+
+  test('a prepared transaction that nobody ends is named, and keeps no user out after the freeze', async () => {
+    const { database } = here.stack;
+    await here.cluster.psql('ALTER SYSTEM SET max_prepared_transactions = 5');
+    await database.stop(never);
+    await database.start(never);
+    await here.cluster.psql(
+      `CREATE TABLE orders (id int); BEGIN; INSERT INTO orders VALUES (1); PREPARE TRANSACTION 'orphan'`,
+      'shop',
+    );
+    await expect(database.freeze()).rejects.toMatchObject({
+      code: 'database-failed',
+      message: expect.stringContaining('orphan of postgres'),
+      remedy: expect.stringContaining("ROLLBACK PREPARED 'orphan'"),
+    });
+    await database.thaw();
+    const client = await here.connect();
+    await client.query('INSERT INTO orders VALUES (2)');
+    await here.cluster.psql("ROLLBACK PREPARED 'orphan'", 'shop');
+    await database.freeze();
   });
 
   test('h21: a write that waits for a lock is not done when whoever has it is ended by the freeze', async () => {

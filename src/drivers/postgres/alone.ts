@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ColdspareError } from '../../pure/errors.js';
 import type { KeptSession } from './kept-session.js';
 import { type PsqlSession, sqlstateOf } from './psql-session.js';
 import { identifier, literal } from './sql.js';
@@ -72,11 +73,35 @@ const alone = async (
       });
     } catch (error) {
       if (attempt === ATTEMPTS || sqlstateOf(error) !== OBJECT_IN_USE) throw error;
+      await refusePrepared(maintenance, databases);
     } finally {
       done.abort();
       await ending;
     }
   }
+};
+
+/**
+ * A prepared transaction belongs to no session that could be ended, and holds its database for ever.
+ * @throws ColdspareError `database-failed` naming one, when there is one
+ */
+const refusePrepared = async (
+  maintenance: KeptSession,
+  databases: readonly string[],
+): Promise<void> => {
+  const prepared = await maintenance.use({ timeout: TIMEOUT_MS }, (session) =>
+    session.select<{ gid: string; owner: string }>(
+      `SELECT gid, owner FROM pg_prepared_xacts WHERE database IN (${databases.map(literal).join(', ')})`,
+    ),
+  );
+  const [first] = prepared;
+  if (first === undefined) return;
+  throw new ColdspareError(
+    'database-failed',
+    `${databases.join(', ')} cannot be had alone: ${prepared.length} prepared transactions are open there, such as ${first.gid} of ${first.owner}`,
+    `in psql there: COMMIT PREPARED or ROLLBACK PREPARED ${literal(first.gid)}, then ask again`,
+    { value: first.gid },
+  );
 };
 
 /**

@@ -86,10 +86,8 @@ export const createPostgresDatabase = ({
     return frozen;
   };
 
-  const setFrozen = async (change: string): Promise<void> => {
-    await ask((session) => session.run(`ALTER DATABASE ${identifier(name)} ${change}`));
-    await endSessions(kept, name);
-  };
+  const setting = (change: string): Promise<void> =>
+    ask((session) => session.run(`ALTER DATABASE ${identifier(name)} ${change}`));
 
   return {
     start: async (signal) => {
@@ -203,11 +201,17 @@ export const createPostgresDatabase = ({
       await dropDatabase(server, maintenance, other);
     },
 
-    freeze: () => setFrozen(FREEZE),
+    freeze: async () => {
+      await setting(FREEZE);
+      await endSessions(kept, name);
+    },
 
     thaw: async () => {
       // Sessions of a database that was never frozen have no reason to end.
-      if (await ask(isFrozen)) await setFrozen(`RESET ${FREEZE_SETTING}`);
+      if (!(await ask(isFrozen))) return;
+      await setting(`RESET ${FREEZE_SETTING}`);
+      // For those that still cannot write. What cannot be ended, such as a prepared transaction, must not keep users out.
+      await endSessions(kept, name).catch(() => {});
     },
 
     writes: async () => {

@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { DumpFacts } from '../../ports/stack.js';
+import { BLOCKED, type DumpFacts } from '../../ports/stack.js';
+import { ColdspareError, toColdspareError } from '../../pure/errors.js';
 import { readMarker } from '../../pure/marker.js';
 import { chooseCompression } from './compression.js';
 import { readFingerprint } from './fingerprint.js';
@@ -11,7 +12,16 @@ import { type SessionOptions, withSession } from './psql-session.js';
 import { readSurroundings } from './surroundings.js';
 import { connectedTool, type Server } from './tools.js';
 
-/** Dumps `database` into `sink`. Everything in the facts was read in the snapshot that pg_dump dumps. */
+/**
+ * Whoever wants a table for itself waits for us, and pg_dump waits behind it: for ever, for no server sees that we wait
+ * for pg_dump; and so does every reader behind both. Milliseconds that they may have to.
+ */
+const LOCK_WAIT_MS = 2_000;
+
+/**
+ * Dumps `database` into `sink`. Everything in the facts was read in the snapshot that pg_dump dumps.
+ * @throws ColdspareError `database-failed`, of value `BLOCKED` when it made way for others: then it may be tried again
+ */
 export const dumpDatabase = async (
   server: Server,
   database: string,
@@ -36,8 +46,10 @@ export const dumpDatabase = async (
       );
       const before = await readSequences(session);
       const fingerprint = await readFingerprint(session, before);
-      const surroundings = await readSurroundings(session);
-      const args = ['--format=custom', compression, `--snapshot=${snapshot}`];
+      const args = [
+        ...['--format=custom', compression, `--snapshot=${snapshot}`],
+        `--lock-wait-timeout=${LOCK_WAIT_MS}`,
+      ];
       const output = inLargePieces();
       const written = pipeline(output, sink);
       // What breaks it ends pg_dump, and is told by that.
@@ -50,6 +62,7 @@ export const dumpDatabase = async (
       // Compressing keeps one processor busy; meanwhile another one counts, and no more than one: several would only take
       // their time from pg_dump, on which everybody waits.
       await session.run('SET max_parallel_workers_per_gather = 0');
+      const surroundings = await readSurroundings(session);
       const [contents] = await Promise.all([countContents(session), dump.then(() => written)]);
       const sequences = unmoved(before, await readSequences(session));
       return {
@@ -65,9 +78,17 @@ export const dumpDatabase = async (
     });
   } catch (error) {
     sink.destroy();
-    throw error;
+    throw /LOCK TABLE/.test(toColdspareError(error).message) ? blocked(error) : error;
   }
 };
+
+const blocked = (cause: unknown): ColdspareError =>
+  new ColdspareError(
+    'database-failed',
+    'the dump made way for somebody who waits to change a table as a whole (such as TRUNCATE or ALTER TABLE)',
+    'it is tried again by itself; POST /backups takes one at once',
+    { cause, value: BLOCKED },
+  );
 
 /** A snapshot does not hold sequences still: of one that moved meanwhile, nobody knows what pg_dump saw. */
 const unmoved = (

@@ -140,8 +140,9 @@ const loadCustom: typeof load = async (target, content, manifest, options) => {
   const { executor } = target.server;
   const spool = options.gently ? undefined : target.server.spool;
   const file = spool && (await openSpool(executor, spool, manifest.bytes));
-  // Where tables lie is each server's own business.
-  const args = ['--exit-on-error', '--no-tablespaces'];
+  // Where tables lie is each server's own business. A copy that subscribes would take the changes meant for the live
+  // database, and could not be dropped.
+  const args = ['--exit-on-error', '--no-tablespaces', '--no-subscriptions'];
   if (spool === undefined || file === undefined)
     return runTool(target, 'pg_restore', args, { ...options, input: content });
   return withSpooled(executor, file, content, options, () =>
@@ -186,6 +187,8 @@ const SERVER_TROUBLE = new RegExp(
     'connection to server|canceling statement',
     // What the other machine has installed, and this one has not.
     'extension ".*" is not available|could not open extension control file|could not (load|access) (library|file)',
+    'unrecognized configuration parameter|shared_preload_libraries|can only create extension in database',
+    'collation ".*" for encoding ".*" does not exist|could not create locale',
     // The tool itself: killed, not started, or the container engine's word.
     'was ended by SIG|could not be started|exited with (12[5-9]|1[3-9]\\d|255)|error during connect|Error response from daemon|docker daemon',
   ].join('|'),

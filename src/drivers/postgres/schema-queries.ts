@@ -13,14 +13,14 @@ export const ofExtension = (catalog: string, oid: string): string =>
            AND d.objid = ${oid} AND d.deptype = 'e')`;
 
 /**
- * Of tables and domains. Left out: NOT NULL, a constraint only from 18 on, and what partitions have from their parent,
+ * Of tables and domains. One that is inherited is restored as its parent's is, validated or not. Left out: NOT NULL, a constraint only from 18 on, and what partitions have from their parent,
  * under names that PostgreSQL makes up anew.
  */
 export const CONSTRAINTS = `
   SELECT n.nspname || '.' || coalesce(r.relname, t.typname) || '.' || c.conname AS name,
          CASE c.contype WHEN 'p' THEN 'PRIMARY KEY' WHEN 'u' THEN 'UNIQUE' WHEN 'f' THEN 'FOREIGN KEY'
               WHEN 'c' THEN 'CHECK' WHEN 'x' THEN 'EXCLUDE' ELSE 'TRIGGER' END
-         || CASE WHEN c.convalidated THEN '' ELSE ' NOT VALID' END AS value
+         || CASE WHEN c.convalidated OR NOT c.conislocal THEN '' ELSE ' NOT VALID' END AS value
   FROM pg_catalog.pg_constraint c
     LEFT JOIN pg_catalog.pg_class r ON r.oid = c.conrelid
     LEFT JOIN pg_catalog.pg_type t ON t.oid = c.contypid
