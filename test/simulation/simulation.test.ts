@@ -16,8 +16,8 @@ describe('the same operations in a simulated world', () => {
     expect(status).toBe(0);
     // Every step of every operation was the last thing that some agent did.
     expect(numberOf(/each of \d+ steps at least (\d+) times/)).toBeGreaterThan(0);
-    // Two minutes on two cores; how long it takes depends on what else runs there.
-    expect(numberOf(/([\d.]+) s of processor time/)).toBeLessThan(2 * 120);
+    // Two minutes on two cores of its own. Beside other work the same takes each core a quarter longer.
+    expect(numberOf(/([\d.]+) s of processor time/)).toBeLessThan(2 * 120 * 1.25);
     const schedules = numberOf(/^(\d+) schedules,/m);
     expect(schedules).toBe(SCHEDULES);
     const events = numberOf(/(\d+) events/);
