@@ -99,7 +99,9 @@ export const nodeStatusSchema = z
     alone: z
       .string()
       .nullable()
-      .describe('Why it serves although the peer could not be asked; null once that has answered'),
+      .describe(
+        'Why it serves, or waits (ALONE=wait), although the peer could not be asked; null once that has answered',
+      ),
     pause: pauseSchema.nullable(),
     failback: z.object({ policy: z.enum(['auto', 'manual']), due: z.boolean() }),
     operation: operationRecordSchema.nullable().describe('The one that runs'),

@@ -266,7 +266,8 @@ export const INCIDENTS: readonly Incident[] = [
     event: 'serving-alone',
     look: ({ node }) => {
       if (peerAnswers(node)) return null;
-      if (node.observed.alone === undefined) return undefined;
+      // One that waits has its app down, which is told.
+      if (node.observed.alone === undefined || node.settings.alone === 'wait') return undefined;
       return {
         severity: 'warning',
         message: `${nameOf(node)}: ${node.observed.alone}`,

@@ -32,7 +32,7 @@ const card = (facts: PageFacts, server: ServerFacts, contact: Contact, which: st
       ${fact('Does now', server.operation && sayOperation(server.operation))}
       ${fact('Paused until', server.pause && moment(server.pause.until, now))}
       ${fact('Pushing', server.push?.error && server.push.error)}
-      ${fact('Serves alone', server.alone)}
+      ${fact('Without the other', server.alone)}
       ${fact('Lineage', server.lineage)}
       ${which === 'the other server' && fact('Page', peerUrl !== '' && html`<a href="${peerUrl}" rel="noreferrer">${peerUrl}</a>`)}
     </dl>
