@@ -149,7 +149,7 @@ export const requestFence = async (node: Node, command: FenceCommand): Promise<F
   throw new ColdspareError(
     'app-failed',
     `${node.settings.nodeName} could not stop serving: ${record?.error?.message ?? 'it is still trying'}`,
-    `stop its app by hand, then ask again`,
+    'stop its app by hand, then ask again; when its disk takes no writes, stop its agent as well or cut its power',
     { value: record?.id },
   );
 };
