@@ -56,9 +56,9 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/operations/boot.ts',
-        search: `export const primarySteps = (node: Node): Step[] => [
+        search: `export const primarySteps = (node: Node, { anew = false } = {}): Step[] => [
   askPeerStep(node),`,
-        replace: 'export const primarySteps = (node: Node): Step[] => [',
+        replace: 'export const primarySteps = (node: Node, { anew = false } = {}): Step[] => [',
       },
     ],
   },
@@ -116,7 +116,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/operations/fence-peer-steps.ts',
-        search: "if (!isError(error, 'peer-unreachable')) throw error;",
+        search: 'if (!isSilent && (machine === undefined || !couldNotStop(error))) throw error;',
         replace: '',
       },
       {
