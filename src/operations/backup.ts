@@ -227,11 +227,12 @@ export const persistently = <T>(
   { clock }: Node,
   signal: AbortSignal,
   attempt: () => Promise<T>,
+  tries = PUSH_TRIES,
 ): Promise<T> =>
   retrying(
     { clock, signal },
     {
-      tries: PUSH_TRIES,
+      tries,
       firstPause: PUSH_FIRST_PAUSE,
       isFinal: (error) => !isError(error, 'peer-unreachable'),
     },

@@ -3,7 +3,8 @@ import type { PromoteCommand } from '../pure/commands.js';
 import { sayDuration } from '../pure/duration.js';
 import { ColdspareError, isError, toColdspareError } from '../pure/errors.js';
 import { hasEnded, type OperationRecord } from '../pure/operation.js';
-import { retrying, until } from './asking.js';
+import { until } from './asking.js';
+import { persistently } from './backup.js';
 import { fenceOverSsh, rescueOverSsh } from './fence-over-ssh.js';
 import { type Fencing, newFencing, sayUnfenced } from './fencing.js';
 import { seenJustNow } from './look.js';
@@ -12,8 +13,8 @@ import type { Step, StepContext } from './plan.js';
 import type { Restoration } from './restore-steps.js';
 
 const POLL_PAUSE = 100;
-/** Between two tries to ask for a last dump. Milliseconds. */
-const ASK_PAUSE = 1_000;
+const FENCE_TRIES = 2;
+const RESCUE_TRIES = 3;
 
 /**
  * Stops the old primary from serving, and takes a last dump from it: through its agent, or through its machine when
@@ -108,15 +109,11 @@ const agentAnswers = async (node: Node): Promise<void> => {
 
 /** An agent that has just answered is there: one lost message does not make it unreachable. */
 const fence = (
-  { peer, clock }: Node,
+  node: Node,
   epoch: number,
   { operation, signal }: StepContext,
 ): Promise<FenceAnswer> =>
-  retrying(
-    { clock, signal },
-    { tries: 2, firstPause: 1_000, isFinal: (error) => !isError(error, 'peer-unreachable') },
-    () => peer.fence(operation, epoch),
-  );
+  persistently(node, signal, () => node.peer.fence(operation, epoch), FENCE_TRIES);
 
 const whyNotAsked = ({ settings }: Node, { outcome, sshError }: Fencing): string | undefined => {
   if (settings.rescueTimeout === 0) return 'rescue is turned off (RESCUE_TIMEOUT=0)';
@@ -148,11 +145,8 @@ const rescueFromAgent = async (
   node: Node,
   { operation, signal, say }: StepContext,
 ): Promise<string> => {
-  const asked = await retrying(
-    { clock: node.clock, signal },
-    { tries: 3, firstPause: ASK_PAUSE, isFinal: (error) => !isError(error, 'peer-unreachable') },
-    () => node.peer.rescue(operation),
-  );
+  const ask = () => node.peer.rescue(operation);
+  const asked = await persistently(node, signal, ask, RESCUE_TRIES);
   const ended = await untilEnded(node, asked, signal, say);
   if (ended.state !== 'done') throw new Error(ended.error?.message ?? ended.state);
   return String(ended.result?.backup);

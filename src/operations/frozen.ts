@@ -1,3 +1,4 @@
+import type { Database } from '../ports/stack.js';
 import { ColdspareError } from '../pure/errors.js';
 import type { Node } from './node.js';
 import type { Step } from './plan.js';
@@ -19,13 +20,13 @@ export const checkFrozenStep = (node: Node, frozen: Frozen): Step => ({
   name: 'check-frozen',
   run: async () => {
     const { stack, settings } = node;
-    const written = (await stack.database.writes()) - (frozen.writes ?? 0n);
-    if (written === 0n) return 'nothing was written since';
-    throw writtenWhileFrozen(
-      written,
+    await refuseWritten(
+      stack.database,
+      frozen.writes ?? 0n,
       `${settings.databaseName} on ${settings.nodeName}`,
       'stop what writes with explicit READ WRITE transactions, then ask again',
     );
+    return 'nothing was written since';
   },
 });
 
@@ -36,10 +37,19 @@ export const isUnwritten = async ({ stack }: Node, writes: string | null): Promi
   return now === BigInt(writes);
 };
 
-export const writtenWhileFrozen = (rows: bigint, where: string, remedy: string): ColdspareError =>
-  new ColdspareError(
+/** @throws ColdspareError `written-while-frozen` when more was written than `before`, counted as the database was frozen */
+export const refuseWritten = async (
+  database: Pick<Database, 'writes'>,
+  before: bigint,
+  where: string,
+  remedy: string,
+): Promise<void> => {
+  const rows = (await database.writes()) - before;
+  if (rows === 0n) return;
+  throw new ColdspareError(
     'written-while-frozen',
     `somebody wrote ${rows} ${rows === 1n ? 'row' : 'rows'} to ${where} after it was frozen`,
     remedy,
     { value: Number(rows) },
   );
+};

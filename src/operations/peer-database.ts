@@ -3,7 +3,7 @@ import type { Manifest } from '../pure/manifest.js';
 import type { Marker } from '../pure/marker.js';
 import { nextEpoch } from '../pure/transitions.js';
 import { foreignDatabase, keepDump } from './backup.js';
-import { writtenWhileFrozen } from './frozen.js';
+import { refuseWritten } from './frozen.js';
 import type { Node } from './node.js';
 import type { Restoration } from './restore-steps.js';
 
@@ -51,14 +51,12 @@ export const dumpPeerDatabase = async (
     const facts = await database.dump(sink, signal);
     return { ...facts, lineage, epoch, sequence };
   });
-  const written = (await database.writes()) - before;
-  if (written !== 0n) {
-    throw writtenWhileFrozen(
-      written,
-      "the old primary's database",
-      'stop what writes with explicit READ WRITE transactions there, then POST /promote again',
-    );
-  }
+  await refuseWritten(
+    database,
+    before,
+    "the old primary's database",
+    'stop what writes with explicit READ WRITE transactions there, then POST /promote again',
+  );
   await leaveWord(database, marker, { operation, epoch: restoration.epoch }, manifest);
   return manifest;
 };

@@ -13,8 +13,8 @@ export const ofExtension = (catalog: string, oid: string): string =>
            AND d.objid = ${oid} AND d.deptype = 'e')`;
 
 /**
- * Of tables and domains. One that is inherited is restored as its parent's is, validated or not. Left out: NOT NULL, a constraint only from 18 on, and what partitions have from their parent,
- * under names that PostgreSQL makes up anew.
+ * Of tables and domains. One that is inherited is restored as its parent's is, validated or not. Left out: NOT NULL, a
+ * constraint only from 18 on, and what partitions have from their parent, under names that PostgreSQL makes up anew.
  */
 export const CONSTRAINTS = `
   SELECT n.nspname || '.' || coalesce(r.relname, t.typname) || '.' || c.conname AS name,
