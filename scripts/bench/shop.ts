@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
+import { hasEnded, type OperationRecord } from '../../src/domain/operation.js';
 import {
   type ComposeMachine,
   type ComposePair,

@@ -1,4 +1,4 @@
-import type { OperationRecord, StepRecord } from '../../src/pure/operation.js';
+import type { OperationRecord, StepRecord } from '../../src/domain/operation.js';
 import type { Bench } from './bench.js';
 import type { Measured, Row } from './figures.js';
 import { CONFIRMED_TO_ANSWERS } from './growth.js';

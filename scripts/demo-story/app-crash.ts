@@ -1,4 +1,4 @@
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { eventually } from '../lib/agent-process.js';
 import type { Machine } from './machine.js';
 import { followHandover, type Stage, settleAccounts, untilServing } from './stage.js';

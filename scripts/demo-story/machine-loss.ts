@@ -1,5 +1,5 @@
-import type { DryRun } from '../../src/pure/answers.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { DryRun } from '../../src/domain/answers.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import type { Accepted } from './customers.js';
 import { followHandover, type Stage, settleAccounts, untilServing } from './stage.js';
 

@@ -1,8 +1,8 @@
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { OperationKind, OperationRecord } from '../../src/domain/operation.js';
 import { type Layout, layoutOf } from '../../src/drivers/embedded/layout.js';
 import { endProcesses, findProcesses } from '../../src/drivers/embedded/processes.js';
-import type { OperationKind, OperationRecord } from '../../src/pure/operation.js';
 import { AgentProcess, eventually } from '../lib/agent-process.js';
 import type { ServerAddress } from './load-balancer.js';
 import { watchOperation } from './operation-events.js';

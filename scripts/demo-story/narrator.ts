@@ -1,4 +1,4 @@
-import { hasEnded, type OperationRecord, type StepRecord } from '../../src/pure/operation.js';
+import { hasEnded, type OperationRecord, type StepRecord } from '../../src/domain/operation.js';
 import type { Machine } from './machine.js';
 import type { Screen } from './screen.js';
 import { stepLine, stepNow } from './step-line.js';

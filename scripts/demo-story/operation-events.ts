@@ -1,5 +1,5 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 
 /** `GET /operations/{id}/events`: the operation at every change until it has ended. */
 export async function* watchOperation(

@@ -1,4 +1,4 @@
-import type { StepRecord } from '../../src/pure/operation.js';
+import type { StepRecord } from '../../src/domain/operation.js';
 import type { Screen } from './screen.js';
 
 /** As wide as the longest name of a step. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isInTheWay } from '../../src/pure/operation.js';
+import { isInTheWay } from '../../src/domain/operation.js';
 import { commandFile } from './command-file.js';
 import { SERVICE } from './inventory.js';
 import type { Change, Progress } from './progress.js';

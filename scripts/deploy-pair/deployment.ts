@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Config } from '../../src/config.js';
+import type { Config } from '../../src/config/config.js';
 import type { Inventory } from './inventory.js';
 import { environmentOf, formatEnvironment, type Variables } from './node-environment.js';
 import type { Release } from './release.js';

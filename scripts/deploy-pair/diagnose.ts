@@ -1,6 +1,6 @@
-import { sayBytes } from '../../src/pure/bytes.js';
-import { sayDuration } from '../../src/pure/duration.js';
-import { type Finding, nodeFindings, pairFindings, sshFinding } from '../../src/pure/findings.js';
+import { formatBytes } from '../../src/domain/bytes.js';
+import { formatDuration } from '../../src/domain/duration.js';
+import { type Finding, nodeFindings, pairFindings, sshFinding } from '../../src/domain/findings.js';
 import type { Starter } from './starters.js';
 import type { Stop } from './stop.js';
 import type { Survey } from './survey.js';
@@ -106,7 +106,7 @@ const diagnosePair = (one: Survey, other: Survey): Finding[] => {
 const diagnoseClocks = (one: Survey, other: Survey): Finding[] => {
   const skew = Math.abs(one.clock.ahead - other.clock.ahead);
   if (skew - one.clock.uncertainty - other.clock.uncertainty <= CLOCK_TOLERANCE) return [];
-  const what = `the clocks differ by ${sayDuration(skew)}, so the ages of backups are wrong`;
+  const what = `the clocks differ by ${formatDuration(skew)}, so the ages of backups are wrong`;
   return [{ server: 'pair', what, remedy: 'run a time service on both: timedatectl set-ntp true' }];
 };
 
@@ -129,7 +129,7 @@ const diagnoseMachine = (sight: Sight): Finding[] => {
       )
       .map(({ path, freeBytes, totalBytes }) => ({
         server,
-        what: `the disk of ${path} has ${sayBytes(freeBytes)} of ${sayBytes(totalBytes)} left`,
+        what: `the disk of ${path} has ${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} left`,
         remedy: `make room, or keep fewer backups (BACKUP_KEEP); du -sh ${path}/*`,
       })),
     ...(mode === '600'

@@ -1,4 +1,4 @@
-import { type Config, ConfigError, loadConfig, SECRETS } from '../../src/config.js';
+import { type Config, ConfigError, loadConfig, SECRETS } from '../../src/config/config.js';
 import { type Inventory, layoutOf, type ServerSettings } from './inventory.js';
 import { Stop } from './stop.js';
 

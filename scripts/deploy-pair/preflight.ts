@@ -1,4 +1,4 @@
-import type { Config } from '../../src/config.js';
+import type { Config } from '../../src/config/config.js';
 import { splitCommand } from '../../src/drivers/command.js';
 import type { Server } from './server.js';
 import { Stop } from './stop.js';

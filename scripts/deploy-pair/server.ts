@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Client } from 'ssh2';
+import { ColdspareError, isError } from '../../src/domain/errors.js';
 import type { OpenCommand } from '../../src/drivers/command.js';
 import { connectSsh } from '../../src/drivers/ssh/connection.js';
 import { sshExecutor } from '../../src/drivers/ssh/executor.js';
-import { ColdspareError, isError } from '../../src/pure/errors.js';
 import { type Inventory, type Layout, layoutOf, type ServerSettings } from './inventory.js';
 import { Stop } from './stop.js';
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
-import { sayBytes } from '../../src/pure/bytes.js';
+import { formatBytes } from '../../src/domain/bytes.js';
 import type { Deployment, Target } from './deployment.js';
 import type { Inventory } from './inventory.js';
 import { sayDifference } from './node-environment.js';
@@ -103,7 +103,7 @@ const releaseChange = (server: Server, seen: Survey, release: Release): Change |
   refuseWithoutSpace(server, seen, release.bytes);
   return {
     step: 'release',
-    what: `upload ${release.name} (${sayBytes(release.bytes)})`,
+    what: `upload ${release.name} (${formatBytes(release.bytes)})`,
     apply: async () =>
       // A gzip that was cut is found out, so only a whole release gets its name.
       server.script(
@@ -126,7 +126,7 @@ const refuseWithoutSpace = (server: Server, { disks }: Survey, bytes: number): v
   const free = disks.find(({ path }) => path === releases)?.freeBytes ?? 0;
   if (free > bytes * 1.5) return;
   throw new Stop(
-    `${server.name}: ${sayBytes(free)} are free for ${releases}, and the release needs ${sayBytes(bytes * 1.5)}`,
+    `${server.name}: ${formatBytes(free)} are free for ${releases}, and the release needs ${formatBytes(bytes * 1.5)}`,
     `make room there (df -h ${server.layout.root}), then run the same command again`,
   );
 };

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { NodeStatus } from '../../src/pure/status.js';
+import type { NodeStatus } from '../../src/domain/status.js';
 import { DEPLOYMENT_VARIABLE } from './deployment.js';
 import { SERVICE } from './inventory.js';
 import { parseEnvironment, type Variables } from './node-environment.js';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { Config } from '../../src/config.js';
+import type { Config } from '../../src/config/config.js';
 import type { Inventory, Layout } from './inventory.js';
 
 interface Parts {

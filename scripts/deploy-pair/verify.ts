@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DryRun } from '../../src/pure/answers.js';
-import { sayDuration } from '../../src/pure/duration.js';
-import type { Finding } from '../../src/pure/findings.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { DryRun } from '../../src/domain/answers.js';
+import { formatDuration } from '../../src/domain/duration.js';
+import type { Finding } from '../../src/domain/findings.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { diagnoseAgents, diagnoseMachines } from './diagnose.js';
 import type { Progress } from './progress.js';
 import type { Server } from './server.js';
@@ -78,7 +78,7 @@ export const warn = async ({ primary, standby }: Nodes, progress: Progress): Pro
 
 const notWell = (wrong: readonly Finding[]): Stop =>
   new Stop(
-    `the pair is not well after ${sayDuration(WELL_DEADLINE)}:\n${wrong.map(({ server, what, remedy }) => `  ${server}: ${what}\n    ${remedy}`).join('\n')}`,
+    `the pair is not well after ${formatDuration(WELL_DEADLINE)}:\n${wrong.map(({ server, what, remedy }) => `  ${server}: ${what}\n    ${remedy}`).join('\n')}`,
     'put that right and run the same command again, or go back: ./scripts/deploy --rollback',
   );
 
@@ -138,12 +138,12 @@ export const proveRestore = async (
           `${server.name} could not restore ${newest.id}: ${proof.error}`,
           `GET /operations on ${server.name} shows the steps; a takeover would have to start from an older backup`,
         );
-      const took = sayDuration(proof.took);
+      const took = formatDuration(proof.took);
       return progress.tell(server.name, 'restore', `${newest.id} restored and counted in ${took}`);
     }
     if (performance.now() > deadline) {
       throw new Stop(
-        `${server.name} has not restored ${backup} within ${sayDuration(RESTORE_DEADLINE)}`,
+        `${server.name} has not restored ${backup} within ${formatDuration(RESTORE_DEADLINE)}`,
         `wait for the prepare operation (GET /operations on ${server.name}), then run the same command again`,
       );
     }

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { OperationRecord } from '../../src/pure/operation.js';
-import type { NodeStatus } from '../../src/pure/status.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
+import type { NodeStatus } from '../../src/domain/status.js';
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 

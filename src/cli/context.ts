@@ -1,4 +1,4 @@
-import type { Agent } from './agent.js';
+import type { Agent } from './agent-client.js';
 import type { ExitStatus } from './failure.js';
 import type { Screen } from './screen.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasEnded, type OperationRecord } from '../pure/operation.js';
-import type { Agent } from './agent.js';
+import { hasEnded, type OperationRecord } from '../domain/operation.js';
+import type { Agent } from './agent-client.js';
 import { EXIT, Failure } from './failure.js';
 
 /** Milliseconds without an answer after which it is given up: an agent that is restarted is back by then. */

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { VERSION } from '../pure/version.js';
-import { Agent } from './agent.js';
+import { VERSION } from '../domain/version.js';
+import { Agent } from './agent-client.js';
 import { backups } from './commands/backups.js';
 import { doctor } from './commands/doctor.js';
 import { history } from './commands/history.js';

@@ -1,5 +1,5 @@
-import { hasEnded, type OperationRecord, type StepRecord } from '../pure/operation.js';
-import { sayRunning, sayStep } from './say.js';
+import { hasEnded, type OperationRecord, type StepRecord } from '../domain/operation.js';
+import { sayRunning, sayStep } from './format.js';
 import type { Screen } from './screen.js';
 
 /** Shows an operation step by step: each one that ends is a line, the one that runs is live. */

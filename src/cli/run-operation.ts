@@ -1,10 +1,10 @@
-import { hasEnded, type OperationRecord, operationRecordSchema } from '../pure/operation.js';
-import type { Agent } from './agent.js';
+import { hasEnded, type OperationRecord, operationRecordSchema } from '../domain/operation.js';
+import type { Agent } from './agent-client.js';
 import type { Context, Outcome } from './context.js';
 import { EXIT, type ExitStatus } from './failure.js';
 import { follow } from './follow.js';
+import { sayEnd } from './format.js';
 import { Progress } from './progress.js';
-import { sayEnd } from './say.js';
 
 /** Begins a long operation and follows it to its end. */
 export const runOperation = async (

@@ -6,8 +6,8 @@ import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { execa, type Options, type Result } from 'execa';
 import parseArgsStringToArgv from 'string-argv';
-import { sayDuration } from '../pure/duration.js';
-import { ColdspareError } from '../pure/errors.js';
+import { formatDuration } from '../domain/duration.js';
+import { ColdspareError } from '../domain/errors.js';
 
 /** Between the polite signal and the one that cannot be ignored. */
 const KILL_AFTER_MS = 5_000;
@@ -266,7 +266,7 @@ const reportEnd = (
   if (result.timedOut) {
     throw new ColdspareError(
       'timed-out',
-      `${argv[0]} did not end within ${sayDuration(options.timeout)}${said && `: ${said}`}`,
+      `${argv[0]} did not end within ${formatDuration(options.timeout)}${said && `: ${said}`}`,
       `run ${argv[0]} by hand to see what it waits for`,
       { value: argv[0] },
     );

@@ -12,8 +12,8 @@ import {
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
+import { ColdspareError } from '../domain/errors.js';
 import type { Disk } from '../ports/disk.js';
-import { ColdspareError } from '../pure/errors.js';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;

@@ -2,9 +2,9 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { formatDuration } from '../domain/duration.js';
+import { ColdspareError } from '../domain/errors.js';
 import type { Credentials } from '../ports/credentials.js';
-import { sayDuration } from '../pure/duration.js';
-import { ColdspareError } from '../pure/errors.js';
 
 /** Milliseconds until a machine that is gone counts as silent, however long its answer would have been waited for. */
 const CONNECT = 5_000;
@@ -134,7 +134,7 @@ const watchProgress = (
   let why: string | undefined;
   const giveUpAfter = (ms: number, what: string) =>
     setTimeout(() => {
-      why = `${what} within ${sayDuration(ms)}`;
+      why = `${what} within ${formatDuration(ms)}`;
       request.destroy();
     }, ms);
   let timer = giveUpAfter(Math.min(CONNECT, patience), 'it is silent: no connection');

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { manifestSchema } from '../pure/manifest.js';
-import type { OperationRecord } from '../pure/operation.js';
-import type { NodeStatus } from '../pure/status.js';
-import { modeSchema } from '../pure/transitions.js';
+import { manifestSchema } from '../domain/manifest.js';
+import type { OperationRecord } from '../domain/operation.js';
+import type { NodeStatus } from '../domain/status.js';
+import { modeSchema } from '../domain/transitions.js';
 
 /**
  * What is read out of the peer's answers, no more: it may run another version, so what is new there is kept and

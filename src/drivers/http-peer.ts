@@ -1,8 +1,8 @@
 import type { z } from 'zod';
+import { fenceAnswerSchema } from '../domain/answers.js';
+import { ColdspareError, isError } from '../domain/errors.js';
+import type { Peer } from '../peer/peer.js';
 import type { CredentialFiles } from '../ports/credentials.js';
-import type { Peer } from '../ports/peer.js';
-import { fenceAnswerSchema } from '../pure/answers.js';
-import { ColdspareError, isError } from '../pure/errors.js';
 import {
   type ExchangeAnswer,
   type ExchangeRequest,

@@ -4,7 +4,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { ColdspareError, isError } from '../pure/errors.js';
+import { ColdspareError, isError } from '../domain/errors.js';
 
 /** Milliseconds. */
 const END_TIMEOUT = 5_000;

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { ColdspareError } from '../domain/errors.js';
 import type { CredentialFiles, Credentials } from '../ports/credentials.js';
-import { ColdspareError } from '../pure/errors.js';
 
 /** Paths. */
 interface TlsFiles {

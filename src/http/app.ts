@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
+import { type ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
 import type { Node } from '../operations/node.js';
-import { type ColdspareError, Refused, toColdspareError } from '../pure/errors.js';
-import { createDoors, type Tokens } from './doors.js';
+import { createDoors, type Tokens } from './auth.js';
 import { hearEpoch, setEpochHeaders } from './epoch.js';
 import type { Metrics } from './metrics/metrics.js';
 import { problem } from './problem.js';

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { z } from 'zod';
-import { ColdspareError, Refused } from '../pure/errors.js';
+import { ColdspareError, Refused } from '../domain/errors.js';
 import type { HttpContext } from './route.js';
 
 /** Bytes. Enough for every command. */

@@ -1,7 +1,7 @@
 import { type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { Refused } from '../pure/errors.js';
+import { Refused } from '../domain/errors.js';
 import { problem } from './problem.js';
 
 /** What never becomes a request is answered as everything else is, and its connection ends. */

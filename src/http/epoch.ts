@@ -1,6 +1,6 @@
-import { hear } from '../operations/hear.js';
+import { Refused } from '../domain/errors.js';
 import type { Node } from '../operations/node.js';
-import { Refused } from '../pure/errors.js';
+import { noteEpoch } from '../peer/note-epoch.js';
 import type { HttpContext, Route } from './route.js';
 
 /** Every message between agents carries the sender's epoch. */
@@ -34,7 +34,7 @@ export const hearEpoch = async (c: HttpContext, node: Node, route: Route): Promi
     );
   }
   const epoch = Number(text);
-  await hear(node, epoch);
+  await noteEpoch(node, epoch);
   const mine = node.state.current.epoch;
   if (!route.refusesStaleEpoch || epoch >= mine) return;
   throw new Refused(

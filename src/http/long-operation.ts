@@ -1,6 +1,6 @@
+import { hasEnded, type OperationRecord, operationRecordSchema } from '../domain/operation.js';
 import type { Node } from '../operations/node.js';
 import { waitForPeers } from '../operations/requests.js';
-import { hasEnded, type OperationRecord, operationRecordSchema } from '../pure/operation.js';
 import { preferredWait } from './headers.js';
 import { operationProblem } from './problem.js';
 import type { About, HttpContext } from './route.js';

@@ -1,6 +1,6 @@
-import { problemSchema } from '../pure/answers.js';
-import type { ErrorCode } from '../pure/errors.js';
-import { VERSION } from '../pure/version.js';
+import { problemSchema } from '../domain/answers.js';
+import type { ErrorCode } from '../domain/errors.js';
+import { VERSION } from '../domain/version.js';
 import { inline, type Json, namedSchemas, reference } from './openapi-schemas.js';
 import { statusOf } from './problem.js';
 import type { About, Door, RequestHeader, Route } from './route.js';

@@ -1,7 +1,7 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { Problem } from '../pure/answers.js';
-import { type ColdspareError, type ErrorCode, toColdspareError } from '../pure/errors.js';
-import type { OperationRecord } from '../pure/operation.js';
+import type { Problem } from '../domain/answers.js';
+import { type ColdspareError, type ErrorCode, toColdspareError } from '../domain/errors.js';
+import type { OperationRecord } from '../domain/operation.js';
 
 /** The one place that knows status codes of errors. */
 const STATUS: Record<ErrorCode, ContentfulStatusCode> = {

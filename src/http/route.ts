@@ -1,8 +1,8 @@
 import type { Context } from 'hono';
 import type { z } from 'zod';
+import type { ErrorCode } from '../domain/errors.js';
+import type { Source } from '../domain/operation.js';
 import type { Node } from '../operations/node.js';
-import type { ErrorCode } from '../pure/errors.js';
-import type { Source } from '../pure/operation.js';
 import type { Metrics } from './metrics/metrics.js';
 
 /** Who may come in. Each door has its own key, and a key opens no other door. */

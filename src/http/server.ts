@@ -9,13 +9,13 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
+import { ColdspareError, Refused } from '../domain/errors.js';
 import type { CredentialFiles } from '../ports/credentials.js';
-import { ColdspareError, Refused } from '../pure/errors.js';
 import { answerBrokenRequests } from './broken-request.js';
 import { problem } from './problem.js';
 import type { Caller, HttpEnv } from './route.js';
-import { createStrangers } from './strangers.js';
 import { showsCertificate, tlsOptions } from './tls.js';
+import { createStrangers } from './unauthenticated-connections.js';
 
 export interface HttpServer {
   /** The one it got, when it was asked for any (0). */

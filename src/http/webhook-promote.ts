@@ -1,8 +1,8 @@
+import type { PromoteCommand } from '../domain/commands.js';
+import { isError, toColdspareError } from '../domain/errors.js';
+import type { OperationRecord } from '../domain/operation.js';
 import type { Node } from '../operations/node.js';
 import { type Asker, requestPromote } from '../operations/requests.js';
-import type { PromoteCommand } from '../pure/commands.js';
-import { isError, toColdspareError } from '../pure/errors.js';
-import type { OperationRecord } from '../pure/operation.js';
 import { idempotencyKey } from './headers.js';
 import type { HttpContext } from './route.js';
 import type { CheckerEvent } from './webhooks/provider.js';

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { ColdspareError } from '../pure/errors.js';
+import { ColdspareError } from '../domain/errors.js';
 
 /** What a signature is checked by. */
 export interface Signed {

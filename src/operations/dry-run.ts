@@ -1,27 +1,33 @@
-import type { DryRun } from '../pure/answers.js';
-import type { DemoteCommand, PromoteCommand } from '../pure/commands.js';
-import { ColdspareError, Refused, toColdspareError } from '../pure/errors.js';
-import { ageOf, chooseBackup, mayBeRescued, nextToRestore, sayLoss } from './choose-steps.js';
-import { goAhead } from './confirm-step.js';
-import { planHandover, readyPeer, refuseDemote } from './handover.js';
-import { type Look, lookAtPeer, lookAtWitness } from './look.js';
+import type { DryRun } from '../domain/answers.js';
+import type { DemoteCommand, PromoteCommand } from '../domain/commands.js';
+import { ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
+import type { Plan } from '../engine/plan.js';
+import { type PeerProbe, probePeer, probeWitness } from '../peer/probe-peer.js';
+import { assertMayDemote, assertPeerReady, planHandover } from './handover/handover.js';
 import type { Node } from './node.js';
-import type { Plan } from './plan.js';
-import { planPromote, refusePromote } from './promote.js';
-import { newRestoration } from './restore-steps.js';
+import {
+  ageOf,
+  chooseBackup,
+  formatLoss,
+  mayBeRescued,
+  nextToRestore,
+} from './promote/choose-backup.js';
+import { assertMayPromote, planPromote } from './promote/promote.js';
+import { assertMayTakeOver } from './promote/verify-outage.js';
+import { newRestoration } from './restore/restore.js';
 
 export const dryRunPromote = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   if (command.planned) return dryRunPlanned(node, command);
   if (node.state.current.mode === 'yielding') return dryRunReclaim(node, command);
-  const look = await lookAtPeer(node);
-  const witness = await lookAtWitness(node);
+  const look = await probePeer(node);
+  const witness = await probeWitness(node);
   const peer = `${look.summary}, ${witness.summary}`;
   const situation = { ...look.views, witness: witness.view, asker: 'operator' } as const;
   const plan = planPromote(node, command, 'operator');
   const refusal = refusalOf(
-    () => refusePromote(node, command),
+    () => assertMayPromote(node, command),
     () => node.runner.refuseBusy(plan),
-    () => command.force || goAhead(situation, peer),
+    () => command.force || assertMayTakeOver(situation, peer),
     () => mayBeRescued(node) || chooseBackup(node, command, newRestoration(0)),
   );
   return {
@@ -32,20 +38,20 @@ export const dryRunPromote = async (node: Node, command: PromoteCommand): Promis
 
 /** The handover would be the primary's operation. */
 const dryRunPlanned = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
-  const { agent, summary } = await lookAtPeer(node);
+  const { agent, summary } = await probePeer(node);
   const refusal = refusalOf(
-    () => refusePromote(node, command),
-    () => refuseUnlessPrimary(agent),
+    () => assertMayPromote(node, command),
+    () => assertPrimary(agent),
   );
   return report(planHandover(node, command), summary, refusal);
 };
 
 /** What it holds itself is served again. */
 const dryRunReclaim = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
-  const { summary } = await lookAtPeer(node);
+  const { summary } = await probePeer(node);
   const plan = planPromote(node, command, 'operator');
   const refusal = refusalOf(
-    () => refusePromote(node, command),
+    () => assertMayPromote(node, command),
     () => node.runner.refuseBusy(plan),
   );
   return {
@@ -55,12 +61,12 @@ const dryRunReclaim = async (node: Node, command: PromoteCommand): Promise<DryRu
 };
 
 export const dryRunDemote = async (node: Node, command: DemoteCommand): Promise<DryRun> => {
-  const { agent, summary } = await lookAtPeer(node);
+  const { agent, summary } = await probePeer(node);
   const plan = planHandover(node, command);
   const refusal = refusalOf(
-    () => refuseDemote(node),
+    () => assertMayDemote(node),
     () => node.runner.refuseBusy(plan),
-    () => readyPeer(node, agent),
+    () => assertPeerReady(node, agent),
   );
   return report(plan, summary, refusal);
 };
@@ -88,12 +94,12 @@ const startingPoint = (node: Node): StartingPoint => {
     backup: backup.id,
     backupAgeSeconds: Math.round(ageOf(node, backup) / 1_000),
     prepared: node.state.current.prepared === backup.id,
-    loss: `without a last dump of the old primary ${sayLoss(node, backup, undefined)}`,
+    loss: `without a last dump of the old primary ${formatLoss(node, backup, undefined)}`,
   };
 };
 
 /** @throws ColdspareError `peer-unreachable`, Refused `peer-refused`: as the primary, or its silence, would answer */
-const refuseUnlessPrimary = (agent: Look['agent']): void => {
+const assertPrimary = (agent: PeerProbe['agent']): void => {
   if ('error' in agent) {
     throw new ColdspareError(
       'peer-unreachable',

@@ -1,3 +1,11 @@
+import type { BackupStore } from '../backups/backup-store.js';
+import type { ColdspareError } from '../domain/errors.js';
+import type { Marker } from '../domain/marker.js';
+import type { NodeStatus } from '../domain/status.js';
+import type { Runner } from '../engine/runner.js';
+import type { Peer } from '../peer/peer.js';
+import type { PeerMachine } from '../peer/peer-machine.js';
+import type { PeerProbe } from '../peer/probe-peer.js';
 import type { Clock } from '../ports/clock.js';
 import type { CredentialFiles } from '../ports/credentials.js';
 import type { Disk } from '../ports/disk.js';
@@ -5,19 +13,11 @@ import type { Faults } from '../ports/faults.js';
 import type { Ids } from '../ports/ids.js';
 import type { Log } from '../ports/log.js';
 import type { Notifier } from '../ports/notifier.js';
-import type { Peer } from '../ports/peer.js';
-import type { PeerMachine } from '../ports/peer-machine.js';
 import type { Probe, ProbeResult } from '../ports/probe.js';
 import type { Stack } from '../ports/stack.js';
-import type { ColdspareError } from '../pure/errors.js';
-import type { Marker } from '../pure/marker.js';
-import type { NodeStatus } from '../pure/status.js';
-import type { BackupStore } from '../state/backup-store.js';
 import type { Ballast } from '../state/ballast.js';
 import type { NodeState } from '../state/node-state.js';
-import type { Look } from './look.js';
-import type { Restoring } from './restoring.js';
-import type { Runner } from './runner.js';
+import type { Restoring } from './restore/restore-job.js';
 
 /** The part of the configuration that operations and schedules go by. Lengths of time are milliseconds. */
 export interface Settings {
@@ -76,7 +76,7 @@ interface Observations {
   opened: boolean;
   peer: Observed<NodeStatus | { error: string }> | undefined;
   /** The last look at the peer, and `clock.elapsed()` when it ended. */
-  look?: { value: Look; endedAt: number } | undefined;
+  look?: { value: PeerProbe; endedAt: number } | undefined;
   /** What the peer said when it last answered, however long ago. */
   answer?: Observed<NodeStatus>;
   /** The peer's machine over SSH; undefined without PEER_SSH. */
@@ -122,5 +122,5 @@ export const isoNow = (node: Pick<Node, 'clock'>): string =>
   new Date(node.clock.now()).toISOString();
 
 /** Whether the other node has become primary, and a disk that takes no writes still says that this one is. */
-export const isOutbid = ({ state, observed }: Node): boolean =>
+export const knowsHigherEpoch = ({ state, observed }: Node): boolean =>
   state.current.mode === 'primary' && observed.epoch > state.current.epoch;

@@ -1,4 +1,4 @@
-import type { FenceAnswer } from '../pure/answers.js';
+import type { FenceAnswer } from '../domain/answers.js';
 import type {
   AdoptCommand,
   BackupCommand,
@@ -8,21 +8,21 @@ import type {
   PauseCommand,
   PromoteCommand,
   TakeOverCommand,
-} from '../pure/commands.js';
-import { ColdspareError, isError, Refused } from '../pure/errors.js';
+} from '../domain/commands.js';
+import { ColdspareError, isError, Refused } from '../domain/errors.js';
 import {
   hasEnded,
   type OperationKind,
   type OperationRecord,
   type Source,
-} from '../pure/operation.js';
-import { lineageToAdopt, planAdopt, refuseAdopt } from './adopt-lineage.js';
-import { planBackup, refuseBackup } from './backup.js';
-import { planDrill, refuseDrill, refuseWhileCleaningUp } from './drill.js';
-import { planFence, refuseFence } from './fence.js';
-import { planHandover, refuseDemote } from './handover.js';
+} from '../domain/operation.js';
+import { assertMayFence, planFence } from './accept-fence/accept-fence.js';
+import { assertMayAdopt, lineageToAdopt, planAdopt } from './adopt/adopt-lineage.js';
+import { assertMayBackUp, planBackup } from './backup/backup.js';
+import { assertMayDrill, assertNotCleaningUp, planDrill } from './drill/drill.js';
+import { assertMayDemote, planHandover } from './handover/handover.js';
 import { isoNow, type Node } from './node.js';
-import { planPromote, planTakeOver, refusePromote } from './promote.js';
+import { assertMayPromote, planPromote, planTakeOver } from './promote/promote.js';
 
 /** Who asks, and the key under which a repeated call is the same operation. */
 export interface Asker {
@@ -36,14 +36,14 @@ const FENCE_TIMEOUT = 150_000;
 /** Between two questions about the peer's operation. Milliseconds. */
 const PEER_PAUSE = 500;
 
-/** Takes over. A promote that runs already is the answer. @throws Refused as `refusePromote` and `Runner.start` say */
+/** Takes over. A promote that runs already is the answer. @throws Refused as `assertMayPromote` and `Runner.start` say */
 export const requestPromote = (
   node: Node,
   command: PromoteCommand,
   asker: Asker,
 ): Promise<OperationRecord> =>
   once(node, 'promote', asker, async () => {
-    if (node.runner.current?.kind !== 'promote') refusePromote(node, command);
+    if (node.runner.current?.kind !== 'promote') assertMayPromote(node, command);
     return node.runner.start(planPromote(node, command, asker.source), asker);
   });
 
@@ -55,7 +55,7 @@ export const requestPlannedPromote = async (
 ): Promise<OperationRecord> => {
   const ask = () => node.peer.requestHandover(command.reason, idempotencyKey);
   try {
-    refusePromote(node, command);
+    assertMayPromote(node, command);
   } catch (refusal) {
     if (idempotencyKey === undefined || !isError(refusal, 'already-primary')) throw refusal;
     // By the very operation that is asked for again, maybe. A standby hands nothing over, so asking is safe.
@@ -83,55 +83,55 @@ export const waitForPeers = async (
   }
 };
 
-/** Gives the role to the peer. @throws Refused as `refuseDemote` and `Runner.start` say */
+/** Gives the role to the peer. @throws Refused as `assertMayDemote` and `Runner.start` say */
 export const requestDemote = (
   node: Node,
   command: DemoteCommand,
   asker: Asker,
 ): Promise<OperationRecord> =>
   once(node, 'handover', asker, async () => {
-    if (node.runner.current?.kind !== 'handover') refuseDemote(node);
+    if (node.runner.current?.kind !== 'handover') assertMayDemote(node);
     return node.runner.start(planHandover(node, command), asker);
   });
 
-/** Takes a backup and pushes it. @throws Refused as `refuseBackup` and `Runner.start` say */
+/** Takes a backup and pushes it. @throws Refused as `assertMayBackUp` and `Runner.start` say */
 export const requestBackup = (
   node: Node,
   command: BackupCommand,
   asker: Asker,
 ): Promise<OperationRecord> =>
   once(node, 'backup', asker, async () => {
-    refuseBackup(node, command);
+    assertMayBackUp(node, command);
     return node.runner.start(planBackup(node, command), asker);
   });
 
-/** Restores the newest backup on trial. @throws Refused as `refuseDrill` and `Runner.start` say */
+/** Restores the newest backup on trial. @throws Refused as `assertMayDrill` and `Runner.start` say */
 export const requestDrill = (
   node: Node,
   command: DrillCommand,
   asker: Asker,
 ): Promise<OperationRecord> =>
   once(node, 'drill', asker, async () => {
-    const backup = refuseDrill(node);
-    refuseWhileCleaningUp(node);
+    const backup = assertMayDrill(node);
+    assertNotCleaningUp(node);
     return node.runner.start(planDrill(node, backup, command), asker);
   });
 
-/** Makes other data the production data. @throws Refused as `refuseAdopt`, `lineageToAdopt` and `Runner.start` say */
+/** Makes other data the production data. @throws Refused as `assertMayAdopt`, `lineageToAdopt` and `Runner.start` say */
 export const requestAdopt = (
   node: Node,
   command: AdoptCommand,
   asker: Asker,
 ): Promise<OperationRecord> =>
   once(node, 'adopt', asker, async () => {
-    refuseAdopt(node);
+    assertMayAdopt(node);
     const lineage = await lineageToAdopt(node);
     return node.runner.start(planAdopt(node, { ...command, lineage }), asker);
   });
 
 /** The peer takes over: stops serving here before the answer. @throws ColdspareError `app-failed` when it could not */
 export const requestFence = async (node: Node, command: FenceCommand): Promise<FenceAnswer> => {
-  refuseFence(node, command);
+  assertMayFence(node, command);
   if (node.state.current.mode === 'standby') {
     return { mode: 'standby', detail: `${node.settings.nodeName} is a standby already` };
   }
@@ -176,7 +176,8 @@ export const requestTakeOver = async (
 ): Promise<OperationRecord> => {
   const known = node.runner.get(command.operation);
   if (known !== undefined) return known;
-  if (node.runner.current?.kind !== 'promote') refusePromote(node, { force: true, planned: true });
+  if (node.runner.current?.kind !== 'promote')
+    assertMayPromote(node, { force: true, planned: true });
   const asked = { source: 'peer' as const, id: command.operation };
   const record = await node.runner.start(planTakeOver(node, command), asked);
   if (record.id === command.operation) return record;

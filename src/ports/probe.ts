@@ -14,7 +14,7 @@ export interface Probe {
 export const isHealthy = (result: ProbeResult): boolean =>
   result.outcome === 'answers' && result.status >= 200 && result.status < 300;
 
-export const sayProbe = (result: ProbeResult): string =>
+export const formatProbe = (result: ProbeResult): string =>
   result.outcome === 'answers'
     ? `answers ${result.status}`
     : `${result.outcome} (${result.detail})`;

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Inventory, Manifest, Surroundings } from '../pure/manifest.js';
-import type { Marker } from '../pure/marker.js';
+import type { Inventory, Manifest, Surroundings } from '../domain/manifest.js';
+import type { Marker } from '../domain/marker.js';
 import type { ProbeResult } from './probe.js';
 
 /** The value of the error of a dump that made way: another one may come through. */

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Disk } from '../ports/disk.js';
-import { drillRecordSchema } from '../pure/drill.js';
-import { ColdspareError } from '../pure/errors.js';
+import { drillRecordSchema } from '../domain/drill.js';
+import { ColdspareError } from '../domain/errors.js';
 import {
   pauseSchema,
   promotionSchema,
   proofSchema,
   pushSchema,
   yieldingSchema,
-} from '../pure/status.js';
-import { modeSchema, type Parity, type RoleEvent, transition } from '../pure/transitions.js';
+} from '../domain/status.js';
+import { modeSchema, type Parity, type RoleEvent, transition } from '../domain/transitions.js';
+import type { Disk } from '../ports/disk.js';
 
 const moment = z.iso.datetime();
 

@@ -2,10 +2,10 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { drillName, incomingName } from '../../src/domain/database-names.js';
+import { inventoryDifferences, type Manifest } from '../../src/domain/manifest.js';
+import type { Marker } from '../../src/domain/marker.js';
 import type { DumpFacts, Stack } from '../../src/ports/stack.js';
-import { drillName, incomingName } from '../../src/pure/database-names.js';
-import { inventoryDifferences, type Manifest } from '../../src/pure/manifest.js';
-import type { Marker } from '../../src/pure/marker.js';
 
 export interface StackHarness {
   stack: Stack;

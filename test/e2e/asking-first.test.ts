@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { DryRun } from '../../src/pure/answers.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { DryRun } from '../../src/domain/answers.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { eventually, type Machine, type Pair, serves, startPair } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 

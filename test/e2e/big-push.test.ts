@@ -3,7 +3,7 @@ import { open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
+import { hasEnded, type OperationRecord } from '../../src/domain/operation.js';
 import { eventually, type Machine, type Pair, startPair } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { watchMemory } from '../support/processes.js';

@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { backupListSchema, dryRunSchema, operationListSchema } from '../../src/pure/answers.js';
-import { operationRecordSchema } from '../../src/pure/operation.js';
-import { nodeStatusSchema, pauseSchema } from '../../src/pure/status.js';
+import { backupListSchema, dryRunSchema, operationListSchema } from '../../src/domain/answers.js';
+import { operationRecordSchema } from '../../src/domain/operation.js';
+import { nodeStatusSchema, pauseSchema } from '../../src/domain/status.js';
 import { coldspare, coldspareOnTerminal } from '../support/cli.js';
 import {
   eventually,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { eventually, type Machine, type Pair, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { pushDump, readBackup } from '../support/push-dump.js';

@@ -2,7 +2,7 @@ import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Manifest } from '../../src/pure/manifest.js';
+import type { Manifest } from '../../src/domain/manifest.js';
 import { type Announcements, receiveAnnouncements } from '../support/announcements.js';
 import {
   eventually,

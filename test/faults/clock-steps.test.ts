@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { hasEnded } from '../../src/pure/operation.js';
+import { hasEnded } from '../../src/domain/operation.js';
 import { describeClock, MachineClock } from '../support/clock.js';
 import { liesPrepared, staysPrepared } from '../support/drilled.js';
 import { eventually, type Machine } from '../support/pair.js';

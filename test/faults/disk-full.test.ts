@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { hasEnded } from '../../src/pure/operation.js';
+import { hasEnded } from '../../src/domain/operation.js';
 import { liesPrepared, passesAgain, staysPrepared } from '../support/drilled.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { describeMount, SmallDisk } from '../support/small-disk.js';

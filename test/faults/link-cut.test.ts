@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
+import { hasEnded, type OperationRecord } from '../../src/domain/operation.js';
 import { Exchanges, type Fate } from '../support/exchanges.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';

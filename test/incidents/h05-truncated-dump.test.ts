@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { appendFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Manifest } from '../../src/pure/manifest.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { Manifest } from '../../src/domain/manifest.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { eventually, type Pair, serves, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 

@@ -3,7 +3,7 @@ import { copyFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.js';
+import { loadConfig } from '../../src/config/config.js';
 import { type Machine, type Pair, standsBy, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { eventually, type Pair, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 

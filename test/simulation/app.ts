@@ -1,6 +1,6 @@
+import { ColdspareError } from '../../src/domain/errors.js';
 import type { ProbeResult } from '../../src/ports/probe.js';
 import type { App } from '../../src/ports/stack.js';
-import { ColdspareError } from '../../src/pure/errors.js';
 import { type Health, SEEDS, type ServerImage } from './database.js';
 import type { Life } from './life.js';
 import type { Random } from './random.js';

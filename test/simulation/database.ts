@@ -1,9 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
+import { drillName, incomingName } from '../../src/domain/database-names.js';
+import { ColdspareError } from '../../src/domain/errors.js';
+import type { Inventory, Manifest } from '../../src/domain/manifest.js';
+import type { Marker } from '../../src/domain/marker.js';
 import type { Beside, Database } from '../../src/ports/stack.js';
-import { drillName, incomingName } from '../../src/pure/database-names.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import type { Inventory, Manifest } from '../../src/pure/manifest.js';
-import type { Marker } from '../../src/pure/marker.js';
 import type { Life } from './life.js';
 import type { Random } from './random.js';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable, Writable } from 'node:stream';
+import { ColdspareError } from '../../src/domain/errors.js';
 import type { Disk } from '../../src/ports/disk.js';
-import { ColdspareError } from '../../src/pure/errors.js';
 import type { Life } from './life.js';
 import type { Random } from './random.js';
 

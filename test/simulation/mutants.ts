@@ -25,12 +25,12 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { trouble: 'volume recreated' },
     edits: [
       {
-        file: 'src/operations/boot.ts',
+        file: 'src/operations/boot/boot.ts',
         search: 'if (!exists || (expected !== null && marker?.lineage !== expected)) {',
         replace: 'if (!exists) {',
       },
       {
-        file: 'src/operations/serve-steps.ts',
+        file: 'src/serve/serve.ts',
         search: 'if (marker === undefined || marker.lineage !== node.state.current.lineage)',
         replace: 'if (marker === undefined) return undefined;\n      if (signal.aborted)',
       },
@@ -43,7 +43,7 @@ export const MUTANTS: readonly Mutant[] = [
     isRare: true,
     edits: [
       {
-        file: 'src/schedule/guard.ts',
+        file: 'src/background/guard.ts',
         search: 'return servesOtherData(node) ? stopSeeds(node) : startAgain();',
         replace: 'return startAgain();',
       },
@@ -55,7 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
     isRare: true,
     edits: [
       {
-        file: 'src/operations/boot.ts',
+        file: 'src/operations/boot/boot.ts',
         search: `export const primarySteps = (node: Node, { anew = false } = {}): Step[] => [
   askPeerStep(node),`,
         replace: 'export const primarySteps = (node: Node, { anew = false } = {}): Step[] => [',
@@ -68,7 +68,7 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { theme: 'partitions', settings: { MONITOR: 'on', WITNESS_URL: '' } },
     edits: [
       {
-        file: 'src/operations/promote.ts',
+        file: 'src/operations/promote/promote.ts',
         search: '      fenceAgainStep(node, fencing),\n',
         replace: '',
       },
@@ -80,7 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
     isRare: true,
     edits: [
       {
-        file: 'src/operations/hear.ts',
+        file: 'src/peer/note-epoch.ts',
         search: 'await node.peer.operation(operation);',
         replace: 'await node.peer.operation(operation).catch(() => undefined);',
       },
@@ -92,7 +92,7 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { theme: 'handovers', trouble: 'network weak' },
     edits: [
       {
-        file: 'src/operations/handover.ts',
+        file: 'src/operations/handover/handover.ts',
         search: "isWithdrawn ||= isError(error, 'peer-refused');",
         replace: 'throw error;',
       },
@@ -103,7 +103,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a primary that hears of a higher epoch goes on',
     edits: [
       {
-        file: 'src/operations/hear.ts',
+        file: 'src/peer/note-epoch.ts',
         search: "if (epoch <= mine || mode === 'yielding') return;",
         replace: "if (epoch <= mine || mode !== 'standby') return;",
       },
@@ -115,12 +115,12 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { theme: 'forced takeovers', trouble: 'commands fail' },
     edits: [
       {
-        file: 'src/operations/fence-peer-steps.ts',
+        file: 'src/operations/promote/fence-peer.ts',
         search: 'if (!isSilent && (machine === undefined || !couldNotStop(error))) throw error;',
         replace: '',
       },
       {
-        file: 'src/operations/fence-again-step.ts',
+        file: 'src/operations/promote/fence-again.ts',
         search: 'if (!(await answersAgain(node, patience, signal))) return',
         replace: 'if (!(await answersAgain(node, patience, signal)) || !signal.aborted) return',
       },
@@ -131,7 +131,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a handover dumps before it freezes',
     edits: [
       {
-        file: 'src/operations/handover.ts',
+        file: 'src/operations/handover/handover.ts',
         search: `      freezeStep(node, handover),
       { ...dumpStep(node, handover.taken), name: 'final-dump' },`,
         replace: `      { ...dumpStep(node, handover.taken), name: 'final-dump' },
@@ -144,7 +144,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'every takeover says that nothing is lost',
     edits: [
       {
-        file: 'src/operations/choose-steps.ts',
+        file: 'src/operations/promote/choose-backup.ts',
         search: `  backup.id === complete
     ?`,
         replace: '  complete !== null ?',
@@ -156,7 +156,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a superseded node does not set its diverged data aside',
     edits: [
       {
-        file: 'src/operations/boot.ts',
+        file: 'src/operations/boot/boot.ts',
         search: 'const detail = await setAside(node, standDown, signal);',
         replace:
           "const detail = signal.aborted ? await setAside(node, standDown, signal) : 'kept';",
@@ -168,7 +168,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'diverged copies are dropped like replaced ones',
     edits: [
       {
-        file: 'src/pure/database-names.ts',
+        file: 'src/domain/database-names.ts',
         search: '  dated(replacedName(database, 0), names);',
         replace:
           '  [...dated(divergedName(database, 0), names), ...dated(replacedName(database, 0), names)];',
@@ -181,13 +181,13 @@ export const MUTANTS: readonly Mutant[] = [
     isRare: true,
     edits: [
       {
-        file: 'src/operations/recover.ts',
+        file: 'src/operations/boot/recover.ts',
         search: "    mode !== 'primary' &&\n",
         replace: '',
       },
       {
-        file: 'src/operations/restore-steps.ts',
-        search: '        refusePrimary(node);\n',
+        file: 'src/operations/restore/restore.ts',
+        search: '        assertNotPrimary(node);\n',
         replace: '',
       },
     ],
@@ -198,7 +198,7 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { trouble: 'network weak' },
     edits: [
       {
-        file: 'src/state/backup-store.ts',
+        file: 'src/backups/backup-store.ts',
         search: 'if (upload.bytes === manifest.bytes && upload.sha256 === manifest.sha256) return;',
         replace: 'if (upload.bytes >= 0) return;',
       },
@@ -209,7 +209,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'retention goes by the names of backups',
     edits: [
       {
-        file: 'src/pure/retention.ts',
+        file: 'src/domain/retention.ts',
         search: '.sort(newestFirst)',
         replace: '.sort((a, b) => newestFirst(a, a) || b.id.localeCompare(a.id))',
       },
@@ -220,7 +220,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the role is committed before the database is restored',
     edits: [
       {
-        file: 'src/operations/promote.ts',
+        file: 'src/operations/promote/promote.ts',
         search: `      ...restoreSteps(node, restoration),
       fenceAgainStep(node, fencing),
       commitStep(node, restoration, 'unplanned'),`,
@@ -257,18 +257,18 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { theme: 'handovers', step: 'promote.verify' },
     edits: [
       {
-        file: 'src/operations/recover.ts',
+        file: 'src/operations/boot/recover.ts',
         search: "    command.type !== 'take-over' &&\n",
         replace: '',
       },
       {
-        file: 'src/operations/recover.ts',
+        file: 'src/operations/boot/recover.ts',
         search: 'const plan = planPromote(',
         replace:
           "const plan = command.type === 'take-over' ? planTakeOver(node, command as never) : planPromote(",
       },
       {
-        file: 'src/operations/recover.ts',
+        file: 'src/operations/boot/recover.ts',
         search: "import { planPromote } from './promote.js';",
         replace: "import { planPromote, planTakeOver } from './promote.js';",
       },
@@ -279,7 +279,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'what a crash has cut is never closed',
     edits: [
       {
-        file: 'src/operations/recover.ts',
+        file: 'src/operations/boot/recover.ts',
         search: '    else await node.runner.close(record, endingOf(node, record));',
         replace: '    else endingOf(node, record);',
       },
@@ -290,7 +290,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'an operation that fails does not say why',
     edits: [
       {
-        file: 'src/operations/runner.ts',
+        file: 'src/engine/runner.ts',
         search: '        : { code: error.code, message: error.message, remedy: error.remedy };',
         replace: "        : { code: error.code, message: error.message, remedy: '' };",
       },
@@ -303,7 +303,7 @@ export const MUTANTS: readonly Mutant[] = [
     isRare: true,
     edits: [
       {
-        file: 'src/operations/boot.ts',
+        file: 'src/operations/boot/boot.ts',
         search: "operation?.kind === 'promote' && !operation.committed;",
         replace: "operation?.kind === 'promote';",
       },
@@ -314,7 +314,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the guard leaves an app alone that somebody else started',
     edits: [
       {
-        file: 'src/schedule/guard.ts',
+        file: 'src/background/guard.ts',
         search: 'if (await node.stack.app.isRunning()) return stopForeignApp(node);',
         replace: 'if (await node.stack.app.isRunning()) node.log.warn({}, stopForeignApp.name);',
       },

@@ -1,4 +1,4 @@
-import { ColdspareError } from '../../src/pure/errors.js';
+import { ColdspareError } from '../../src/domain/errors.js';
 import type { Life } from './life.js';
 import type { Random } from './random.js';
 import type { Timeline } from './timeline.js';

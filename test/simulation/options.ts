@@ -1,4 +1,4 @@
-import { type Config, loadConfig } from '../../src/config.js';
+import { type Config, loadConfig } from '../../src/config/config.js';
 import { DATABASE_NAME } from './database.js';
 import type { Focus } from './focus.js';
 import type { MachineName } from './machine.js';

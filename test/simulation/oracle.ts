@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
+import type { Manifest } from '../../src/domain/manifest.js';
+import type { Marker } from '../../src/domain/marker.js';
+import { hasEnded, type OperationRecord } from '../../src/domain/operation.js';
 import type { Announcement } from '../../src/ports/notifier.js';
-import type { Manifest } from '../../src/pure/manifest.js';
-import type { Marker } from '../../src/pure/marker.js';
-import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
 import type { StateData } from '../../src/state/node-state.js';
 import { INCOMING, SEEDS } from './database.js';
 import type { Machine } from './machine.js';

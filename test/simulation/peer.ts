@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
-import type { Drivers } from '../../src/create-node.js';
-import { hear } from '../../src/operations/hear.js';
+import type { Drivers } from '../../src/agent/create-node.js';
+import { commitBackup, confirmBackup, receiveBackup } from '../../src/backups/receive.js';
+import { ColdspareError, Refused, toColdspareError } from '../../src/domain/errors.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import type { Node } from '../../src/operations/node.js';
-import { commitBackup, confirmBackup, receiveBackup } from '../../src/operations/receive.js';
 import {
   cancelOperation,
   requestBackup,
@@ -10,10 +11,9 @@ import {
   requestFence,
   requestTakeOver,
 } from '../../src/operations/requests.js';
-import { nodeStatus } from '../../src/operations/status.js';
-import type { Peer } from '../../src/ports/peer.js';
-import { ColdspareError, Refused, toColdspareError } from '../../src/pure/errors.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import { noteEpoch } from '../../src/peer/note-epoch.js';
+import type { Peer } from '../../src/peer/peer.js';
+import { nodeStatus } from '../../src/status/node-status.js';
 import type { Life } from './life.js';
 import { type Callee, type Network, type Site, unreachable } from './network.js';
 import type { Random } from './random.js';
@@ -188,7 +188,7 @@ const hearAndServe = async <T>(
   serve: (node: Node) => Promise<T> | T,
 ): Promise<{ value: T } | { error: unknown }> => {
   try {
-    await hear(node, epoch);
+    await noteEpoch(node, epoch);
     if (refusesStaleEpoch && epoch < node.state.current.epoch)
       throw new Refused('stale-epoch', `epoch ${epoch} is past`, 'the sender is superseded');
     return { value: await serve(node) };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { activePause, isServing } from '../../src/operations/status.js';
-import type { OperationKind } from '../../src/pure/operation.js';
+import type { OperationKind } from '../../src/domain/operation.js';
+import { activePause, isServing } from '../../src/status/node-status.js';
 import { startClients } from './clients.js';
 import type { Focus } from './focus.js';
 import type { Machine } from './machine.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { foreseeTakeOver } from '../../src/pure/drill.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import { foreseeTakeOver } from '../../src/domain/drill.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import type { Machine } from './machine.js';
 import { drawOptions } from './options.js';
 import { Random } from './random.js';

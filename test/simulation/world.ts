@@ -1,12 +1,12 @@
-import { createNode, type Drivers } from '../../src/create-node.js';
+import { createNode, type Drivers } from '../../src/agent/create-node.js';
+import { backUpIfPrimary } from '../../src/background/backups.js';
+import { drillIfStandby } from '../../src/background/drills.js';
+import { startChecks } from '../../src/background/schedules.js';
+import { hasEnded } from '../../src/domain/operation.js';
+import { recover } from '../../src/operations/boot/recover.js';
 import type { Node } from '../../src/operations/node.js';
-import { recover } from '../../src/operations/recover.js';
-import { isServing } from '../../src/operations/status.js';
 import type { ProbeResult } from '../../src/ports/probe.js';
-import { hasEnded } from '../../src/pure/operation.js';
-import { backUpIfPrimary } from '../../src/schedule/backups.js';
-import { drillIfStandby } from '../../src/schedule/drills.js';
-import { startChecks } from '../../src/schedule/schedules.js';
+import { isServing } from '../../src/status/node-status.js';
 import { createApp } from './app.js';
 import { createDatabase, DATABASE_NAME, newContents } from './database.js';
 import { createDisk } from './disk.js';
@@ -77,7 +77,7 @@ export class World {
     this.tell(who, () => `FAULT ${kind} ${detail}`);
   }
 
-  /** Starts the agent as src/service.ts does. */
+  /** Starts the agent as src/agent/agent.ts does. */
   startAgent(machine: Machine): void {
     if (!machine.isUp || machine.agent !== undefined) return;
     const life = new Life(this.timeline, this.random);

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 
 export interface SourceFile {
-  /** From the root of the project: src/pure/errors.ts. */
+  /** From the root of the project: src/domain/errors.ts. */
   path: string;
   text: string;
 }

@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventually } from '../../scripts/lib/agent-process.js';
 import { freePorts } from '../../scripts/lib/free-port.js';
-import type { NodeStatus } from '../../src/pure/status.js';
+import type { NodeStatus } from '../../src/domain/status.js';
 import { type Cluster, createCluster } from './postgres.js';
 import { listPids } from './processes.js';
 import { Sshd } from './sshd.js';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { Manifest } from '../../src/domain/manifest.js';
 import { createApp } from '../../src/http/app.js';
 import { createMetrics } from '../../src/http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from '../../src/http/server.js';
 import type { CredentialFiles } from '../../src/ports/credentials.js';
-import type { Manifest } from '../../src/pure/manifest.js';
 import { checkAnswer } from './contract.js';
 import { createFakeNode, type FakeNode, LINEAGE } from './fake-node.js';
 

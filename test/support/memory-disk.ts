@@ -1,6 +1,6 @@
 import { Readable, Writable } from 'node:stream';
+import { ColdspareError } from '../../src/domain/errors.js';
 import type { Disk } from '../../src/ports/disk.js';
-import { ColdspareError } from '../../src/pure/errors.js';
 
 /** A disk in memory, which can be full. */
 export class MemoryDisk implements Disk {

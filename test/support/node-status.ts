@@ -1,4 +1,4 @@
-import type { NodeStatus } from '../../src/pure/status.js';
+import type { NodeStatus } from '../../src/domain/status.js';
 
 /** Of a node that is well: vcl2 is the primary, any other stands by. */
 export const nodeStatus = (name: string, since = '2026-11-22T00:00:00.000Z'): NodeStatus => ({

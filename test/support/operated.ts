@@ -1,5 +1,5 @@
 import type { AgentProcess, Answer } from '../../scripts/lib/agent-process.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { TOKENS } from './tokens.js';
 
 /** A server as its operator has it: through its agent. */

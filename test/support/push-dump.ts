@@ -1,4 +1,4 @@
-import { type Manifest, manifestSchema } from '../../src/pure/manifest.js';
+import { type Manifest, manifestSchema } from '../../src/domain/manifest.js';
 import { type Machine, TOKENS } from './pair.js';
 
 /** A committed backup of the machine, with everything that a script needs to send it elsewhere. */

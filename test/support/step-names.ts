@@ -1,14 +1,14 @@
-import { planAdopt } from '../../src/operations/adopt-lineage.js';
-import { planBackup, planPush } from '../../src/operations/backup.js';
-import { planBoot, planResume, planStandDown } from '../../src/operations/boot.js';
-import { planDrill, planDrillCleanUp } from '../../src/operations/drill.js';
-import { planFence } from '../../src/operations/fence.js';
-import { planHandover } from '../../src/operations/handover.js';
+import type { Manifest } from '../../src/domain/manifest.js';
+import type { Plan } from '../../src/engine/plan.js';
+import { planFence } from '../../src/operations/accept-fence/accept-fence.js';
+import { planAdopt } from '../../src/operations/adopt/adopt-lineage.js';
+import { planBackup, planPush } from '../../src/operations/backup/backup.js';
+import { planBoot, planResume, planStandDown } from '../../src/operations/boot/boot.js';
+import { planDrill, planDrillCleanUp } from '../../src/operations/drill/drill.js';
+import { planHandover } from '../../src/operations/handover/handover.js';
 import type { Node } from '../../src/operations/node.js';
-import type { Plan } from '../../src/operations/plan.js';
-import { planPrepare } from '../../src/operations/prepare.js';
-import { planPromote, planTakeOver } from '../../src/operations/promote.js';
-import type { Manifest } from '../../src/pure/manifest.js';
+import { planPromote, planTakeOver } from '../../src/operations/promote/promote.js';
+import { planPrepare } from '../../src/operations/restore/prepare.js';
 
 /** Enough of a node for a plan to be drawn up; none of its steps is run. */
 const unstarted = (mode: 'standby' | 'primary' | 'yielding') =>

@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { eventually, type Machine, type Pair, serves, standsBy, startPair } from './pair.js';
 import { type Balancer, startVcl1, type Vcl1 } from './vcl1.js';
 import { startWriters, type Write, type Writers } from './writers.js';

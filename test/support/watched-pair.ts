@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect, vi } from 'vitest';
-import { hasEnded, type OperationRecord } from '../../src/pure/operation.js';
+import { hasEnded, type OperationRecord } from '../../src/domain/operation.js';
 import {
   eventually,
   type FaultRule,

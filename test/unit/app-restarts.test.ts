@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createDatabaseWatch, createGuard, createPartsWatch } from '../../src/background/guard.js';
+import { ColdspareError } from '../../src/domain/errors.js';
 import type { Node } from '../../src/operations/node.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import { createDatabaseWatch, createGuard, createPartsWatch } from '../../src/schedule/guard.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
 const RESTART_AFTER = 1_000;

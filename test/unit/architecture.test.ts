@@ -23,39 +23,39 @@ describe('architecture', () => {
   test.each<[name: string, path: string, text: string, violation: string]>([
     [
       'the state asks the operations above it',
-      'src/state/journal.ts',
+      'src/engine/journal.ts',
       `import { Runner } from '../operations/runner.js';`,
-      'src/state/journal.ts → src/operations/runner.ts: imports point one way',
+      'src/engine/journal.ts → src/engine/runner.ts: imports point one way',
     ],
     [
       'an import over several lines, of types alone, is one too',
-      'src/ports/peer.ts',
+      'src/peer/peer.ts',
       `import type {\n  Journal,\n  NodeState,\n} from '../state/journal.js';`,
-      'src/ports/peer.ts → src/state/journal.ts: imports point one way',
+      'src/peer/peer.ts → src/engine/journal.ts: imports point one way',
     ],
     [
       'an export from another file is an import',
-      'src/pure/errors.ts',
+      'src/domain/errors.ts',
       `export { now } from '../ports/clock.js';`,
-      'src/pure/errors.ts → src/ports/clock.ts: imports point one way',
+      'src/domain/errors.ts → src/ports/clock.ts: imports point one way',
     ],
     [
       'the routes start schedules',
       'src/http/routes/pause.ts',
       `import { startSchedules } from '../../schedule/schedules.js';`,
-      'src/http/routes/pause.ts → src/schedule/schedules.ts: imports point one way',
+      'src/http/routes/pause.ts → src/background/schedules.ts: imports point one way',
     ],
     [
       'a driver decides what only an operation may',
       'src/drivers/host/stack.ts',
       `import { planPromote } from '../../operations/promote.js';`,
-      'src/drivers/host/stack.ts → src/operations/promote.ts: a driver knows ports',
+      'src/drivers/host/stack.ts → src/operations/promote/promote.ts: a driver knows ports',
     ],
     [
       'an operation builds its own driver',
-      'src/operations/backup.ts',
+      'src/operations/backup/backup.ts',
       `const { createHostStack } = await import('../drivers/host/stack.js');`,
-      'src/operations/backup.ts → src/drivers/host/stack.ts: only src/main.ts builds drivers',
+      'src/operations/backup/backup.ts → src/drivers/host/stack.ts: only src/main.ts builds drivers',
     ],
     [
       'a driver runs a program behind the back of command.ts',
@@ -65,27 +65,27 @@ describe('architecture', () => {
     ],
     [
       'a pure file reads the disk',
-      'src/pure/manifest.ts',
+      'src/domain/manifest.ts',
       `import { readFile } from 'node:fs/promises';`,
-      'src/pure/manifest.ts → node:fs/promises: a pure file needs nothing but zod',
+      'src/domain/manifest.ts → node:fs/promises: a pure file needs nothing but zod',
     ],
     [
       'the command line reaches into an agent',
       'src/cli/commands/status.ts',
       `import { nodeStatus } from '../../operations/status.js';`,
-      'src/cli/commands/status.ts → src/operations/status.ts: the command line knows an agent over HTTP',
+      'src/cli/commands/status.ts → src/status/node-status.ts: the command line knows an agent over HTTP',
     ],
     [
       'an operation answers a request',
-      'src/operations/promote.ts',
+      'src/operations/promote/promote.ts',
       `import type { Context } from 'hono';`,
-      'src/operations/promote.ts → hono: only src/http speaks HTTP to callers',
+      'src/operations/promote/promote.ts → hono: only src/http speaks HTTP to callers',
     ],
     [
       'the domain has a table of status codes',
-      'src/pure/errors.ts',
+      'src/domain/errors.ts',
       `export const STATUS = { 'no-backup': { status: 409 } };`,
-      'src/pure/errors.ts: "status: 409": only src/http knows status codes',
+      'src/domain/errors.ts: "status: 409": only src/http knows status codes',
     ],
     [
       'the domain chooses the status of an answer',
@@ -95,15 +95,15 @@ describe('architecture', () => {
     ],
     [
       'a file outgrows its purpose',
-      'src/operations/runner.ts',
+      'src/engine/runner.ts',
       'export {};\n'.repeat(401),
-      'src/operations/runner.ts: has 401 lines',
+      'src/engine/runner.ts: has 401 lines',
     ],
     [
       'the agent knows the application',
-      'src/operations/status.ts',
+      'src/status/node-status.ts',
       `const url = '/coffees';`,
-      'src/operations/status.ts: mentions coffee',
+      'src/status/node-status.ts: mentions coffee',
     ],
     [
       'a file is in no layer',
@@ -119,9 +119,9 @@ describe('architecture', () => {
     ['the root builds drivers', 'src/main.ts', `import { x } from './drivers/host/stack.js';`],
     ['a layer may be skipped', 'src/http/app.ts', `import { x } from '../pure/errors.js';`],
     ['a received status is compared', 'src/ports/probe.ts', 'const isFine = status === 200;'],
-    ['pure files describe data', 'src/pure/manifest.ts', `import { z } from 'zod';`],
+    ['pure files describe data', 'src/domain/manifest.ts', `import { z } from 'zod';`],
     ['routes choose a status', 'src/http/app.ts', `context.json({ done }, 202);`],
-    ['limits are not status codes', 'src/pure/commands.ts', 'z.string().max(500).default("")'],
+    ['limits are not status codes', 'src/domain/commands.ts', 'z.string().max(500).default("")'],
   ])('%s: allowed', (_name, path, text) => {
     expect(findViolations([{ path, text }])).toEqual([]);
   });

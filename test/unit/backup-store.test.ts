@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { BackupStore } from '../../src/backups/backup-store.js';
+import { ColdspareError } from '../../src/domain/errors.js';
+import type { Manifest } from '../../src/domain/manifest.js';
 import { noFaults } from '../../src/ports/faults.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import type { Manifest } from '../../src/pure/manifest.js';
-import { BackupStore } from '../../src/state/backup-store.js';
 import { MemoryDisk } from '../support/memory-disk.js';
 
 const DIRECTORY = '/backups';

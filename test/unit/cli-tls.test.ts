@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Agent } from '../../src/cli/agent.js';
+import { Agent } from '../../src/cli/agent-client.js';
 import { readSettings } from '../../src/cli/settings.js';
+import { healthSchema } from '../../src/domain/answers.js';
 import { openTlsFiles } from '../../src/drivers/tls-files.js';
-import { healthSchema } from '../../src/pure/answers.js';
 import { type Authority, createAuthority } from '../support/certificates.js';
 import { type Service, startService, TOKENS } from '../support/http.js';
 

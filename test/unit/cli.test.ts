@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { sayStatus } from '../../src/cli/commands/status.js';
 import { EXIT } from '../../src/cli/failure.js';
+import { sayEnd, sayOperation, sayUntil } from '../../src/cli/format.js';
 import { createProgram } from '../../src/cli/program.js';
 import { Progress } from '../../src/cli/progress.js';
-import { sayEnd, sayOperation, sayUntil } from '../../src/cli/say.js';
 import { Screen } from '../../src/cli/screen.js';
 import { readSettings } from '../../src/cli/settings.js';
-import { sayBytes } from '../../src/pure/bytes.js';
-import type { OperationRecord, StepRecord } from '../../src/pure/operation.js';
+import { formatBytes } from '../../src/domain/bytes.js';
+import type { OperationRecord, StepRecord } from '../../src/domain/operation.js';
 import { nodeStatus } from '../support/node-status.js';
 
 const NOW = Date.parse('2026-11-23T03:00:00.000Z');
@@ -20,7 +20,7 @@ test.each([
   [812_400_000, '812 MB'],
   [4_700_000_000, '4.7 GB'],
 ])('%d bytes are %s', (bytes, said) => {
-  expect(sayBytes(bytes)).toBe(said);
+  expect(formatBytes(bytes)).toBe(said);
 });
 
 test('a pause says when it ends', () => {

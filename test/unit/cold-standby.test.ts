@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { createColdWatch } from '../../src/schedule/cold-watch.js';
+import { createIdleDatabaseWatch } from '../../src/background/idle-database.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
 const TEN_MINUTES = 600_000;
@@ -19,7 +19,7 @@ const watched = async (mode: 'primary' | 'standby') => {
   let later = 0;
   clock.elapsed = () => elapsed() + later;
   see(true);
-  const round = createColdWatch(fake.node);
+  const round = createIdleDatabaseWatch(fake.node);
   return async (ms: number): Promise<string | undefined> => {
     later += ms;
     await round();

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { planPush } from '../../src/operations/backup.js';
-import { ageOf } from '../../src/operations/choose-steps.js';
-import { confirmNewestBackup } from '../../src/operations/confirm-backup.js';
-import { confirmBackup } from '../../src/operations/receive.js';
+import { backUpIfPrimary } from '../../src/background/backups.js';
+import { confirmBackup } from '../../src/backups/receive.js';
+import { ColdspareError } from '../../src/domain/errors.js';
+import { planPush } from '../../src/operations/backup/backup.js';
+import { markBackupCurrent } from '../../src/operations/backup/mark-backup-current.js';
+import { ageOf } from '../../src/operations/promote/choose-backup.js';
 import { requestBackup } from '../../src/operations/requests.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import { backUpIfPrimary } from '../../src/schedule/backups.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 
 const HOUR = 3_600_000;
@@ -46,7 +46,7 @@ test('a backup that holds everything is as young as the last look at it', async 
   const id = await backUp();
   now += HOUR;
   expect(age()).toBe(HOUR);
-  expect(await confirmNewestBackup(primary.node)).toBe(id);
+  expect(await markBackupCurrent(primary.node)).toBe(id);
   expect(told).toEqual([id]);
   expect(age()).toBe(0);
   now += 5;
@@ -56,7 +56,7 @@ test('a backup that holds everything is as young as the last look at it', async 
 describe('a new backup is due when', () => {
   const isDue = async () => {
     now += HOUR;
-    expect(await confirmNewestBackup(primary.node)).toBeUndefined();
+    expect(await markBackupCurrent(primary.node)).toBeUndefined();
     expect(age() ?? HOUR).toBe(HOUR);
   };
 
@@ -101,14 +101,14 @@ test('while the other node is away, an unchanged database is not dumped over and
   };
   node.clock.sleep = async () => {};
   now += HOUR;
-  expect(await confirmNewestBackup(node)).toBe(id);
+  expect(await markBackupCurrent(node)).toBe(id);
   expect(age()).toBe(HOUR);
   expect(asked).toBe(4);
   expect(node.state.current.push).toMatchObject({ error: 'no answer' });
   expect(node.state.current.push.failingSince).not.toBeNull();
 
   node.peer.confirm = confirm;
-  expect(await confirmNewestBackup(node)).toBe(id);
+  expect(await markBackupCurrent(node)).toBe(id);
   expect(age()).toBe(0);
   expect(node.state.current.push.failingSince).toBeNull();
 });

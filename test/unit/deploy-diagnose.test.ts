@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { diagnose, type Sight } from '../../scripts/deploy-pair/diagnose.js';
 import { Stop } from '../../scripts/deploy-pair/stop.js';
-import type { NodeStatus } from '../../src/pure/status.js';
+import type { NodeStatus } from '../../src/domain/status.js';
 import { nodeStatus } from '../support/node-status.js';
 
 /** A server on which nothing is wrong. */

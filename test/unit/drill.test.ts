@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { drillIfStandby } from '../../src/background/drills.js';
+import { createIncidentWatch } from '../../src/background/incident-watch.js';
+import { foreseeTakeOver } from '../../src/domain/drill.js';
+import { ColdspareError } from '../../src/domain/errors.js';
 import { createFileDisk } from '../../src/drivers/file-disk.js';
-import { planPrepare } from '../../src/operations/prepare.js';
-import { foreseeTakeOver } from '../../src/pure/drill.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import { drillIfStandby } from '../../src/schedule/drills.js';
-import { createIncidentWatch } from '../../src/schedule/incident-watch.js';
+import { planPrepare } from '../../src/operations/restore/prepare.js';
 import { NodeState } from '../../src/state/node-state.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 

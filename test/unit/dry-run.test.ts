@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { OperationKind } from '../../src/domain/operation.js';
+import type { NodeStatus } from '../../src/domain/status.js';
 import { dryRunDemote, dryRunPromote } from '../../src/operations/dry-run.js';
 import type { Node } from '../../src/operations/node.js';
-import { nodeStatus } from '../../src/operations/status.js';
-import type { OperationKind } from '../../src/pure/operation.js';
-import type { NodeStatus } from '../../src/pure/status.js';
+import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode, LINEAGE } from '../support/fake-node.js';
 
 const HOUR = 3_600_000;

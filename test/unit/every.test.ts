@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
+import { loopAtInterval, loopWithPause } from '../../src/background/loop.js';
 import type { Clock } from '../../src/ports/clock.js';
-import { every, onTheBeat } from '../../src/schedule/every.js';
 
 /** Plays rounds that take so many milliseconds each. Resolves to when each began, by a clock that only they move. */
 const beginnings = async (
-  run: typeof every,
+  run: typeof loopWithPause,
   rounds: number[],
   fails: (round: number) => boolean = () => false,
 ): Promise<{ at: number[]; warnings: number }> => {
@@ -35,17 +35,17 @@ const beginnings = async (
 };
 
 test('a machine is lost: three checks of 3 s each begin 5 s apart', async () => {
-  const { at, warnings } = await beginnings(onTheBeat, [3_000, 3_000, 3_000], () => true);
+  const { at, warnings } = await beginnings(loopAtInterval, [3_000, 3_000, 3_000], () => true);
   expect(at).toEqual([0, 5_000, 10_000]);
   expect(warnings).toBe(3);
 });
 
 test('a check takes longer than the interval: the next follows at once, and none is caught up on', async () => {
-  const { at } = await beginnings(onTheBeat, [17_000, 0, 0, 5_000, 0]);
+  const { at } = await beginnings(loopAtInterval, [17_000, 0, 0, 5_000, 0]);
   expect(at).toEqual([0, 17_000, 22_000, 27_000, 32_000]);
 });
 
 test('what works the machine leaves it alone in between, however slow it is', async () => {
-  const { at } = await beginnings(every, [17_000, 0, 1_000, 0]);
+  const { at } = await beginnings(loopWithPause, [17_000, 0, 1_000, 0]);
   expect(at).toEqual([0, 22_000, 27_000, 33_000]);
 });

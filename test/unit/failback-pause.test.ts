@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createFailback } from '../../src/background/failback.js';
 import { requestBackup } from '../../src/operations/requests.js';
-import { nodeStatus } from '../../src/operations/status.js';
-import { createFailback } from '../../src/schedule/failback.js';
+import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 
 let serving: FakeNode;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { lookAtPeer } from '../../src/operations/look.js';
+import type { OperationRecord, Source } from '../../src/domain/operation.js';
+import type { NodeStatus } from '../../src/domain/status.js';
 import { requestPromote } from '../../src/operations/requests.js';
-import { nodeStatus } from '../../src/operations/status.js';
-import type { OperationRecord, Source } from '../../src/pure/operation.js';
-import type { NodeStatus } from '../../src/pure/status.js';
+import { probePeer } from '../../src/peer/probe-peer.js';
+import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 import { receive } from '../support/received.js';
 
@@ -69,7 +69,7 @@ describe('the old primary cannot be reached, and answers again while its backup 
   });
 
   test('the monitor has seen it silent just now: what it says since is what counts', async () => {
-    await lookAtPeer(fake.node);
+    await probePeer(fake.node);
     comesBack({ mode: 'primary', serving: true });
     const record = await promote(false, 'monitor');
     expect(record).toMatchObject({ state: 'refused', error: { code: 'primary-healthy' } });

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Manifest } from '../../src/pure/manifest.js';
+import type { Manifest } from '../../src/domain/manifest.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 import { nodeStatus } from '../support/node-status.js';
 import { type Cluster, createCluster, describePostgres } from '../support/postgres.js';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { NodeStatus } from '../../src/domain/status.js';
 import { plot } from '../../src/http/page/plot.js';
-import { sayAge, sayBytes } from '../../src/http/page/words.js';
-import type { NodeStatus } from '../../src/pure/status.js';
+import { formatBytes, sayAge } from '../../src/http/page/words.js';
 import { DUMP, manifestOf, type Service, startService, TOKENS } from '../support/http.js';
 import { facts, NOW } from '../support/page-facts.js';
 
@@ -236,7 +236,7 @@ describe('words', () => {
     [1_500, '1.5 kB'],
     [123_456_789, '123 MB'],
     [5e15, '5000 TB'],
-  ])('%d bytes are %s', (bytes, words) => expect(sayBytes(bytes)).toBe(words));
+  ])('%d bytes are %s', (bytes, words) => expect(formatBytes(bytes)).toBe(words));
 });
 
 describe('the plot', () => {

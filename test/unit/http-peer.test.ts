@@ -6,7 +6,7 @@ import { Readable, Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { freePorts } from '../../scripts/lib/free-port.js';
 import { createHttpPeer } from '../../src/drivers/http-peer.js';
-import { LIMIT } from '../../src/http/wrong-keys.js';
+import { LIMIT } from '../../src/http/auth-rate-limit.js';
 import { LINEAGE } from '../support/fake-node.js';
 import { DUMP, manifestOf, type Service, startService, TOKENS } from '../support/http.js';
 import { silentPort } from '../support/silent-port.js';

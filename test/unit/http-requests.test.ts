@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ColdspareError } from '../../src/domain/errors.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { ROUTES } from '../../src/http/app.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
 import { LINEAGE } from '../support/fake-node.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createWrongKeys, LIMIT } from '../../src/http/wrong-keys.js';
+import { createWrongKeys, LIMIT } from '../../src/http/auth-rate-limit.js';
 import { type Service, startService } from '../support/http.js';
 
 const WRONG = { headers: { Authorization: 'Bearer an-unknown-key-0123456789abcdefghij' } };

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createIncidentWatch } from '../../src/background/incident-watch.js';
+import { ColdspareError, type ErrorCode } from '../../src/domain/errors.js';
+import type { OperationKind } from '../../src/domain/operation.js';
 import type { Node } from '../../src/operations/node.js';
 import { isoNow } from '../../src/operations/node.js';
-import { nodeStatus } from '../../src/operations/status.js';
-import { ColdspareError, type ErrorCode } from '../../src/pure/errors.js';
-import type { OperationKind } from '../../src/pure/operation.js';
-import { createIncidentWatch } from '../../src/schedule/incident-watch.js';
 import { NodeState } from '../../src/state/node-state.js';
+import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
 let primary: FakeNode;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { OperationKind, OperationRecord } from '../../src/pure/operation.js';
-import { Journal } from '../../src/state/journal.js';
+import type { OperationKind, OperationRecord } from '../../src/domain/operation.js';
+import { Journal } from '../../src/engine/journal.js';
 import { MemoryDisk } from '../support/memory-disk.js';
 
 const record = (kind: OperationKind, number: number): OperationRecord => ({

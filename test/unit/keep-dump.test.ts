@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
+import { ColdspareError } from '../../src/domain/errors.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { requestBackup } from '../../src/operations/requests.js';
 import { BLOCKED } from '../../src/ports/stack.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 
 let fake: FakeNode;

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
+import { createMonitor } from '../../src/background/monitor.js';
 import { requestPromote } from '../../src/operations/requests.js';
-import { nodeStatus } from '../../src/operations/status.js';
-import { createMonitor } from '../../src/schedule/monitor.js';
+import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode, LINEAGE } from '../support/fake-node.js';
 
 let fake: FakeNode;

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../scripts/lib/agent-process.js';
+import { parseNotifyUrl } from '../../src/domain/notify-url.js';
 import type { Patience } from '../../src/drivers/notify/delivery.js';
 import { createNotifier } from '../../src/drivers/notify/notifier.js';
 import { createPinoLog } from '../../src/drivers/pino-log.js';
 import { createSystemClock } from '../../src/drivers/system-clock.js';
 import type { Announcement } from '../../src/ports/notifier.js';
-import { parseNotifyUrl } from '../../src/pure/notify-url.js';
 import {
   type MailServer,
   type Service,

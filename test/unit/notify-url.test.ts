@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseNotifyUrl } from '../../src/pure/notify-url.js';
+import { parseNotifyUrl } from '../../src/domain/notify-url.js';
 
 test.each([
   ['https://ops.example/hook', 'json', 'https://ops.example/hook'],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { TRANSITIONS } from '../../src/domain/transitions.js';
 import type { Contact, PageFacts } from '../../src/http/page/facts.js';
 import { headline } from '../../src/http/page/headline.js';
-import { TRANSITIONS } from '../../src/pure/transitions.js';
 import { facts, NOW, primary, server } from '../support/page-facts.js';
 
 const silent: Contact = { state: 'silent', since: NOW - 185_000, error: 'ECONNREFUSED' };

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createIncidentWatch } from '../../src/background/incident-watch.js';
+import { createPreparation } from '../../src/background/prepare.js';
+import { pruneBackups } from '../../src/backups/receive.js';
+import { ColdspareError } from '../../src/domain/errors.js';
+import type { Manifest } from '../../src/domain/manifest.js';
+import type { Marker } from '../../src/domain/marker.js';
 import { isoNow } from '../../src/operations/node.js';
-import { pruneBackups } from '../../src/operations/receive.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import type { Manifest } from '../../src/pure/manifest.js';
-import type { Marker } from '../../src/pure/marker.js';
-import { createIncidentWatch } from '../../src/schedule/incident-watch.js';
-import { createPreparation } from '../../src/schedule/prepare.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 
 /** Its manifest has rows that it does not hold. */

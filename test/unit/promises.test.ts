@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { planBoot } from '../../src/operations/boot.js';
-import { planInterruptedHandover } from '../../src/operations/handover.js';
-import { hear, settle } from '../../src/operations/hear.js';
+import { createGuard } from '../../src/background/guard.js';
+import { ColdspareError } from '../../src/domain/errors.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
+import { planBoot } from '../../src/operations/boot/boot.js';
+import { planInterruptedHandover } from '../../src/operations/handover/handover.js';
 import type { Node } from '../../src/operations/node.js';
-import { planPrepare } from '../../src/operations/prepare.js';
 import {
   cancelOperation,
   requestBackup,
@@ -12,10 +13,9 @@ import {
   requestPromote,
   requestTakeOver,
 } from '../../src/operations/requests.js';
-import { isServing, nodeStatus } from '../../src/operations/status.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
-import { createGuard } from '../../src/schedule/guard.js';
+import { planPrepare } from '../../src/operations/restore/prepare.js';
+import { noteEpoch, resolvePendingYield } from '../../src/peer/note-epoch.js';
+import { isServing, nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 import { held } from '../support/held.js';
 import { receive } from '../support/received.js';
@@ -112,7 +112,7 @@ describe('the other node dies after the offer of a handover, and whoever knows t
     const { node } = await create('primary');
     await requestFence(node, { operation: 'promote-one', epoch: 2 });
     node.peer.cancel = async (id) => {
-      await hear(node, 2);
+      await noteEpoch(node, 2);
       return recordOf(id, { state: 'rolled-back' });
     };
     expect(await promoteByForce(node)).toMatchObject({
@@ -197,7 +197,7 @@ describe('somebody writes past the freeze, after the last look at it', () => {
     const promotion = { operation: 'promote', epoch: 2, backup: String(result?.backup), at: '' };
     node.peer.status = async () => ({ ...nodeStatus(node), mode: 'primary', epoch: 2, promotion });
     node.peer.operation = async (id) => recordOf(id, { state: 'done', committed: true });
-    await settle(node);
+    await resolvePendingYield(node);
     await node.runner.wait(node.runner.current?.id ?? '', 10_000);
     expect(keptAside(primary)).toBe(isWritten);
   });
@@ -217,7 +217,7 @@ describe('the other node is primary, and the disk of this one does not take that
       await remove(path);
       node.disk.write = write;
     };
-    await hear(node, 2);
+    await noteEpoch(node, 2);
     await node.runner.wait(node.runner.current?.id ?? '', 10_000);
     expect(node.state.current).toMatchObject({ mode: 'standby', epoch: 2 });
   });
@@ -229,7 +229,7 @@ describe('the other node is primary, and the disk of this one does not take that
     await guard();
     expect(isServing(node)).toBe(true);
     node.disk.write = full;
-    await expect(hear(node, 2)).rejects.toMatchObject({ code: 'disk-full' });
+    await expect(noteEpoch(node, 2)).rejects.toMatchObject({ code: 'disk-full' });
     expect(isServing(node)).toBe(false);
     await expect(guard()).rejects.toMatchObject({ code: 'disk-full' });
     expect(app.runs).toBe(false);

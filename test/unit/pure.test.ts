@@ -1,22 +1,22 @@
 import { describe, expect, test } from 'vitest';
-import { backupIdSchema, newBackupId, timestamp } from '../../src/pure/backup-id.js';
+import { backupIdSchema, newBackupId, timestamp } from '../../src/domain/backup-id.js';
 import {
   divergedName,
   incomingName,
   replacedCopies,
   replacedName,
-} from '../../src/pure/database-names.js';
-import { parseDuration, sayDuration } from '../../src/pure/duration.js';
-import { inventoryDifferences, type Manifest, newestFirst } from '../../src/pure/manifest.js';
-import { readMarker, withMarker } from '../../src/pure/marker.js';
-import { expired } from '../../src/pure/retention.js';
+} from '../../src/domain/database-names.js';
+import { formatDuration, parseDuration } from '../../src/domain/duration.js';
+import { inventoryDifferences, type Manifest, newestFirst } from '../../src/domain/manifest.js';
+import { readMarker, withMarker } from '../../src/domain/marker.js';
+import { expired } from '../../src/domain/retention.js';
 import {
   type Mode,
   nextEpoch,
   type RoleEvent,
   TRANSITIONS,
   transition,
-} from '../../src/pure/transitions.js';
+} from '../../src/domain/transitions.js';
 
 const NOON = Date.UTC(2026, 10, 22, 12, 0, 0);
 
@@ -214,7 +214,7 @@ describe('lengths of time', () => {
     [12_000_000, '3 h 20 min'],
     [200_000_000, '2 d 7 h'],
   ])('%d is said as %s', (ms, text) => {
-    expect(sayDuration(ms)).toBe(text);
+    expect(formatDuration(ms)).toBe(text);
   });
 });
 

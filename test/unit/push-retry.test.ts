@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createPushRetry } from '../../src/background/backups.js';
+import type { Manifest } from '../../src/domain/manifest.js';
+import type { NodeStatus } from '../../src/domain/status.js';
 import { requestBackup } from '../../src/operations/requests.js';
-import type { Manifest } from '../../src/pure/manifest.js';
-import type { NodeStatus } from '../../src/pure/status.js';
-import { createPushRetry } from '../../src/schedule/backups.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 import { nodeStatus } from '../support/node-status.js';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { recover } from '../../src/operations/recover.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
+import { recover } from '../../src/operations/boot/recover.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
 const ID = '20261122_120000_promote_0a1b2c3d';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ColdspareError } from '../../src/domain/errors.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
 import { requestPromote } from '../../src/operations/requests.js';
-import { nodeStatus } from '../../src/operations/status.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
+import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 import { receive } from '../support/received.js';
 

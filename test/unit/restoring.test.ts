@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Restoring, unlessAborted } from '../../src/operations/restoring.js';
+import { ColdspareError } from '../../src/domain/errors.js';
+import type { Manifest } from '../../src/domain/manifest.js';
+import { Restoring, unlessAborted } from '../../src/operations/restore/restore-job.js';
 import type { Database } from '../../src/ports/stack.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import type { Manifest } from '../../src/pure/manifest.js';
 
 /** How a restore of the fake database ends: by the test, or by its signal. */
 interface Ending {

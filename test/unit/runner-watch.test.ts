@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import type { Plan } from '../../src/operations/plan.js';
-import type { OperationState } from '../../src/pure/operation.js';
+import type { OperationState } from '../../src/domain/operation.js';
+import type { Plan } from '../../src/engine/plan.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
 let fake: FakeNode;

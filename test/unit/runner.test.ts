@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Plan, Step } from '../../src/operations/plan.js';
-import { Runner } from '../../src/operations/runner.js';
+import { ColdspareError, Refused } from '../../src/domain/errors.js';
+import type { OperationRecord } from '../../src/domain/operation.js';
+import { Journal } from '../../src/engine/journal.js';
+import type { Plan, Step } from '../../src/engine/plan.js';
+import { Runner } from '../../src/engine/runner.js';
 import type { Faults } from '../../src/ports/faults.js';
-import { ColdspareError, Refused } from '../../src/pure/errors.js';
-import type { OperationRecord } from '../../src/pure/operation.js';
-import { Journal } from '../../src/state/journal.js';
 import { MemoryDisk } from '../support/memory-disk.js';
 
 const silent = { info() {}, warn() {}, error() {} };

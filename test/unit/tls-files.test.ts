@@ -1,8 +1,8 @@
 import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createCertificateWatch } from '../../src/background/certificate.js';
+import { createIncidentWatch } from '../../src/background/incident-watch.js';
 import { openTlsFiles } from '../../src/drivers/tls-files.js';
-import { createCertificateWatch } from '../../src/schedule/certificate-watch.js';
-import { createIncidentWatch } from '../../src/schedule/incident-watch.js';
 import { type Authority, createAuthority, renew } from '../support/certificates.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 

@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from 'vitest';
-import { settle } from '../../src/operations/hear.js';
+import { ColdspareError } from '../../src/domain/errors.js';
 import {
   requestBackup,
   requestFence,
   requestPromote,
   requestTakeOver,
 } from '../../src/operations/requests.js';
-import { ColdspareError } from '../../src/pure/errors.js';
+import { resolvePendingYield } from '../../src/peer/note-epoch.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 import { held } from '../support/held.js';
 import { receive } from '../support/received.js';
@@ -44,7 +44,7 @@ test('a takeover was given up while the app still stops: the next one is promise
     askedFor.push(id);
     return { ...rescue, id, state: 'running', committed: false };
   };
-  await settle(node);
+  await resolvePendingYield(node);
   expect(askedFor).toEqual(['promote-two']);
   expect(node.state.current.mode).toBe('yielding');
 });

@@ -6,15 +6,20 @@ import {
   type Socket,
 } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ColdspareError } from '../../src/domain/errors.js';
+import {
+  type Asker,
+  DECISIONS,
+  decide,
+  type Situation,
+} from '../../src/domain/takeover-verdict.js';
 import { createHttpPeer } from '../../src/drivers/http-peer.js';
 import { createHttpProbe } from '../../src/drivers/http-probe.js';
+import { silently } from '../../src/engine/plan.js';
 import { createApp } from '../../src/http/app.js';
 import { createMetrics } from '../../src/http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from '../../src/http/server.js';
-import { confirmStep } from '../../src/operations/confirm-step.js';
-import { silently } from '../../src/operations/plan.js';
-import { ColdspareError } from '../../src/pure/errors.js';
-import { type Asker, DECISIONS, decide, type Situation } from '../../src/pure/verdict.js';
+import { confirmStep } from '../../src/operations/promote/verify-outage.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 import { silentPort } from '../support/silent-port.js';
 

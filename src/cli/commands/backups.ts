@@ -1,14 +1,14 @@
-import { backupListSchema } from '../../pure/answers.js';
-import { sayBytes } from '../../pure/bytes.js';
+import { backupListSchema } from '../../domain/answers.js';
+import { formatBytes } from '../../domain/bytes.js';
 import type { Context, Outcome } from '../context.js';
-import { sayAge, sayProof } from '../say.js';
+import { sayAge, sayProof } from '../format.js';
 
 export const backups = async ({ agent }: Context): Promise<Outcome> => {
   const { body, node } = await agent.get('/backups', backupListSchema);
   const now = Date.now();
   const listed = body.backups.map(
     ({ id, takenAt, bytes, proof }) =>
-      `${id}  ${sayAge(takenAt, now).padStart(10)} old  ${sayBytes(bytes).padStart(8)}  ${sayProof(proof, now)}`,
+      `${id}  ${sayAge(takenAt, now).padStart(10)} old  ${formatBytes(bytes).padStart(8)}  ${sayProof(proof, now)}`,
   );
   const refused = body.quarantined.map(
     ({ id, at, reason }) => `${id}  refused ${sayAge(at, now)} ago: ${reason}`,

@@ -1,6 +1,6 @@
-import { type Finding, nodeFindings, pairFindings } from '../../pure/findings.js';
-import { type NodeStatus, nodeStatusSchema } from '../../pure/status.js';
-import type { Agent } from '../agent.js';
+import { type Finding, nodeFindings, pairFindings } from '../../domain/findings.js';
+import { type NodeStatus, nodeStatusSchema } from '../../domain/status.js';
+import type { Agent } from '../agent-client.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, Failure } from '../failure.js';
 

@@ -1,7 +1,7 @@
-import { operationListSchema } from '../../pure/answers.js';
+import { operationListSchema } from '../../domain/answers.js';
 import type { Context, Outcome } from '../context.js';
+import { sayOperation } from '../format.js';
 import { watch } from '../run-operation.js';
-import { sayOperation } from '../say.js';
 
 /** The last operations; or one with its steps, to its end. */
 export const history = async (

@@ -1,6 +1,6 @@
-import { pauseSchema } from '../../pure/status.js';
+import { pauseSchema } from '../../domain/status.js';
 import type { Context, Outcome } from '../context.js';
-import { sayUntil } from '../say.js';
+import { sayUntil } from '../format.js';
 
 export const pause = async (
   { agent }: Context,

@@ -1,8 +1,8 @@
-import { type DryRun, dryRunSchema } from '../../pure/answers.js';
-import { sayDuration } from '../../pure/duration.js';
-import { confirm } from '../confirm.js';
+import { type DryRun, dryRunSchema } from '../../domain/answers.js';
+import { formatDuration } from '../../domain/duration.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, Failure } from '../failure.js';
+import { confirm } from '../prompt-user.js';
 import { runOperation } from '../run-operation.js';
 
 export interface RoleOptions {
@@ -67,4 +67,4 @@ const sayState = ({
   backupAgeSeconds,
   prepared,
 }: Pick<DryRun, 'backupAgeSeconds' | 'prepared'>): string =>
-  `${sayDuration((backupAgeSeconds ?? 0) * 1_000)} old, ${prepared ? 'restored already' : 'still to be restored'}`;
+  `${formatDuration((backupAgeSeconds ?? 0) * 1_000)} old, ${prepared ? 'restored already' : 'still to be restored'}`;

@@ -1,8 +1,8 @@
-import { sayBytes } from '../../pure/bytes.js';
-import { sayDuration } from '../../pure/duration.js';
-import { type NodeStatus, nodeStatusSchema } from '../../pure/status.js';
+import { formatBytes } from '../../domain/bytes.js';
+import { formatDuration } from '../../domain/duration.js';
+import { type NodeStatus, nodeStatusSchema } from '../../domain/status.js';
 import type { Context, Outcome } from '../context.js';
-import { sayAge, sayProof, sayUntil } from '../say.js';
+import { sayAge, sayProof, sayUntil } from '../format.js';
 
 export const status = async ({ agent }: Context): Promise<Outcome> => {
   const { body } = await agent.get('/status', nodeStatusSchema);
@@ -36,7 +36,7 @@ export const sayStatus = (seen: NodeStatus, now: number): string[] => {
 const sayBackup = ({ latestBackup }: NodeStatus, now: number): string => {
   if (latestBackup === null) return 'none';
   const { id, currentAt, bytes, proof } = latestBackup;
-  return `${sayAge(currentAt, now)} old, ${sayBytes(bytes)}, ${sayProof(proof, now)} (${id})`;
+  return `${sayAge(currentAt, now)} old, ${formatBytes(bytes)}, ${sayProof(proof, now)} (${id})`;
 };
 
 const sayDrill = ({ lastDrill }: NodeStatus, now: number): string | null => {
@@ -44,7 +44,7 @@ const sayDrill = ({ lastDrill }: NodeStatus, now: number): string | null => {
   const { at, passed, error, takeOverSeconds } = lastDrill;
   if (!passed) return `FAILED ${sayAge(at, now)} ago: ${error}`;
   const foreseen =
-    takeOverSeconds && `, a takeover would take ${sayDuration(takeOverSeconds * 1e3)}`;
+    takeOverSeconds && `, a takeover would take ${formatDuration(takeOverSeconds * 1e3)}`;
   return `passed ${sayAge(at, now)} ago${foreseen ?? ''}`;
 };
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isError } from '../../pure/errors.js';
+import { isError } from '../../domain/errors.js';
 import type { Executor, StartOptions } from '../command.js';
 import { type Project, runCompose } from './project.js';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { toColdspareError } from '../../pure/errors.js';
+import { toColdspareError } from '../../domain/errors.js';
 import { askCompose, askEngine, LABEL, type Project } from './project.js';
 
 const PROJECT = `${LABEL}.project`;

@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'dotenv';
+import { ColdspareError } from '../../domain/errors.js';
 import type { Disk } from '../../ports/disk.js';
-import { ColdspareError } from '../../pure/errors.js';
 
 /** What compose takes when nobody names files, in its order: the first that is there, of each. */
 const FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { ColdspareError } from '../../pure/errors.js';
+import { ColdspareError } from '../../domain/errors.js';
 import { type CommandOptions, type Executor, splitCommand } from '../command.js';
 
 /** Milliseconds for a question to compose or to the engine. */

@@ -1,5 +1,5 @@
-import { sayDuration } from '../../pure/duration.js';
-import { ColdspareError, toColdspareError } from '../../pure/errors.js';
+import { formatDuration } from '../../domain/duration.js';
+import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import { type Container, findContainers } from './containers.js';
 import { isAboutNetworks, mendNetworks } from './networks.js';
 import { type Project, runCompose } from './project.js';
@@ -79,7 +79,7 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
       if (left.size === 0) return;
       throw new ColdspareError(
         code,
-        `${[...left].join(', ')} still runs after it was stopped (within ${sayDuration(timeouts.stop)})`,
+        `${[...left].join(', ')} still runs after it was stopped (within ${formatDuration(timeouts.stop)})`,
         'see who starts it again: "docker ps" and "docker events" on this machine',
         { value: [...left] },
       );

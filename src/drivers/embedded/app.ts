@@ -1,5 +1,5 @@
+import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import type { App } from '../../ports/stack.js';
-import { ColdspareError, toColdspareError } from '../../pure/errors.js';
 import { startDetached } from '../command.js';
 import type { Layout } from './layout.js';
 import { endProcesses, findProcesses } from './processes.js';

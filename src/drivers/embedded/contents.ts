@@ -1,7 +1,7 @@
 import type { PGlite } from '@electric-sql/pglite';
-import type { DatabaseRole, Inventory, Surroundings } from '../../pure/manifest.js';
+import type { DatabaseRole, Inventory, Surroundings } from '../../domain/manifest.js';
+import { parseSettings } from '../postgres/globals.js';
 import { CONSTRAINTS, EXTENSIONS, OWNERS } from '../postgres/schema-queries.js';
-import { parseSettings } from '../postgres/surroundings.js';
 
 /** Names are qualified throughout: a client's search_path may still be in force in the shared session. */
 const RELATIONS = `

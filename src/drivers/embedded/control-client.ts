@@ -1,6 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { ColdspareError } from '../../pure/errors.js';
+import { ColdspareError } from '../../domain/errors.js';
 import type { Answer, Body, RequestName } from './control.js';
 
 export interface ControlClient {

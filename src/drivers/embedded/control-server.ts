@@ -3,7 +3,7 @@ import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { toColdspareError } from '../../pure/errors.js';
+import { toColdspareError } from '../../domain/errors.js';
 import type { Answer, Body, RequestName } from './control.js';
 import type { DatabaseService } from './database-service.js';
 import { createTurns, type TakeTurns } from './turns.js';

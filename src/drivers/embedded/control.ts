@@ -1,6 +1,6 @@
+import type { Inventory, Surroundings } from '../../domain/manifest.js';
+import type { Marker } from '../../domain/marker.js';
 import type { Beside, DumpFacts } from '../../ports/stack.js';
-import type { Inventory, Surroundings } from '../../pure/manifest.js';
-import type { Marker } from '../../pure/marker.js';
 
 /** What the driver asks the database server, and what it answers. */
 interface Requests {

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { pgDump } from '@electric-sql/pglite-tools/pg_dump';
+import { ColdspareError } from '../../domain/errors.js';
+import { readMarker } from '../../domain/marker.js';
 import type { DumpFacts } from '../../ports/stack.js';
-import { ColdspareError } from '../../pure/errors.js';
-import { readMarker } from '../../pure/marker.js';
 import {
   readComment,
   readInventory,

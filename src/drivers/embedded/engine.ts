@@ -5,7 +5,7 @@ import {
   type PGliteOptions,
   protocol,
 } from '@electric-sql/pglite';
-import { ColdspareError } from '../../pure/errors.js';
+import { ColdspareError } from '../../domain/errors.js';
 import { createTurns } from './turns.js';
 
 const POLL_PAUSE = 10;

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ColdspareError } from '../../pure/errors.js';
+import { ColdspareError } from '../../domain/errors.js';
 import { runCommand } from '../command.js';
 
 const POLL_PAUSE = 25;

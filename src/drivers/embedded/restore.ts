@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
-import { ColdspareError } from '../../pure/errors.js';
-import type { Surroundings } from '../../pure/manifest.js';
-import { settingStatements } from '../postgres/surroundings.js';
+import { ColdspareError } from '../../domain/errors.js';
+import type { Surroundings } from '../../domain/manifest.js';
+import { settingStatements } from '../postgres/globals.js';
 import { engineOptions } from './engine.js';
 
 const TRAILER = /\n--\n-- PostgreSQL database dump complete\n--\n\s*$/;

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
+import { ColdspareError } from '../../domain/errors.js';
 import type { Probe } from '../../ports/probe.js';
 import type { Stack } from '../../ports/stack.js';
-import { ColdspareError } from '../../pure/errors.js';
 import { createApp } from './app.js';
 import { createDatabase } from './database.js';
 import { type Layout, layoutOf } from './layout.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sayDuration } from '../../pure/duration.js';
-import { ColdspareError, toColdspareError } from '../../pure/errors.js';
+import { formatDuration } from '../../domain/duration.js';
+import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import { type Executor, splitCommand } from '../command.js';
 
 const ASK_AGAIN_MS = 250;
@@ -69,7 +69,7 @@ export const createService = ({
   function stillUp() {
     return new ColdspareError(
       code,
-      `something still listens at ${options.address} ${sayDuration(timeouts.stop)} after ${stop[0]} was run to stop it`,
+      `something still listens at ${options.address} ${formatDuration(timeouts.stop)} after ${stop[0]} was run to stop it`,
       'check that the stop command stops all of it, and that nobody else starts it',
       { value: options.address },
     );

@@ -1,7 +1,7 @@
+import type { ChannelKind, NotifyUrl } from '../../domain/notify-url.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Log } from '../../ports/log.js';
 import type { Notifier } from '../../ports/notifier.js';
-import type { ChannelKind, NotifyUrl } from '../../pure/notify-url.js';
 import type { Channel } from './channel.js';
 import { createDelivery, type Patience } from './delivery.js';
 import { createDiscordChannel } from './discord.js';

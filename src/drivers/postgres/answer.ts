@@ -1,4 +1,4 @@
-import { ColdspareError } from '../../pure/errors.js';
+import { ColdspareError } from '../../domain/errors.js';
 import { withSession } from './psql-session.js';
 import { literal } from './sql.js';
 import type { Server } from './tools.js';

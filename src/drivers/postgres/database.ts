@@ -1,19 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { drillName, incomingName } from '../../domain/database-names.js';
+import { Refused, toColdspareError } from '../../domain/errors.js';
+import { readMarker, withMarker } from '../../domain/marker.js';
 import type { Database } from '../../ports/stack.js';
-import { drillName, incomingName } from '../../pure/database-names.js';
-import { Refused, toColdspareError } from '../../pure/errors.js';
-import { readMarker, withMarker } from '../../pure/marker.js';
-import { endSessions, renameDatabases } from './alone.js';
 import { answerOf } from './answer.js';
 import { dumpDatabase } from './dump.js';
+import { endSessions, renameDatabases } from './exclusive-access.js';
 import { readFingerprint } from './fingerprint.js';
+import { freeBytes } from './free-space.js';
+import { FREEZE_SETTING } from './globals.js';
 import { beginSnapshot, readInventory, readSequences } from './inventory.js';
 import { type KeptSession, keepSession } from './kept-session.js';
 import { type PsqlSession, withSession } from './psql-session.js';
 import { dropDatabase, restoreDatabase } from './restore.js';
-import { freeBytes } from './room.js';
 import { identifier, literal } from './sql.js';
-import { FREEZE_SETTING } from './surroundings.js';
 import type { Server } from './tools.js';
 
 const FREEZE = `SET ${FREEZE_SETTING} = on`;

@@ -1,15 +1,15 @@
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { ColdspareError, toColdspareError } from '../../domain/errors.js';
+import { readMarker } from '../../domain/marker.js';
 import { BLOCKED, type DumpFacts } from '../../ports/stack.js';
-import { ColdspareError, toColdspareError } from '../../pure/errors.js';
-import { readMarker } from '../../pure/marker.js';
 import { chooseCompression } from './compression.js';
 import { readFingerprint } from './fingerprint.js';
+import { readSurroundings } from './globals.js';
 import { beginLocked, countContents, readSequences } from './inventory.js';
-import { inLargePieces } from './large-pieces.js';
 import { type SessionOptions, withSession } from './psql-session.js';
-import { readSurroundings } from './surroundings.js';
+import { inLargePieces } from './rechunk.js';
 import { connectedTool, type Server } from './tools.js';
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Inventory } from '../../pure/manifest.js';
+import type { Inventory } from '../../domain/manifest.js';
 import type { PsqlSession } from './psql-session.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { Inventory } from '../../pure/manifest.js';
+import type { Inventory } from '../../domain/manifest.js';
 import { type PsqlSession, sqlstateOf } from './psql-session.js';
 import { CONSTRAINTS, EXTENSIONS, OWNERS, ofExtension, USERS_SCHEMA } from './schema-queries.js';
 import { identifier, literal } from './sql.js';

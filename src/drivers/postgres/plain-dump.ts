@@ -1,5 +1,5 @@
 import { Transform } from 'node:stream';
-import { ColdspareError } from '../../pure/errors.js';
+import { ColdspareError } from '../../domain/errors.js';
 
 /** pg_dump writes this last. psql restores a file that lacks it, and calls that a success (H05). */
 const LAST_LINE = 'PostgreSQL database dump complete';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ColdspareError } from '../../pure/errors.js';
+import { ColdspareError } from '../../domain/errors.js';
 import { connectedTool, type Server } from './tools.js';
 
 /** How long a session may take to say goodbye before it is killed. */

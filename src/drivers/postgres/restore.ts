@@ -1,12 +1,12 @@
 import { pipeline, type Readable } from 'node:stream';
-import { ColdspareError, isError } from '../../pure/errors.js';
-import type { Manifest } from '../../pure/manifest.js';
+import { ColdspareError, isError } from '../../domain/errors.js';
+import type { Manifest } from '../../domain/manifest.js';
 import type { CommandOptions } from '../command.js';
+import { createRoles, settingStatements } from './globals.js';
 import { checkPlainDump } from './plain-dump.js';
 import { type PsqlSession, type SessionOptions, withSession } from './psql-session.js';
 import { openSpool, withSpooled } from './spool.js';
 import { identifier, literal } from './sql.js';
-import { createRoles, settingStatements } from './surroundings.js';
 import { connectedTool, type Server } from './tools.js';
 
 const DROP_TIMEOUT_MS = 60_000;

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { ColdspareError, isError } from '../../pure/errors.js';
+import { ColdspareError, isError } from '../../domain/errors.js';
 import type { CommandOptions, Executor } from '../command.js';
-import { freeBytesIn } from './room.js';
+import { freeBytesIn } from './free-space.js';
 
 const TIMEOUT_MS = 10_000;
 /** Bytes from which on several jobs save more time than it takes to write the dump once more. */

@@ -1,4 +1,4 @@
-import { ColdspareError } from '../../pure/errors.js';
+import { ColdspareError } from '../../domain/errors.js';
 
 /** `word` as one word of a POSIX shell, whatever is in it. */
 const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;

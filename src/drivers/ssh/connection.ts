@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import ssh2, { type Client } from 'ssh2';
-import { sayDuration } from '../../pure/duration.js';
-import { ColdspareError } from '../../pure/errors.js';
+import { formatDuration } from '../../domain/duration.js';
+import { ColdspareError } from '../../domain/errors.js';
 
 /** Milliseconds until a machine that is gone counts as silent. */
 const CONNECT_MS = 5_000;
@@ -91,7 +91,7 @@ const openSocket = async (options: SshOptions, signal: AbortSignal): Promise<Soc
     socket.on('error', () => {}).destroy();
     signal.throwIfAborted();
     const why = timeout.aborted
-      ? `no connection within ${sayDuration(CONNECT_MS)}`
+      ? `no connection within ${formatDuration(CONNECT_MS)}`
       : (cause as Error).message;
     throw new ColdspareError(
       'ssh-unreachable',
@@ -123,7 +123,7 @@ const notLoggedIn = (options: SshOptions, error: Error & { level?: string }): Co
     case 'client-timeout':
       return new ColdspareError(
         'ssh-timed-out',
-        `${address(options)} takes connections, but does not log in within ${sayDuration(LOGIN_MS)}`,
+        `${address(options)} takes connections, but does not log in within ${formatDuration(LOGIN_MS)}`,
         'the machine hangs, or its sshd: look at it from its console',
         extras,
       );

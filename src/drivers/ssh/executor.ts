@@ -2,8 +2,8 @@ import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import type { Client, ClientChannel } from 'ssh2';
-import { sayDuration } from '../../pure/duration.js';
-import { ColdspareError, type ErrorCode } from '../../pure/errors.js';
+import { formatDuration } from '../../domain/duration.js';
+import { ColdspareError, type ErrorCode } from '../../domain/errors.js';
 import { type CommandOptions, type Executor, type StartOptions, tailOf } from '../command.js';
 import { commandLine, environmentLines } from './command-line.js';
 
@@ -114,7 +114,7 @@ const start = (
   const lost = () => fail('ssh-unreachable', 'was cut: the connection is lost');
   const cancelled = () => fail('cancelled', 'was called off');
   const impatience = setTimeout(
-    () => fail('ssh-timed-out', `did not end within ${sayDuration(timeout)}`),
+    () => fail('ssh-timed-out', `did not end within ${formatDuration(timeout)}`),
     timeout,
   );
   client.once('close', lost);

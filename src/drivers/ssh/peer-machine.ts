@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PeerMachine, PeerStack } from '../../ports/peer-machine.js';
+import { ColdspareError } from '../../domain/errors.js';
+import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
 import { isHealthy, type Probe } from '../../ports/probe.js';
-import { ColdspareError } from '../../pure/errors.js';
 import { type Executor, splitCommand } from '../command.js';
 import { containerExecutor } from '../compose/container-executor.js';
 import { openProject } from '../compose/project.js';

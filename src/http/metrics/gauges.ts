@@ -1,10 +1,10 @@
 import { Gauge, type Registry } from 'prom-client';
-import { usableBackups } from '../../operations/choose-steps.js';
+import type { OperationRecord, StepRecord } from '../../domain/operation.js';
+import type { NodeStatus } from '../../domain/status.js';
+import { modeSchema } from '../../domain/transitions.js';
 import type { Node } from '../../operations/node.js';
-import { isVouchedFor, nodeStatus, PROBLEM_CODES } from '../../operations/status.js';
-import type { OperationRecord, StepRecord } from '../../pure/operation.js';
-import type { NodeStatus } from '../../pure/status.js';
-import { modeSchema } from '../../pure/transitions.js';
+import { usableBackups } from '../../operations/promote/choose-backup.js';
+import { isReady, nodeStatus, PROBLEM_CODES } from '../../status/node-status.js';
 import { secondsOf } from './operations.js';
 
 /** What is shown of a node at one moment. */
@@ -57,7 +57,7 @@ const ROWS: readonly Row[] = [
   {
     name: 'coldspare_vouched_for',
     help: '1 when GET /primary answers 200: users may be sent here.',
-    read: ({ node }) => isVouchedFor(node),
+    read: ({ node }) => isReady(node),
   },
   {
     name: 'coldspare_problem',

@@ -1,6 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { Runner } from '../../operations/runner.js';
-import { operationRecordSchema, type StepRecord } from '../../pure/operation.js';
+import { operationRecordSchema, type StepRecord } from '../../domain/operation.js';
+import type { Runner } from '../../engine/runner.js';
 
 const KINDS = operationRecordSchema.shape.kind.options;
 const OUTCOMES = operationRecordSchema.shape.state.options.filter((state) => state !== 'running');

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { adviceOn } from '../../pure/advice.js';
-import type { OperationRecord } from '../../pure/operation.js';
+import { adviceOn } from '../../domain/advice.js';
+import type { OperationRecord } from '../../domain/operation.js';
 import type { PageFacts } from './facts.js';
 import { headline } from './headline.js';
 import type { ServerFacts } from './server-facts.js';

@@ -1,6 +1,6 @@
-import { ageOf } from '../../operations/choose-steps.js';
+import type { BackupSummary } from '../../domain/status.js';
 import type { Node } from '../../operations/node.js';
-import type { BackupSummary } from '../../pure/status.js';
+import { ageOf } from '../../operations/promote/choose-backup.js';
 
 /** A backup that is kept here, or that was taken here and has made room since. */
 export interface BackupFacts {

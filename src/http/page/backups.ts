@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import type { BackupFacts } from './backup-facts.js';
 import type { PageFacts } from './facts.js';
 import { plot } from './plot.js';
-import { badge, type Html, moment, sayAge, sayBytes } from './words.js';
+import { badge, formatBytes, type Html, moment, sayAge } from './words.js';
 
 /** The backups on this server's disk, and how size and age went. */
 export const backups = (facts: PageFacts): Html => {
@@ -25,7 +25,7 @@ const table = (kept: BackupFacts[], facts: PageFacts): Html => {
     <tbody>${kept.map(
       (backup, index) => html`<tr>
         <td>${sayAge(backup.ageSeconds)}${index === 0 && backup.ageSeconds > maxAgeSeconds && html` ${badge('bad', 'too old')}`}</td>
-        <td>${sayBytes(backup.bytes)}</td>
+        <td>${formatBytes(backup.bytes)}</td>
         <td>${proof(backup, facts)}</td>
         <td>${moment(backup.takenAt, now)}</td>
         ${isKeyed && html`<td><code>${backup.id}</code></td>`}

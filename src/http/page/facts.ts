@@ -1,6 +1,6 @@
+import { hasEnded, type OperationRecord } from '../../domain/operation.js';
 import type { Node } from '../../operations/node.js';
-import { activePause, nodeStatus } from '../../operations/status.js';
-import { hasEnded, type OperationRecord } from '../../pure/operation.js';
+import { activePause, nodeStatus } from '../../status/node-status.js';
 import { type BackupFacts, backupFacts } from './backup-facts.js';
 import { type ServerFacts, serverFacts } from './server-facts.js';
 

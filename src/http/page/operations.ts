@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
-import type { OperationRecord, OperationState, StepRecord } from '../../pure/operation.js';
+import type { OperationRecord, OperationState, StepRecord } from '../../domain/operation.js';
 import type { PageFacts } from './facts.js';
-import { badge, count, type Html, moment, sayBytes, sayTook, type Tone } from './words.js';
+import { badge, count, formatBytes, type Html, moment, sayTook, type Tone } from './words.js';
 
 /** How long an operation that has ended still counts as news. Milliseconds. */
 const NEWS = 15 * 60_000;
@@ -117,4 +117,4 @@ const stepItem = (step: StepRecord, now: number): Html => html`
 
 const progress = ({ done, total }: { done: number; total: number }): Html => html`
   <progress value="${done}" max="${Math.max(total, 1)}" aria-label="bytes moved"></progress>
-  ${sayBytes(done)} of ${sayBytes(total)}`;
+  ${formatBytes(done)} of ${formatBytes(total)}`;

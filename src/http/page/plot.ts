@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
-import { sayDuration } from '../../pure/duration.js';
+import { formatDuration } from '../../domain/duration.js';
 import type { PageFacts } from './facts.js';
-import { type Html, sayBytes } from './words.js';
+import { formatBytes, type Html } from './words.js';
 
 /** Of the drawings, in their own units. Whole numbers: what moves at every look cannot be read. */
 const WIDTH = 400;
@@ -32,9 +32,9 @@ export const plot = ({ backups, now, maxAgeSeconds }: PageFacts): Html => {
     </svg>`;
   return html`
   <figure>
-    <p>Size, up to ${sayBytes(largest)}</p>
+    <p>Size, up to ${formatBytes(largest)}</p>
     ${drawing(
-      `Sizes of ${points.length} backups, up to ${sayBytes(largest)}`,
+      `Sizes of ${points.length} backups, up to ${formatBytes(largest)}`,
       points.map(
         ({ at, bytes, isKept }) =>
           html`<path class="${isKept ? 'bar' : 'bar gone'}" d="M${x(at)} ${HEIGHT}V${y(bytes, largest)}"/>`,
@@ -46,9 +46,9 @@ export const plot = ({ backups, now, maxAgeSeconds }: PageFacts): Html => {
       limit <= top && html`<path class="limit" d="M0 ${y(limit, top)}H${WIDTH}"/>`,
     ])}
     <p class="axis quiet"><span>${coarse(now - first)} ago</span><span>now</span></p>
-    <figcaption>Thick bars are kept; thin ones have made room since.${limit <= top && ` Dashed: BACKUP_MAX_AGE, ${sayDuration(limit)}.`}</figcaption>
+    <figcaption>Thick bars are kept; thin ones have made room since.${limit <= top && ` Dashed: BACKUP_MAX_AGE, ${formatDuration(limit)}.`}</figcaption>
   </figure>`;
 };
 
 /** Ten seconds are enough of a difference to say something new. */
-const coarse = (ms: number): string => sayDuration(Math.ceil(ms / 10_000) * 10_000);
+const coarse = (ms: number): string => formatDuration(Math.ceil(ms / 10_000) * 10_000);

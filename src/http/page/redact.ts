@@ -1,4 +1,4 @@
-import type { OperationRecord } from '../../pure/operation.js';
+import type { OperationRecord } from '../../domain/operation.js';
 import type { BackupFacts } from './backup-facts.js';
 import type { PageFacts } from './facts.js';
 import type { ServerFacts } from './server-facts.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { drillRecordSchema } from '../../pure/drill.js';
-import { pauseSchema, proofSchema, yieldingSchema } from '../../pure/status.js';
-import { modeSchema } from '../../pure/transitions.js';
+import { drillRecordSchema } from '../../domain/drill.js';
+import { pauseSchema, proofSchema, yieldingSchema } from '../../domain/status.js';
+import { modeSchema } from '../../domain/transitions.js';
 
 /** Codes and names of steps come from the peer too. */
 const code = z.string().regex(/^[a-z0-9-]{1,40}$/);

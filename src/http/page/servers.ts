@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
-import { sayDuration } from '../../pure/duration.js';
+import { formatDuration } from '../../domain/duration.js';
 import type { Contact, PageFacts } from './facts.js';
 import type { ServerFacts } from './server-facts.js';
-import { badge, type Html, moment, sayAge, sayBytes, sayProof } from './words.js';
+import { badge, formatBytes, type Html, moment, sayAge, sayProof } from './words.js';
 
 /** Both servers, side by side. */
 export const servers = (facts: PageFacts): Html => html`
@@ -83,10 +83,10 @@ const sayApp = ({ app, mode }: ServerFacts, isKeyed: boolean): string => {
 const newest = ({ latestBackup: backup, mode }: ServerFacts): string =>
   backup === null
     ? 'none'
-    : `${sayAge(backup.ageSeconds)} old, ${sayBytes(backup.bytes)}${sayProof(backup.proof, mode)}`;
+    : `${sayAge(backup.ageSeconds)} old, ${formatBytes(backup.bytes)}${sayProof(backup.proof, mode)}`;
 
 const lastDrill = (drill: NonNullable<ServerFacts['lastDrill']>, now: number): Html => html`
-  ${drill.passed ? badge('good', 'passed') : badge('bad', 'failed')} ${moment(drill.at, now)}${drill.takeOverSeconds !== null && `, a takeover would take ${sayDuration(drill.takeOverSeconds * 1_000)}`}
+  ${drill.passed ? badge('good', 'passed') : badge('bad', 'failed')} ${moment(drill.at, now)}${drill.takeOverSeconds !== null && `, a takeover would take ${formatDuration(drill.takeOverSeconds * 1_000)}`}
   ${drill.error}`;
 
 const sayOperation = ({ kind, steps }: NonNullable<ServerFacts['operation']>): string =>

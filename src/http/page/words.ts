@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import { sayDuration } from '../../pure/duration.js';
-import type { Mode } from '../../pure/transitions.js';
+import { formatDuration } from '../../domain/duration.js';
+import type { Mode } from '../../domain/transitions.js';
 import type { BackupFacts } from './backup-facts.js';
 
 /** A piece of the page. Whatever is put into `html` is escaped, unless it is such a piece itself. */
@@ -18,7 +18,7 @@ export const sayAge = (seconds: number): string => {
 export const count = (number: number, unit: string): string =>
   `${number} ${unit}${number === 1 ? '' : 's'}`;
 
-export const sayBytes = (bytes: number): string => {
+export const formatBytes = (bytes: number): string => {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
   const value = bytes / 1_000 ** power;
@@ -39,7 +39,7 @@ export const moment = (at: number | string, now: number): Html => {
 export const sayTook = (startedAt: string, endedAt: string | null, now: number): string => {
   const ms = (endedAt === null ? now : Date.parse(endedAt)) - Date.parse(startedAt);
   // While it runs, whole seconds: a page that flickers cannot be read.
-  return Number.isFinite(ms) ? sayDuration(Math.max(endedAt === null ? 1_000 : 0, ms)) : '';
+  return Number.isFinite(ms) ? formatDuration(Math.max(endedAt === null ? 1_000 : 0, ms)) : '';
 };
 
 /** Whether a backup is known to be one that can be restored. Only a standby tries, so of the others nothing is said. */

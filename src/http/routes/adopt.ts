@@ -1,5 +1,5 @@
+import { adoptCommandSchema } from '../../domain/commands.js';
 import { requestAdopt } from '../../operations/requests.js';
-import { adoptCommandSchema } from '../../pure/commands.js';
 import { readCommand } from '../body.js';
 import { idempotencyKey } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';

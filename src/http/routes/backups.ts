@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 import { pipeline, Readable, Transform } from 'node:stream';
-import { adoptDump } from '../../operations/adopt-dump.js';
-import { commitBackup, confirmBackup, receiveBackup } from '../../operations/receive.js';
-import { requestBackup } from '../../operations/requests.js';
+import type { Quarantined } from '../../backups/quarantine.js';
+import { commitBackup, confirmBackup, receiveBackup } from '../../backups/receive.js';
 import {
   backupListSchema,
   committedSchema,
   receivedSchema,
   tornSchema,
-} from '../../pure/answers.js';
-import { backupIdSchema } from '../../pure/backup-id.js';
+} from '../../domain/answers.js';
+import { backupIdSchema } from '../../domain/backup-id.js';
 import {
   adoptDumpCommandSchema,
   backupCommandSchema,
   confirmCommandSchema,
-} from '../../pure/commands.js';
-import { ColdspareError, type ErrorCode } from '../../pure/errors.js';
-import { type Manifest, manifestSchema } from '../../pure/manifest.js';
-import type { Quarantined } from '../../state/quarantine.js';
+} from '../../domain/commands.js';
+import { ColdspareError, type ErrorCode } from '../../domain/errors.js';
+import { type Manifest, manifestSchema } from '../../domain/manifest.js';
+import { adoptDump } from '../../operations/adopt/adopt-dump.js';
+import { requestBackup } from '../../operations/requests.js';
 import { invalid, openUpload, parseWith, readCommand } from '../body.js';
 import { contentDigest, contentLength, idempotencyKey, rangeStart } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';

@@ -1,5 +1,5 @@
+import { drillCommandSchema } from '../../domain/commands.js';
 import { requestDrill } from '../../operations/requests.js';
-import { drillCommandSchema } from '../../pure/commands.js';
 import { readCommand } from '../body.js';
 import { idempotencyKey } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';

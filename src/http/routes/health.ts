@@ -1,5 +1,5 @@
-import { isServing, isVouchedFor, problems } from '../../operations/status.js';
-import { healthSchema, isPrimarySchema, isStandbySchema } from '../../pure/answers.js';
+import { healthSchema, isPrimarySchema, isStandbySchema } from '../../domain/answers.js';
+import { isReady, isServing, problems } from '../../status/node-status.js';
 import { roleOf } from '../epoch.js';
 import type { Route } from '../route.js';
 
@@ -34,7 +34,7 @@ export const healthRoutes: Route[] = [
       answers: { 200: isPrimarySchema, 503: isPrimarySchema },
     },
     handle: (c, node) => {
-      const primary = isVouchedFor(node);
+      const primary = isReady(node);
       return c.json({ primary }, primary ? 200 : 503);
     },
   },

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { operationListSchema } from '../../domain/answers.js';
+import { Refused } from '../../domain/errors.js';
+import { operationRecordSchema } from '../../domain/operation.js';
 import { cancelOperation } from '../../operations/requests.js';
-import { operationListSchema } from '../../pure/answers.js';
-import { Refused } from '../../pure/errors.js';
-import { operationRecordSchema } from '../../pure/operation.js';
 import { parseWith } from '../body.js';
 import { streamOperation } from '../operation-events.js';
 import type { HttpContext, Route } from '../route.js';

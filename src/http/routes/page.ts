@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { Refused } from '../../domain/errors.js';
 import type { Node } from '../../operations/node.js';
-import { Refused } from '../../pure/errors.js';
 import { SCRIPTS } from '../page/assets.js';
 import { type PageFacts, pageFacts } from '../page/facts.js';
 import { PAGE_HEADERS, renderPage } from '../page/layout.js';

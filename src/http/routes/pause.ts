@@ -1,6 +1,6 @@
+import { pauseCommandSchema } from '../../domain/commands.js';
+import { pauseSchema } from '../../domain/status.js';
 import { pause, unpause } from '../../operations/requests.js';
-import { pauseCommandSchema } from '../../pure/commands.js';
-import { pauseSchema } from '../../pure/status.js';
 import { readCommand } from '../body.js';
 import type { Route } from '../route.js';
 

@@ -1,10 +1,10 @@
-import { requestDemote, requestFence, requestTakeOver } from '../../operations/requests.js';
-import { fenceAnswerSchema } from '../../pure/answers.js';
+import { fenceAnswerSchema } from '../../domain/answers.js';
 import {
   demoteCommandSchema,
   fenceCommandSchema,
   takeOverCommandSchema,
-} from '../../pure/commands.js';
+} from '../../domain/commands.js';
+import { requestDemote, requestFence, requestTakeOver } from '../../operations/requests.js';
 import { readCommand } from '../body.js';
 import { idempotencyKey } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';

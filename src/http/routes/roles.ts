@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { dryRunDemote, dryRunPromote } from '../../operations/dry-run.js';
-import type { Node } from '../../operations/node.js';
-import { requestDemote, requestPlannedPromote, requestPromote } from '../../operations/requests.js';
-import { dryRunSchema, ignoredSchema, promoteBegunSchema } from '../../pure/answers.js';
+import { dryRunSchema, ignoredSchema, promoteBegunSchema } from '../../domain/answers.js';
 import {
   demoteCommandSchema,
   type PromoteCommand,
   promoteCommandSchema,
-} from '../../pure/commands.js';
-import { operationRecordSchema } from '../../pure/operation.js';
+} from '../../domain/commands.js';
+import { operationRecordSchema } from '../../domain/operation.js';
+import { dryRunDemote, dryRunPromote } from '../../operations/dry-run.js';
+import type { Node } from '../../operations/node.js';
+import { requestDemote, requestPlannedPromote, requestPromote } from '../../operations/requests.js';
 import { readCommand } from '../body.js';
 import { idempotencyKey } from '../headers.js';
 import { FOLLOWED, followOperation, followPeersOperation } from '../long-operation.js';

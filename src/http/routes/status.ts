@@ -1,5 +1,5 @@
-import { freshStatus } from '../../operations/status.js';
-import { nodeStatusSchema } from '../../pure/status.js';
+import { nodeStatusSchema } from '../../domain/status.js';
+import { freshStatus } from '../../status/node-status.js';
 import type { Route } from '../route.js';
 
 export const statusRoutes: Route[] = [

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { ignoredSchema, promoteBegunSchema } from '../../domain/answers.js';
+import { Refused } from '../../domain/errors.js';
 import type { Node } from '../../operations/node.js';
-import { ignoredSchema, promoteBegunSchema } from '../../pure/answers.js';
-import { Refused } from '../../pure/errors.js';
 import type { About, HttpContext, Route } from '../route.js';
 import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';

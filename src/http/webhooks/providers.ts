@@ -1,4 +1,4 @@
-import { Refused } from '../../pure/errors.js';
+import { Refused } from '../../domain/errors.js';
 import type { Message } from '../webhook-message.js';
 import { alertmanager } from './alertmanager.js';
 import { betterStack } from './better-stack.js';

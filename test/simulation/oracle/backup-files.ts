@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type Manifest, newestFirst } from '../../../src/pure/manifest.js';
+import { type Manifest, newestFirst } from '../../../src/domain/manifest.js';
 import { SEEDS } from '../database.js';
 import type { Machine } from '../machine.js';
 import type { Facts } from './facts.js';

@@ -1,4 +1,4 @@
-import type { OperationRecord } from '../../../src/pure/operation.js';
+import type { OperationRecord } from '../../../src/domain/operation.js';
 import type { StateData } from '../../../src/state/node-state.js';
 import type { Machine } from '../machine.js';
 import type { Network } from '../network.js';

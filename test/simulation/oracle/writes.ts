@@ -1,6 +1,6 @@
+import { newestFirst } from '../../../src/domain/manifest.js';
+import type { OperationRecord } from '../../../src/domain/operation.js';
 import type { Announcement } from '../../../src/ports/notifier.js';
-import { newestFirst } from '../../../src/pure/manifest.js';
-import type { OperationRecord } from '../../../src/pure/operation.js';
 import type { StateData } from '../../../src/state/node-state.js';
 import type { Contents } from '../database.js';
 import type { Machine } from '../machine.js';

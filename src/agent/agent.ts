@@ -1,0 +1,47 @@
+import { startSchedules } from '../background/schedules.js';
+import { pruneBackups } from '../backups/receive.js';
+import type { Config } from '../config/config.js';
+import { toColdspareError } from '../domain/errors.js';
+import { createApp } from '../http/app.js';
+import { createMetrics, measureProcess } from '../http/metrics/metrics.js';
+import { type HttpServer, serveHttp } from '../http/server.js';
+import { recover } from '../operations/boot/recover.js';
+import { createNode, type Drivers } from './create-node.js';
+
+export interface Agent {
+  port: number;
+  /** Stops as a crash would be survived: what runs is taken up at the next start. The app goes on. */
+  stop(): Promise<void>;
+}
+
+/** One agent: reads its state, takes up what was cut, listens, and does what is due by itself. */
+export const startAgent = async (config: Config, drivers: Drivers): Promise<Agent> => {
+  const node = await createNode(config, drivers);
+  const metrics = createMetrics(node);
+  measureProcess(metrics.registry);
+  await pruneBackups(node).catch((error: unknown) => {
+    node.log.warn({ error: toColdspareError(error).message }, 'old backups could not be removed');
+  });
+  // What was cut goes on before anybody can ask for something else.
+  await recover(node);
+  const tokens = {
+    peer: config.PEER_TOKEN,
+    admin: config.ADMIN_TOKEN,
+    webhook: config.WEBHOOK_TOKEN,
+  };
+  const server: HttpServer = await serveHttp(createApp({ node, tokens, metrics }), {
+    host: config.HOST,
+    port: config.PORT,
+    credentials: node.credentials,
+  });
+  const { mode, epoch } = node.state.current;
+  node.log.info({ node: config.NODE_NAME, port: server.port, mode, epoch }, 'listening');
+  const stopSchedules = startSchedules(node, config);
+  return {
+    port: server.port,
+    stop: async () => {
+      await Promise.all([stopSchedules(), node.runner.stop()]);
+      await server.close();
+    },
+  };
+};

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { BackupStore } from '../backups/backup-store.js';
+import type { Config } from '../config/config.js';
+import { Journal } from '../engine/journal.js';
+import { Runner } from '../engine/runner.js';
+import type { Node, Settings } from '../operations/node.js';
+import { Restoring } from '../operations/restore/restore-job.js';
+import { noteEpoch } from '../peer/note-epoch.js';
+import type { Peer } from '../peer/peer.js';
+import type { PeerMachine } from '../peer/peer-machine.js';
+import type { Clock } from '../ports/clock.js';
+import type { CredentialFiles } from '../ports/credentials.js';
+import type { Disk } from '../ports/disk.js';
+import type { Faults } from '../ports/faults.js';
+import type { Ids } from '../ports/ids.js';
+import type { Log } from '../ports/log.js';
+import type { Notifier } from '../ports/notifier.js';
+import type { Probe } from '../ports/probe.js';
+import type { Stack } from '../ports/stack.js';
+import { Ballast } from '../state/ballast.js';
+import { NodeState } from '../state/node-state.js';
+
+/** Everything outside the process that an agent acts through. */
+export interface Drivers {
+  disk: Disk;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  faults: Faults;
+  notifier: Notifier;
+  probe: Probe;
+  stack: Stack;
+  /** Absent when the peer is only reached through its agent. */
+  machine?: PeerMachine;
+  /** Absent when this node speaks plain HTTP. */
+  credentials?: CredentialFiles;
+  /** Every message to the peer carries `epoch()`; every epoch it answers with goes to `onEpoch`. */
+  connectPeer(link: { epoch(): number; onEpoch(epoch: number): Promise<void> }): Peer;
+}
+
+/** The node of an agent as its disk has it. Starts nothing. @throws ColdspareError `internal` when its state cannot be read */
+export const createNode = async (config: Config, drivers: Drivers): Promise<Node> => {
+  const { disk, clock, faults, ids, log } = drivers;
+  const state = await NodeState.open(disk, config.STATE_DIR, config.INITIAL_ROLE, clock.now);
+  const backups = await BackupStore.open(disk, config.BACKUP_DIR, faults, config.BACKUP_MAX_BYTES);
+  const journal = await Journal.open(disk, config.STATE_DIR);
+  const epoch = () => state.current.epoch;
+  const node: Node = {
+    ...drivers,
+    settings: settingsOf(config),
+    state,
+    backups,
+    ballast: new Ballast(disk, config.STATE_DIR),
+    restoring: new Restoring(drivers.stack.database, config.DB_NAME),
+    runner: new Runner({ journal, clock, ids, faults, log, epoch }),
+    peer: drivers.connectPeer({ epoch, onEpoch: (heard) => noteEpoch(node, heard) }),
+    observed: {
+      epoch: 0,
+      app: undefined,
+      opened: false,
+      peer: undefined,
+      database: undefined,
+      alone: undefined,
+    },
+  };
+  return node;
+};
+
+/** What the agent writes at every round of its guard, and the watchdog reads. */
+export const heartbeatFile = ({ STATE_DIR }: Config): string => join(STATE_DIR, 'heartbeat');
+
+/**
+ * Milliseconds that the witness has at least. A load balancer that asks a lost machine first needs its own time-out
+ * before it can say so, and a witness that says nothing forbids the takeover.
+ */
+const WITNESS_LEAST = 3_000;
+
+const settingsOf = (config: Config): Settings => ({
+  nodeName: config.NODE_NAME,
+  peerUrl: config.PEER_URL,
+  databaseName: config.DB_NAME,
+  backupPrefix: config.BACKUP_PREFIX,
+  backupKeep: config.BACKUP_KEEP,
+  backupMaxAge: config.BACKUP_MAX_AGE,
+  primaryCheckUrl: config.PRIMARY_CHECK_URL,
+  witnessUrl: config.WITNESS_URL,
+  monitor: config.MONITOR,
+  checkInterval: config.CHECK_INTERVAL,
+  checkTimeout: config.CHECK_TIMEOUT,
+  witnessTimeout: Math.max(config.CHECK_TIMEOUT, WITNESS_LEAST),
+  failThreshold: config.FAIL_THRESHOLD,
+  confirmChecks: config.CONFIRM_CHECKS,
+  confirmInterval: config.CONFIRM_INTERVAL,
+  failback: config.FAILBACK,
+  prepare: config.PREPARE,
+  drillQuery: config.DRILL_QUERY,
+  failbackStable: config.FAILBACK_STABLE,
+  rescueTimeout: config.RESCUE_TIMEOUT,
+  alone: config.ALONE,
+  aloneGrace: config.ALONE_GRACE,
+  appStartTimeout: config.APP_START_TIMEOUT,
+  appRestartAfter: config.APP_RESTART_AFTER,
+  webhookMonitors: config.WEBHOOK_MONITORS,
+  webhookSigningSecret: config.WEBHOOK_SIGNING_SECRET,
+  heartbeatFile: config.WATCHDOG_TIMEOUT > 0 ? heartbeatFile(config) : undefined,
+});

@@ -1,0 +1,70 @@
+import type { ProblemCode } from '../domain/advice.js';
+import { formatDuration } from '../domain/duration.js';
+import { Refused } from '../domain/errors.js';
+import { isInTheWay } from '../domain/operation.js';
+import { backoff } from '../engine/retry.js';
+import type { Node } from '../operations/node.js';
+import { requestDemote } from '../operations/requests.js';
+import { activePause, isServing } from '../status/node-status.js';
+
+const DAY = 86_400_000;
+const LONGEST_WAIT = 3_600_000;
+
+/**
+ * Gives the role back after an unplanned takeover, once the returned node has been a ready standby for
+ * FAILBACK_STABLE. Goes only by this node's own view of it, never by an UP webhook (T25). Every failover and
+ * every failed failback of the last day doubles the wait, so that a sick node does not flap (H20).
+ */
+export const createFailback = (node: Node): (() => Promise<void>) => {
+  let readySince: number | undefined;
+  let failures = 0;
+  return async () => {
+    const { failbackDue } = node.state.current;
+    // The last one succeeded; what it cost to get there is not held against the next outage.
+    if (!failbackDue) failures = 0;
+    const isWanted = node.settings.failback === 'auto' && failbackDue && isServing(node);
+    if (!isWanted || activePause(node) !== null || !peerIsReady(node)) {
+      readySince = undefined;
+      return;
+    }
+    readySince ??= node.clock.elapsed();
+    const needed = stablePeriod(node, failures);
+    // A backup of ours says nothing about the other node: its time goes on.
+    if (node.clock.elapsed() - readySince < needed || isInTheWay(node.runner.current)) return;
+    readySince = undefined;
+    failures += 1;
+    const reason = `the other node is back and has been stable for ${formatDuration(needed)}`;
+    try {
+      await requestDemote(node, { reason, dryRun: false }, { source: 'failback' });
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      node.log.warn({ code: error.code }, error.message);
+    }
+  };
+};
+
+/** How long the returned node must have been ready, in milliseconds. */
+const stablePeriod = (node: Node, failures: number): number => {
+  const recent = node.state.current.failovers.filter(
+    (at) => node.clock.now() - Date.parse(at) < DAY,
+  );
+  return backoff(
+    Math.max(0, recent.length - 1) + failures,
+    node.settings.failbackStable,
+    LONGEST_WAIT,
+  );
+};
+
+/** With these the handover would fail at the peer, after the users have been turned away for its dump and its restore. */
+const CANNOT_RESTORE: readonly ProblemCode[] = ['no-room', 'backup-unusable', 'standing-down'];
+
+const peerIsReady = (node: Node): boolean => {
+  const peer = node.observed.peer?.value;
+  if (peer === undefined || 'error' in peer) return false;
+  return (
+    peer.mode === 'standby' &&
+    !isInTheWay(peer.operation) &&
+    peer.epoch === node.state.current.epoch &&
+    !CANNOT_RESTORE.some((code) => peer.problems.includes(code))
+  );
+};

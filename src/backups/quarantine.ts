@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { manifestSchema } from '../domain/manifest.js';
+import type { Disk } from '../ports/disk.js';
+
+const quarantinedSchema = z.object({
+  manifest: manifestSchema,
+  /** Why it is no backup, for a person. */
+  reason: z.string(),
+  /** ISO 8601, when it came. */
+  at: z.iso.datetime(),
+});
+export type Quarantined = z.infer<typeof quarantinedSchema>;
+
+/** They are evidence, not backups, and as large: the sender tries again at every tick. */
+const KEPT = 3;
+
+/**
+ * Dumps that were refused for good, in a directory of their own: nothing in it is ever listed as a backup,
+ * counted by retention or restored. `<id>.json` holds the manifest and the reason, `<id>.dump` the dump.
+ */
+export class Quarantine {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #entries = new Map<string, Quarantined>();
+
+  private constructor(disk: Disk, directory: string) {
+    this.#disk = disk;
+    this.#directory = directory;
+  }
+
+  static async open(disk: Disk, directory: string): Promise<Quarantine> {
+    const quarantine = new Quarantine(disk, directory);
+    for (const name of await disk.list(directory)) {
+      if (!name.endsWith('.json')) continue;
+      const entry = parseEntry(await disk.read(join(directory, name)));
+      if (entry !== undefined) quarantine.#entries.set(entry.manifest.id, entry);
+    }
+    return quarantine;
+  }
+
+  /** Newest first. */
+  list(): Quarantined[] {
+    return [...this.#entries.values()].sort((a, b) => b.at.localeCompare(a.at));
+  }
+
+  /** Takes the dump at `path` in, and lets the oldest go. */
+  async keep(path: string, entry: Quarantined): Promise<void> {
+    const { id } = entry.manifest;
+    // The reason first: it makes the directory, and a dump without one would puzzle whoever finds it.
+    await this.#disk.write(this.#pathOf(id, 'json'), JSON.stringify(entry, null, 2));
+    await this.#disk.rename(path, this.#pathOf(id, 'dump'));
+    this.#entries.set(id, entry);
+    for (const { manifest } of this.list().slice(KEPT)) {
+      this.#entries.delete(manifest.id);
+      await this.#disk.remove(this.#pathOf(manifest.id, 'dump'));
+      await this.#disk.remove(this.#pathOf(manifest.id, 'json'));
+    }
+  }
+
+  #pathOf(id: string, kind: 'json' | 'dump'): string {
+    return join(this.#directory, `${id}.${kind}`);
+  }
+}
+
+const parseEntry = (text: string | undefined): Quarantined | undefined => {
+  try {
+    return text === undefined ? undefined : quarantinedSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,128 @@
+import type { Readable } from 'node:stream';
+import { Refused } from '../domain/errors.js';
+import type { Manifest } from '../domain/manifest.js';
+import { isInTheWay } from '../domain/operation.js';
+import { isoNow, type Node } from '../operations/node.js';
+import type { Received } from './backup-store.js';
+
+/** Streams a dump to disk, or the rest of one from a byte on. @throws Refused `serving`, and those of `BackupStore.receive` */
+export const receiveBackup = async (
+  node: Node,
+  id: string,
+  content: Readable,
+  extent: { from?: number; bytes?: number },
+): Promise<Received> => {
+  assertNotServing(node);
+  return node.backups.receive(id, content, extent);
+};
+
+/**
+ * Makes an upload a backup of ours and keeps the last BACKUP_KEEP. One that a person adopts may be of a past epoch.
+ * @throws Refused `serving`, `stale-epoch`, `foreign-lineage`, and those of `BackupStore.commit`
+ */
+export const commitBackup = async (
+  node: Node,
+  manifest: Manifest,
+  { isAdopted = false } = {},
+): Promise<void> => {
+  assertNotServing(node);
+  if (!isAdopted) assertCurrentEpoch(node, manifest);
+  await assertOwnLineage(node, manifest);
+  await node.backups.commit(manifest);
+  if (manifest.epoch > node.state.current.epoch) await node.state.apply('heard', manifest.epoch);
+  if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
+  // A takeover under way may be reading any of them; the next backup prunes as well.
+  if (isInTheWay(node.runner.current)) return;
+  // Not what has just come in, though a dump that was adopted may be the oldest.
+  await pruneBackups(node, new Set([...inUse(node), manifest.id]));
+};
+
+/**
+ * Removes what is beyond BACKUP_KEEP: also at a start of the agent, where it may have been lowered to make room. Resolves
+ * to the removed ids.
+ */
+export const pruneBackups = async (node: Node, spared = inUse(node)): Promise<string[]> => {
+  const { lineage } = node.state.current;
+  return lineage === null ? [] : node.backups.prune(lineage, node.settings.backupKeep, spared);
+};
+
+/**
+ * What a takeover may still need, however many newer ones have come that nobody has restored yet: the backup that lies
+ * restored, the newest that was proven, and the one that is being restored now.
+ */
+const inUse = ({ state, backups, runner }: Node): ReadonlySet<string> => {
+  const { prepared, proofs } = state.current;
+  const proven = backups.list().find(({ id }) => proofs[id]?.error === null);
+  const ids = [prepared, proven?.id, runner.current?.command.backup];
+  return new Set(ids.filter((id) => typeof id === 'string'));
+};
+
+/** The primary says that nothing had changed since this backup. @throws Refused `serving`, `backup-not-found`, `backup-unusable` */
+export const confirmBackup = async (node: Node, id: string, at: string): Promise<void> => {
+  assertNotServing(node);
+  node.backups.get(id);
+  assertUsable(node, id);
+  // By a clock that is ahead, a backup would never grow old.
+  const seen = new Date(Math.min(Date.parse(at), node.clock.now())).toISOString();
+  await node.state.update({ confirmed: { backup: id, at: seen } });
+};
+
+/** A node that serves has newer data than any backup (H15). */
+const assertNotServing = (node: Node): void => {
+  const { mode, epoch } = node.state.current;
+  if (mode === 'standby') return;
+  throw new Refused(
+    'serving',
+    `${node.settings.nodeName} is ${mode} at epoch ${epoch} and takes no backups`,
+    'the sender is superseded when its epoch is lower; GET /status on both nodes',
+    { value: mode },
+  );
+};
+
+/** Were it taken for current, no better one would come as long as nothing is written. */
+const assertUsable = ({ state, settings }: Node, id: string): void => {
+  const error = state.current.proofs[id]?.error;
+  if (error == null) return;
+  throw new Refused(
+    'backup-unusable',
+    `${id} could not be restored on ${settings.nodeName}: ${error}`,
+    'a new backup has to be taken: POST /backups on the primary',
+    { value: id },
+  );
+};
+
+/** A backup of a past epoch is the past, however new its name (H14). */
+const assertCurrentEpoch = (node: Node, manifest: Manifest): void => {
+  const { epoch } = node.state.current;
+  if (manifest.epoch >= epoch) return;
+  throw new Refused(
+    'stale-epoch',
+    `${manifest.id} is of epoch ${manifest.epoch}, this node knows of epoch ${epoch}`,
+    'the sender is superseded: it stands down by itself and gets the data by failback',
+    { value: manifest.epoch },
+  );
+};
+
+/** A dump of another database never becomes one of ours, and never evicts one (H16): it is kept apart, with the reason. */
+const assertOwnLineage = async (node: Node, manifest: Manifest): Promise<void> => {
+  const { lineage } = node.state.current;
+  if (lineage === null || lineage === manifest.lineage) return;
+  const reason = `${manifest.id} is of lineage ${manifest.lineage}, this node keeps ${lineage}`;
+  // The sender tries again at every tick, with the same data: said once is enough.
+  const isKnown = node.backups
+    .quarantined()
+    .some((earlier) => earlier.manifest.lineage === manifest.lineage);
+  await node.backups.quarantine(manifest, reason, isoNow(node));
+  if (!isKnown) {
+    node.notifier.announce({
+      event: 'foreign-backup',
+      severity: 'critical',
+      message: `${node.settings.nodeName} refuses the backups of ${manifest.node}: ${reason}; the good backups are kept`,
+      remedy: FOREIGN_REMEDY,
+    });
+  }
+  throw new Refused('foreign-lineage', reason, FOREIGN_REMEDY, { value: manifest.lineage });
+};
+
+const FOREIGN_REMEDY =
+  'the sending node runs another database than the one backed up here: check its DB_NAME and its data; if that is the production data from now on, POST /adopt on both nodes';

@@ -1,0 +1,127 @@
+import type { DatabaseRole, Surroundings } from '../../domain/manifest.js';
+import type { PsqlSession } from './psql-session.js';
+import { identifier, literal } from './sql.js';
+
+/** How `freeze` stops writes; a copy of the database must not inherit it. */
+export const FREEZE_SETTING = 'default_transaction_read_only';
+
+/** What belongs to the session's database but is not inside a dump of it. */
+export const readSurroundings = async (session: PsqlSession): Promise<Surroundings> => {
+  const database = await session.row<Omit<Surroundings, 'roles' | 'settings'>>(
+    `SELECT pg_encoding_to_char(encoding) AS encoding, datcollate AS collate, datctype AS ctype,
+            pg_get_userbyid(datdba) AS owner
+     FROM pg_database WHERE datname = current_database()`,
+  );
+  const settings = await session.select<{ setting: string }>(
+    `SELECT unnest(s.setconfig) AS setting
+     FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+     WHERE d.datname = current_database() AND s.setrole = 0`,
+  );
+  return {
+    ...database,
+    settings: Object.fromEntries(
+      Object.entries(parseSettings(settings.map(({ setting }) => setting))).filter(
+        ([name]) => name !== FREEZE_SETTING,
+      ),
+    ),
+    roles: await readRoles(session),
+  };
+};
+
+/** `name=value` of each. */
+export const parseSettings = (settings: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    settings.map((setting) => {
+      const at = setting.indexOf('=');
+      return [setting.slice(0, at), setting.slice(at + 1)];
+    }),
+  );
+
+const readRoles = async (session: PsqlSession): Promise<DatabaseRole[]> => {
+  const access = await session.row<{ readable: boolean }>(
+    `SELECT has_table_privilege('pg_authid', 'SELECT') AS readable`,
+  );
+  const verifier = access.readable ? 'rolpassword' : 'NULL';
+  const roles = await session.select<
+    Omit<DatabaseRole, 'settings' | 'validUntil' | 'verifier'> & {
+      verifier: string | null;
+      validUntil: string | null;
+      settings: string[];
+    }
+  >(
+    `SELECT rolname AS name, rolcanlogin AS login, rolsuper AS superuser, rolcreatedb AS "createDb",
+            rolcreaterole AS "createRole", ${verifier} AS verifier, rolbypassrls AS "bypassRls",
+            rolinherit AS inherit, rolreplication AS replication, rolconnlimit AS "connectionLimit",
+            CASE WHEN isfinite(rolvaliduntil) THEN to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END AS "validUntil",
+            ARRAY(SELECT unnest(s.setconfig) FROM pg_db_role_setting s
+                  WHERE s.setrole = r.oid AND s.setdatabase = 0) AS settings,
+            ARRAY(SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+                  WHERE m.member = r.oid ORDER BY 1) AS "memberOf"
+     FROM ${access.readable ? 'pg_authid' : 'pg_roles'} r
+     WHERE rolname !~ '^pg_' ORDER BY 1`,
+  );
+  return roles.map(({ verifier, validUntil, settings, ...role }) => ({
+    ...role,
+    settings: parseSettings(settings),
+    ...(validUntil !== null && { validUntil }),
+    ...(verifier !== null && { verifier }),
+  }));
+};
+
+/** Creates the roles and memberships that this server lacks, and changes none that are here. Safe to repeat. */
+export const createRoles = async (
+  session: PsqlSession,
+  roles: readonly DatabaseRole[],
+): Promise<void> => {
+  const here = new Map((await readRoles(session)).map(({ name, memberOf }) => [name, memberOf]));
+  for (const role of roles.filter(({ name }) => !here.has(name))) {
+    const options = [
+      role.login ? 'LOGIN' : 'NOLOGIN',
+      role.superuser ? 'SUPERUSER' : 'NOSUPERUSER',
+      role.createDb ? 'CREATEDB' : 'NOCREATEDB',
+      role.createRole ? 'CREATEROLE' : 'NOCREATEROLE',
+      // Manifests of before do not tell; what stands here is what CREATE ROLE takes for granted.
+      role.bypassRls ? 'BYPASSRLS' : 'NOBYPASSRLS',
+      role.inherit === false ? 'NOINHERIT' : 'INHERIT',
+      role.replication ? 'REPLICATION' : 'NOREPLICATION',
+      `CONNECTION LIMIT ${role.connectionLimit ?? -1}`,
+      ...(role.validUntil === undefined ? [] : [`VALID UNTIL ${literal(role.validUntil)}`]),
+      ...(role.verifier === undefined ? [] : [`PASSWORD ${literal(role.verifier)}`]),
+    ];
+    await session.run(`CREATE ROLE ${identifier(role.name)} ${options.join(' ')}`);
+    for (const statement of settingStatements('ROLE', role.name, role.settings ?? {}))
+      await session.run(statement);
+  }
+  for (const role of roles) {
+    for (const group of role.memberOf.filter((group) => !here.get(role.name)?.includes(group))) {
+      await session.run(`GRANT ${identifier(group)} TO ${identifier(role.name)}`);
+    }
+  }
+};
+
+/** `ALTER … SET` for each setting. */
+export const settingStatements = (
+  of: 'DATABASE' | 'ROLE',
+  whose: string,
+  settings: Surroundings['settings'],
+): string[] =>
+  Object.entries(settings).map(
+    ([name, value]) =>
+      `ALTER ${of} ${identifier(whose)} SET ${name.split('.').map(identifier).join('.')} TO ${settingValue(name, value)}`,
+  );
+
+/** Settings that PostgreSQL keeps as a list of quoted names; as one string they would become one long name. */
+const LISTS = new Set([
+  'local_preload_libraries',
+  'search_path',
+  'session_preload_libraries',
+  'temp_tablespaces',
+]);
+
+const settingValue = (name: string, value: string): string => {
+  if (!LISTS.has(name)) return literal(value);
+  const items = value.match(/"(?:[^"]|"")*"|[^,\s]+/g) ?? [''];
+  return items
+    .map((item) => literal(item.startsWith('"') ? item.slice(1, -1).replaceAll('""', '"') : item))
+    .join(', ');
+};

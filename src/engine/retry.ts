@@ -1,0 +1,59 @@
+import { formatDuration } from '../domain/duration.js';
+import { ColdspareError } from '../domain/errors.js';
+import type { Clock } from '../ports/clock.js';
+
+interface Patience {
+  clock: Clock;
+  signal: AbortSignal;
+}
+
+/** Pauses between tries, in milliseconds: doubling, up to `most`. */
+export const backoff = (attempt: number, first: number, most: number): number =>
+  Math.min(first * 2 ** attempt, most);
+
+/**
+ * Tries until `attempt` succeeds, pausing longer each time.
+ * @throws the last error after `tries` failures, or the first that `isFinal`
+ */
+export const retry = async <T>(
+  { clock, signal }: Patience,
+  {
+    tries,
+    firstPause,
+    isFinal,
+  }: { tries: number; firstPause: number; isFinal: (error: unknown) => boolean },
+  attempt: () => Promise<T>,
+): Promise<T> => {
+  for (let failures = 0; ; failures += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (failures + 1 >= tries || isFinal(error)) throw error;
+      await clock.sleep(backoff(failures, firstPause, 30_000), signal);
+    }
+  }
+};
+
+/**
+ * Asks every `pause` milliseconds until `ask` resolves to something.
+ * @throws ColdspareError `timed-out` after `timeout` milliseconds
+ */
+export const until = async <T>(
+  { clock, signal }: Patience,
+  { timeout, pause, what }: { timeout: number; pause: number; what: string },
+  ask: () => Promise<T | undefined>,
+): Promise<T> => {
+  const deadline = clock.elapsed() + timeout;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (clock.elapsed() >= deadline) {
+      throw new ColdspareError(
+        'timed-out',
+        `${what}: not within ${formatDuration(timeout)}`,
+        'GET /status shows what is missing',
+      );
+    }
+    await clock.sleep(pause, signal);
+  }
+};

@@ -1,0 +1,400 @@
+import { EventEmitter, once } from 'node:events';
+import { timestamp } from '../domain/backup-id.js';
+import { ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
+import {
+  hasEnded,
+  type OperationKind,
+  type OperationRecord,
+  type Source,
+  type StepRecord,
+} from '../domain/operation.js';
+import type { Clock } from '../ports/clock.js';
+import type { Faults } from '../ports/faults.js';
+import type { Ids } from '../ports/ids.js';
+import type { Log } from '../ports/log.js';
+import type { Journal } from './journal.js';
+import type { Plan, Step } from './plan.js';
+import { newRunning, type Running } from './running.js';
+
+/** How long a graceful stop waits for a step that does not listen. Milliseconds. It is taken up at the next start. */
+const STOP_PATIENCE = 10_000;
+
+interface Asked {
+  source: Source;
+  idempotencyKey?: string;
+  /** The id that the peer gave it, for an operation that spans both nodes. */
+  id?: string;
+}
+
+/** What the runner needs from its surroundings. */
+export interface RunnerPorts {
+  journal: Journal;
+  clock: Clock;
+  ids: Ids;
+  faults: Faults;
+  log: Log;
+  /** The node's epoch now. */
+  epoch(): number;
+}
+
+/** Runs one operation at a time, writes each step to the journal, and takes back what a failed one did. */
+export class Runner {
+  readonly #ports: RunnerPorts;
+  readonly #events = new EventEmitter().setMaxListeners(0);
+  #running: Running | undefined;
+  #stopping = false;
+
+  constructor(ports: RunnerPorts) {
+    this.#ports = ports;
+  }
+
+  /** The running operation; one that has ended but is still being written down is none. */
+  get current(): OperationRecord | undefined {
+    const record = this.#running?.record;
+    return record === undefined || hasEnded(record) ? undefined : record;
+  }
+
+  get(id: string): OperationRecord | undefined {
+    return this.#running?.record.id === id ? this.#running.record : this.#ports.journal.get(id);
+  }
+
+  list(): OperationRecord[] {
+    return this.#ports.journal.list();
+  }
+
+  /** The operation that an earlier call with this key started. @throws Refused `idempotency-conflict` when that was another kind */
+  repeated(kind: OperationKind, idempotencyKey: string | undefined): OperationRecord | undefined {
+    if (idempotencyKey === undefined) return undefined;
+    const earlier = this.list().find((record) => record.idempotencyKey === idempotencyKey);
+    if (earlier !== undefined && earlier.kind !== kind) {
+      throw new Refused(
+        'idempotency-conflict',
+        `this Idempotency-Key belongs to ${earlier.kind} ${earlier.id}`,
+        'use a new key for another operation',
+        { value: earlier.id },
+      );
+    }
+    return earlier;
+  }
+
+  /**
+   * Starts an operation and returns its first record; it goes on by itself. The same kind again is the running
+   * one. A preemptible one is ended first, unless this one is patient.
+   * @throws Refused `busy` when another operation runs
+   */
+  async start(plan: Plan, asked: Asked): Promise<OperationRecord> {
+    await this.#whenWrittenDown();
+    const isOther = this.#running?.plan.kind !== plan.kind;
+    if (this.#running?.plan.isPreemptible?.(plan) && isOther && !plan.isPatient) {
+      await this.#end(this.#running, 'preempted', `${plan.kind} is more urgent`, plan);
+    }
+    // Withdrawn while it waited for the other one to end.
+    const known = asked.id === undefined ? undefined : this.get(asked.id);
+    if (known !== undefined) return known;
+    if (this.#running?.plan.kind === plan.kind) return this.#running.record;
+    if (this.#running !== undefined || this.#stopping) throw this.#busy(plan.kind);
+    return this.#begin(plan, this.#newRecord(plan, asked)).record;
+  }
+
+  /** @throws Refused `busy` when an operation like this could not start now */
+  refuseBusy(plan: Plan): void {
+    const running = this.current === undefined ? undefined : this.#running?.plan;
+    if (running === undefined || running.kind === plan.kind || running.isPreemptible?.(plan))
+      return;
+    throw this.#busy(plan.kind);
+  }
+
+  /** Starts an operation again that a crash had cut, under its own id. */
+  async resume(plan: Plan, record: OperationRecord): Promise<OperationRecord> {
+    await this.#whenWrittenDown();
+    if (this.#running !== undefined) throw this.#busy(plan.kind);
+    // The crash may have come between the commit and the record of it.
+    const committed = plan.isCommitted(record.id);
+    return this.#begin(plan, { ...record, committed, attempt: record.attempt + 1 }).record;
+  }
+
+  /** Writes down how an operation ended that will not be resumed. */
+  async close(
+    record: OperationRecord,
+    ending: Pick<OperationRecord, 'state' | 'committed' | 'error'>,
+  ): Promise<void> {
+    const ended = { ...record, ...ending, endedAt: this.#now() };
+    await this.#ports.journal.save(ended);
+    this.#events.emit('end', ended);
+  }
+
+  /** The record when the operation has ended, or as it is after `ms` milliseconds. */
+  async wait(id: string, ms: number): Promise<OperationRecord | undefined> {
+    const running = this.#running;
+    if (running?.record.id === id) {
+      const giveUp = new AbortController();
+      const timeout = this.#ports.clock.sleep(ms, giveUp.signal).catch(() => {});
+      await Promise.race([running.ended, timeout]);
+      giveUp.abort();
+    }
+    return this.get(id);
+  }
+
+  /** The record at every change until it has ended; starts with the present one. */
+  async *watch(id: string, signal: AbortSignal): AsyncGenerator<OperationRecord> {
+    for (let record = this.get(id); record !== undefined; record = this.get(id)) {
+      const changed = once(this.#events, id, { signal });
+      changed.catch(() => {});
+      // The record itself may end while the reader looks at this one.
+      const seen = structuredClone(record);
+      yield seen;
+      if (hasEnded(seen)) return;
+      await changed;
+    }
+  }
+
+  /** Calls `listener` once with every operation that ends. */
+  onEnd(listener: (record: OperationRecord) => void): void {
+    this.#events.on('end', listener);
+  }
+
+  /** Makes the operation end without a commit, unless it has committed. Resolves to what it came to. */
+  async cancel(id: string, why: string): Promise<OperationRecord | undefined> {
+    const running = this.#running;
+    if (running?.record.id !== id) return this.get(id);
+    return this.#end(running, 'cancelled', why);
+  }
+
+  /** For a graceful stop: leaves the running operation as a crash would, to be taken up at the next start. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#running?.interrupt.abort(
+      new ColdspareError(
+        'interrupted',
+        'the agent is stopping',
+        'it goes on when the agent is back',
+      ),
+    );
+    const running = this.#running;
+    if (running === undefined) return;
+    const patience = this.#ports.clock.sleep(STOP_PATIENCE).catch(() => {});
+    await Promise.race([running.ended, patience]);
+  }
+
+  /** Whoever saw that an operation has ended may start the next one: it waits for the last write to the journal. */
+  async #whenWrittenDown(): Promise<void> {
+    if (this.#running !== undefined && this.current === undefined) await this.#running.ended;
+  }
+
+  async #end(
+    running: Running,
+    code: 'cancelled' | 'preempted',
+    why: string,
+    by?: Plan,
+  ): Promise<OperationRecord> {
+    const { record, plan } = running;
+    const isPreemptible = plan.isPreemptible?.(by) === true;
+    // Past its commit it goes on to its end, however long its app takes to start.
+    if (record.committed && !isPreemptible) return record;
+    const controller = isPreemptible ? running.preempt : running.cancel;
+    controller.abort(
+      new ColdspareError(
+        code,
+        `${plan.kind} ${record.id} was ended: ${why}`,
+        'nothing to do; ask again if it is still wanted',
+      ),
+    );
+    return running.ended;
+  }
+
+  #begin(plan: Plan, first: OperationRecord): Running {
+    const record = structuredClone(first);
+    const running = newRunning(record, plan);
+    this.#running = running;
+    running.ended = this.#execute(running);
+    return running;
+  }
+
+  async #execute(running: Running): Promise<OperationRecord> {
+    const { record, plan } = running;
+    const ran: Step[] = [];
+    try {
+      await this.#save(record);
+      await this.#runSteps(running, ran);
+      this.#finish(record, 'done', plan);
+    } catch (thrown) {
+      if (!running.interrupt.signal.aborted)
+        await this.#fail(running, ran, toColdspareError(thrown));
+    }
+    await this.#ports.journal.save(record).catch((error: unknown) => {
+      // An operation ends even when the disk no longer takes its record (rule 7).
+      this.#ports.log.error(
+        { operation: record.id, error },
+        'the end of an operation could not be written to the journal',
+      );
+    });
+    this.#running = undefined;
+    this.#events.emit(record.id);
+    // One that a graceful stop has cut goes on at the next start.
+    if (hasEnded(record)) this.#events.emit('end', record);
+    await this.#ports.journal.prune().catch(() => {});
+    return record;
+  }
+
+  async #runSteps(running: Running, ran: Step[]): Promise<void> {
+    const { plan, record } = running;
+    for (let index = 0; index < plan.steps.length; ) {
+      const step = plan.steps[index] as Step;
+      this.#signal(running).throwIfAborted();
+      ran.push(step);
+      const failure = await this.#runStep(running, step);
+      if (failure === undefined) {
+        if (step.commits) record.committed = true;
+        index += 1;
+        continue;
+      }
+      const other = step.otherwise?.(failure);
+      if (other === undefined) throw failure;
+      index = plan.steps.findIndex(({ name }) => name === other);
+    }
+  }
+
+  async #runStep(running: Running, step: Step): Promise<ColdspareError | undefined> {
+    const { record, plan } = running;
+    const signal = this.#signal(running);
+    const ending = running.signals.committed;
+    const entry: StepRecord = {
+      name: step.name,
+      state: 'running',
+      startedAt: this.#now(),
+      endedAt: null,
+      detail: null,
+    };
+    record.steps.push(entry);
+    await this.#save(record);
+    const label = `${plan.kind}.${step.name}`;
+    try {
+      await this.#ports.faults.at(label, 'before');
+      const detail = await step.run({
+        operation: record.id,
+        signal,
+        ending,
+        progress: (done, total) => {
+          entry.progress = { done, total };
+          this.#events.emit(record.id);
+        },
+        say: (text) => {
+          entry.detail = text;
+          this.#events.emit(record.id);
+        },
+      });
+      await this.#ports.faults.at(label, 'after');
+      entry.state = 'done';
+      entry.detail = detail ?? entry.detail;
+      return undefined;
+    } catch (thrown) {
+      const end = [ending, signal].find(({ aborted }) => aborted);
+      const error = toColdspareError(end === undefined ? thrown : end.reason);
+      entry.state = 'failed';
+      entry.detail = error.message;
+      this.#ports.log.warn(
+        { operation: record.id, step: label, code: error.code, error: thrown },
+        error.message,
+      );
+      return error;
+    } finally {
+      entry.endedAt = this.#now();
+      await this.#save(record).catch(() => {});
+    }
+  }
+
+  #signal({ record, signals }: Running): AbortSignal {
+    return record.committed ? signals.committed : signals.open;
+  }
+
+  async #fail(running: Running, ran: Step[], error: ColdspareError): Promise<void> {
+    const { record, plan } = running;
+    record.committed = plan.isCommitted(record.id);
+    if (record.committed) return this.#finish(record, 'failed', plan, error);
+    try {
+      for (const step of ran.reverse()) {
+        if (step.undo === undefined) continue;
+        await step.undo(error);
+        for (const entry of record.steps)
+          if (entry.name === step.name && entry.state === 'done') entry.state = 'undone';
+      }
+      this.#finish(record, error instanceof Refused ? 'refused' : 'rolled-back', plan, error);
+    } catch (thrown) {
+      const undoError = toColdspareError(thrown);
+      this.#finish(
+        record,
+        'failed',
+        plan,
+        new ColdspareError(
+          error.code,
+          `${error.message}; taking it back failed as well: ${undoError.message}`,
+          undoError.remedy,
+          { cause: thrown },
+        ),
+      );
+    }
+  }
+
+  #finish(
+    record: OperationRecord,
+    state: OperationRecord['state'],
+    plan: Plan,
+    error?: ColdspareError,
+  ): void {
+    record.state = state;
+    record.endedAt = this.#now();
+    record.result = plan.result?.() ?? null;
+    record.error =
+      error === undefined
+        ? null
+        : { code: error.code, message: error.message, remedy: error.remedy };
+    this.#ports.log.info(
+      { operation: record.id, kind: record.kind, state, error: record.error },
+      `${record.kind} ${state}`,
+    );
+  }
+
+  #newRecord(plan: Plan, asked: Asked): OperationRecord {
+    const { clock, ids, epoch } = this.#ports;
+    return {
+      id: asked.id ?? `${timestamp(clock.now())}_${plan.kind}_${ids.random().slice(0, 8)}`,
+      kind: plan.kind,
+      state: 'running',
+      committed: false,
+      reason: plan.reason,
+      source: asked.source,
+      epoch: epoch(),
+      startedAt: this.#now(),
+      endedAt: null,
+      steps: [],
+      result: null,
+      error: null,
+      command: plan.command,
+      attempt: 1,
+      ...(asked.idempotencyKey === undefined ? {} : { idempotencyKey: asked.idempotencyKey }),
+    };
+  }
+
+  async #save(record: OperationRecord): Promise<void> {
+    await this.#ports.journal.save(structuredClone(record));
+    this.#events.emit(record.id);
+  }
+
+  #busy(wanted: OperationKind): Refused {
+    const running = this.#running?.record;
+    return new Refused(
+      'busy',
+      running === undefined
+        ? 'the agent is stopping'
+        : `${wanted} cannot start: ${running.kind} ${running.id} has been running since ${running.startedAt} (${running.reason})`,
+      running === undefined
+        ? 'ask again when it is back'
+        : `GET /operations/${running.id} follows it; ask again when it has ended`,
+      { value: running?.id },
+    );
+  }
+
+  #now(): string {
+    return new Date(this.#ports.clock.now()).toISOString();
+  }
+}

@@ -1,0 +1,127 @@
+import { pipeline, type Readable, Transform } from 'node:stream';
+import { commitBackup, receiveBackup } from '../../backups/receive.js';
+import type { AdoptDumpCommand } from '../../domain/commands.js';
+import { type ColdspareError, Refused } from '../../domain/errors.js';
+import type { Manifest } from '../../domain/manifest.js';
+import { PlainDumpReader } from '../../domain/plain-dump.js';
+import { probePeer } from '../../peer/probe-peer.js';
+import { expectedLineage } from '../boot/boot.js';
+import type { Node } from '../node.js';
+
+/** Below whatever an agent takes: nobody knows how old it really is, and what is proven must not make way for it. */
+const OLDEST = { epoch: 1, sequence: 0 };
+
+/** The first bytes of pg_dump's custom format. */
+const CUSTOM_MAGIC = 'PGDMP';
+
+/**
+ * Takes a dump of the old scripts from this node's disk into the backups. Nobody counted its rows and nobody
+ * knows its epoch, so it is older than every backup of ours.
+ * @throws Refused `serving`, `backup-unusable`, `invalid-request`, and those of `BackupStore.receive`
+ */
+export const adoptDump = async (
+  node: Node,
+  id: string,
+  { path }: AdoptDumpCommand,
+): Promise<Manifest> => {
+  const { settings, state } = node;
+  if (state.current.mode !== 'standby') throw onlyOnStandby(node);
+  const takenAt = dateOf(id);
+  const found: Found = { format: 'custom', serverVersion: 'unknown' };
+  const content = inspected(await openDump(node, path), path, found);
+  const received = await receiveBackup(node, id, content, {
+    bytes: (await node.disk.size(path)) ?? 0,
+  });
+  const manifest: Manifest = {
+    id,
+    database: settings.databaseName,
+    node: settings.nodeName,
+    takenAt,
+    ...OLDEST,
+    lineage: await lineageOf(node),
+    ...found,
+    ...received,
+  };
+  await commitBackup(node, manifest, { isAdopted: true });
+  node.log.warn({ id, path, lineage: manifest.lineage }, 'a dump was adopted as a backup');
+  return manifest;
+};
+
+/** A standby that has never had a backup has heard of none, but its peer may: with one of its own it would refuse all that follow. */
+const lineageOf = async (node: Node): Promise<string> => {
+  if (node.state.current.lineage === null) await probePeer(node);
+  return expectedLineage(node) ?? node.ids.random();
+};
+
+const onlyOnStandby = ({ settings, state }: Node): Refused =>
+  new Refused(
+    'serving',
+    `${settings.nodeName} is ${state.current.mode}, and only a standby takes a dump into its backups`,
+    'the same on the other node: POST /backups/{id}/adopt {"path": "/…/dump.sql"}',
+    { value: state.current.mode },
+  );
+
+const dateOf = (id: string): string => {
+  const [, day = '', time = ''] = /(\d{8})_(\d{6})$/.exec(id) ?? [];
+  const iso = `${day.replace(/(\d{4})(\d\d)(\d\d)/, '$1-$2-$3')}T${time.replace(/(\d\d)(\d\d)(\d\d)/, '$1:$2:$3')}.000Z`;
+  const date = new Date(iso);
+  if (!Number.isNaN(date.getTime()) && date.toISOString() === iso) return iso;
+  throw new Refused(
+    'invalid-request',
+    `id: ${id} ends in no moment in time`,
+    'end it with when the dump was taken, in UTC: _YYYYMMDD_HHMMSS',
+    { value: id },
+  );
+};
+
+const openDump = async (node: Node, path: string): Promise<Readable> => {
+  try {
+    return await node.disk.reader(path);
+  } catch (cause) {
+    throw new Refused(
+      'invalid-request',
+      `path: ${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`,
+      "name a dump on this node's disk that the agent's user may read, not a link to one",
+      { cause, value: path },
+    );
+  }
+};
+
+type Found = Pick<Manifest, 'format' | 'serverVersion'>;
+
+/** The same bytes, broken off as soon as they turn out to be no dump that may be restored beside live data. */
+const inspected = (dump: Readable, path: string, found: Found): Readable => {
+  let plain: PlainDumpReader | undefined;
+  let isEmpty = true;
+  const fail = (why: string | undefined) => (why === undefined ? null : unusable(path, why));
+  const check = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      const text = chunk.toString('latin1');
+      if (isEmpty && !text.startsWith(CUSTOM_MAGIC)) {
+        plain = new PlainDumpReader();
+        found.format = 'plain';
+        found.serverVersion = versionIn(text) ?? found.serverVersion;
+      }
+      isEmpty = false;
+      plain?.read(text);
+      done(fail(plain?.fault), chunk);
+    },
+    flush(done) {
+      plain?.end();
+      done(fail(isEmpty ? 'it is empty' : plain?.fault));
+    },
+  });
+  // The reader of `check` gets every failure from there.
+  return pipeline(dump, check, () => {});
+};
+
+const versionIn = (text: string): string | undefined =>
+  /^-- Dumped from database version (.{1,100}?)\r?$/m.exec(text)?.[1];
+
+const unusable = (path: string, why: string): ColdspareError =>
+  new Refused(
+    'backup-unusable',
+    `${path} is not adopted: ${why}`,
+    'make one with pg_dump (without --create), or name another dump',
+    { value: path },
+  );
