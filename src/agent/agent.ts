@@ -1,5 +1,5 @@
 import { startSchedules } from '../background/schedules.js';
-import { pruneBackups } from '../backups/receive.js';
+import { pruneBackups } from '../backups/prune.js';
 import type { Config } from '../config/config.js';
 import { toColdspareError } from '../domain/errors.js';
 import { createApp } from '../http/app.js';

@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { BackupStore } from '../backups/backup-store.js';
 import type { Config } from '../config/config.js';
+import type { Settings } from '../config/settings.js';
 import { Journal } from '../engine/journal.js';
 import { Runner } from '../engine/runner.js';
-import type { Node, Settings } from '../operations/node.js';
-import { Restoring } from '../operations/restore/restore-job.js';
-import { noteEpoch } from '../peer/note-epoch.js';
+import { PairLeadership } from '../leadership/pair.js';
+import type { Node } from '../operations/node.js';
+import { noteEpoch } from '../operations/note-epoch.js';
 import type { Peer } from '../peer/peer.js';
 import type { PeerMachine } from '../peer/peer-machine.js';
+import { newPeerView } from '../peer/peer-view.js';
 import type { Clock } from '../ports/clock.js';
 import type { CredentialFiles } from '../ports/credentials.js';
 import type { Disk } from '../ports/disk.js';
@@ -17,6 +19,9 @@ import type { Log } from '../ports/log.js';
 import type { Notifier } from '../ports/notifier.js';
 import type { Probe } from '../ports/probe.js';
 import type { Stack } from '../ports/stack.js';
+import { createDumpReplication } from '../replication/dumps/dumps.js';
+import { RestoreJob } from '../replication/dumps/restore-job.js';
+import { newLocalView } from '../serve/local-view.js';
 import { Ballast } from '../state/ballast.js';
 import { NodeState } from '../state/node-state.js';
 
@@ -40,29 +45,35 @@ export interface Drivers {
 
 /** The node of an agent as its disk has it. Starts nothing. @throws ColdspareError `internal` when its state cannot be read */
 export const createNode = async (config: Config, drivers: Drivers): Promise<Node> => {
-  const { disk, clock, faults, ids, log } = drivers;
+  const { disk, clock, faults } = drivers;
   const state = await NodeState.open(disk, config.STATE_DIR, config.INITIAL_ROLE, clock.now);
   const backups = await BackupStore.open(disk, config.BACKUP_DIR, faults, config.BACKUP_MAX_BYTES);
   const journal = await Journal.open(disk, config.STATE_DIR);
+  const ballast = new Ballast(disk, config.STATE_DIR);
+  return assembleNode(drivers, { settings: settingsOf(config), state, backups, ballast, journal });
+};
+
+/** What an agent has on its disk, and how it is configured. */
+interface Stored extends Pick<Node, 'settings' | 'state' | 'backups' | 'ballast'> {
+  journal: Journal;
+}
+
+/** Connects what is outside the process with what is on disk. */
+export const assembleNode = (drivers: Drivers, { journal, ...stored }: Stored): Node => {
+  const { clock, ids, faults, log, stack } = drivers;
+  const { state, ballast, settings } = stored;
   const epoch = () => state.current.epoch;
-  const node: Node = {
+  const parts = {
     ...drivers,
-    settings: settingsOf(config),
-    state,
-    backups,
-    ballast: new Ballast(disk, config.STATE_DIR),
-    restoring: new Restoring(drivers.stack.database, config.DB_NAME),
+    ...stored,
+    leadership: new PairLeadership({ state, ballast, log }),
+    restoreJob: new RestoreJob(stack.database, settings.databaseName),
     runner: new Runner({ journal, clock, ids, faults, log, epoch }),
     peer: drivers.connectPeer({ epoch, onEpoch: (heard) => noteEpoch(node, heard) }),
-    observed: {
-      epoch: 0,
-      app: undefined,
-      opened: false,
-      peer: undefined,
-      database: undefined,
-      alone: undefined,
-    },
+    peerView: newPeerView(),
+    local: newLocalView(),
   };
+  const node: Node = { ...parts, replication: createDumpReplication(parts) };
   return node;
 };
 

@@ -1,8 +1,8 @@
 import { Refused } from '../domain/errors.js';
-import { backoff } from '../engine/retry.js';
+import { createBackoff } from '../engine/retry.js';
+import { request } from '../operations/commands.js';
 import { planDrillCleanUp } from '../operations/drill/drill.js';
 import type { Node } from '../operations/node.js';
-import { requestDrill } from '../operations/requests.js';
 
 const RETRY_MOST = 300_000;
 
@@ -10,7 +10,7 @@ const RETRY_MOST = 300_000;
 export const drillIfStandby = async (node: Node): Promise<void> => {
   if (node.state.current.mode !== 'standby') return;
   try {
-    await requestDrill(node, { reason: 'DRILL_CRON' }, { source: 'schedule' });
+    await request(node, 'drill', { reason: 'DRILL_CRON' }, { source: 'schedule' });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     node.log.warn({ code: error.code }, `no drill this time: ${error.message}`);
@@ -19,15 +19,15 @@ export const drillIfStandby = async (node: Node): Promise<void> => {
 
 /** Drops what a drill has left that was cut, once nothing else is going on. */
 export const createDrillCleanUp = (node: Node): (() => Promise<void>) => {
-  let attempts = 0;
-  let notBefore = 0;
+  const pause = createBackoff(node.clock, {
+    first: node.settings.checkInterval,
+    most: RETRY_MOST,
+  });
   return async () => {
     const { drillLeftovers, mode } = node.state.current;
-    if (!drillLeftovers) attempts = 0;
-    if (!drillLeftovers || mode === 'yielding' || node.runner.current !== undefined) return;
-    if (attempts > 0 && node.clock.elapsed() < notBefore) return;
-    notBefore = node.clock.elapsed() + backoff(attempts, node.settings.checkInterval, RETRY_MOST);
-    attempts += 1;
+    if (!drillLeftovers) return pause.reset();
+    if (mode === 'yielding' || node.runner.current !== undefined || !pause.isDue()) return;
+    pause.tried();
     await node.runner.start(planDrillCleanUp(node), { source: 'agent' });
   };
 };

@@ -3,9 +3,11 @@ import { formatDuration } from '../domain/duration.js';
 import { Refused } from '../domain/errors.js';
 import { isInTheWay } from '../domain/operation.js';
 import { backoff } from '../engine/retry.js';
+import { request } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
-import { requestDemote } from '../operations/requests.js';
-import { activePause, isServing } from '../status/node-status.js';
+import { peerStatus } from '../peer/peer-view.js';
+import { isServing } from '../serve/serving.js';
+import { activePause } from '../status/node-status.js';
 
 const DAY = 86_400_000;
 const LONGEST_WAIT = 3_600_000;
@@ -35,7 +37,7 @@ export const createFailback = (node: Node): (() => Promise<void>) => {
     failures += 1;
     const reason = `the other node is back and has been stable for ${formatDuration(needed)}`;
     try {
-      await requestDemote(node, { reason, dryRun: false }, { source: 'failback' });
+      await request(node, 'demote', { reason, dryRun: false }, { source: 'failback' });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       node.log.warn({ code: error.code }, error.message);
@@ -59,10 +61,9 @@ const stablePeriod = (node: Node, failures: number): number => {
 const CANNOT_RESTORE: readonly ProblemCode[] = ['no-room', 'backup-unusable', 'standing-down'];
 
 const peerIsReady = (node: Node): boolean => {
-  const peer = node.observed.peer?.value;
-  if (peer === undefined || 'error' in peer) return false;
+  const peer = peerStatus(node.peerView);
   return (
-    peer.mode === 'standby' &&
+    peer?.mode === 'standby' &&
     !isInTheWay(peer.operation) &&
     peer.epoch === node.state.current.epoch &&
     !CANNOT_RESTORE.some((code) => peer.problems.includes(code))

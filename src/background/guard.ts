@@ -6,10 +6,13 @@ import {
   planDatabaseAgain,
   planMissingParts,
 } from '../operations/boot/boot.js';
-import { knowsHigherEpoch, type Node } from '../operations/node.js';
-import { noteEpoch, resolvePendingYield, standDownIfDue } from '../peer/note-epoch.js';
-import { observeApp, observeDatabase, stopApp } from '../serve/serve.js';
-import { activePause, isReady, isServing } from '../status/node-status.js';
+import { resolvePendingYield } from '../operations/boot/resolve-pending-yield.js';
+import type { Node } from '../operations/node.js';
+import { noteEpoch } from '../operations/note-epoch.js';
+import { standDownIfDue } from '../operations/stand-down/stand-down.js';
+import { noteApp, noteDatabase, stopApp } from '../serve/app.js';
+import { isReady, isServing } from '../serve/serving.js';
+import { activePause } from '../status/node-status.js';
 import { createRestartBackoff } from './restart-backoff.js';
 
 const RESTART_MOST = 600_000;
@@ -35,8 +38,8 @@ export const createGuard = (node: Node): (() => Promise<void>) => {
 const createRound = (node: Node): (() => Promise<void>) => {
   const startAgain = createRestarts(node);
   return async () => {
-    observeApp(node, await node.stack.app.check());
-    if (knowsHigherEpoch(node)) return stopOutbid(node);
+    noteApp(node, await node.stack.app.check());
+    if (node.leadership.isOvertaken()) return stopOvertaken(node);
     if (node.state.current.mode === 'primary')
       return servesOtherData(node) ? stopSeeds(node) : startAgain();
     if (await node.stack.app.isRunning()) return stopForeignApp(node);
@@ -49,8 +52,8 @@ const createRound = (node: Node): (() => Promise<void>) => {
 };
 
 /** Its disk does not take that it is superseded: two would serve until it does. */
-const stopOutbid = async (node: Node): Promise<void> => {
-  const { epoch } = node.observed;
+const stopOvertaken = async (node: Node): Promise<void> => {
+  const { heardEpoch: epoch } = node.leadership;
   node.log.error({ epoch }, 'superseded, which cannot be written down: the app is stopped');
   if (await node.stack.app.isRunning()) await stopApp(node, AbortSignal.timeout(STOP_TIMEOUT));
   await noteEpoch(node, epoch);
@@ -72,7 +75,7 @@ const stopForeignApp = async (node: Node): Promise<void> => {
 /** Somebody made the database anew under a running app, which has seeded it (H16). */
 const servesOtherData = (node: Node): boolean => {
   const { lineage } = node.state.current;
-  const seen = node.observed.database?.value;
+  const seen = node.local.database?.value;
   if (lineage === null || !isServing(node)) return false;
   return seen?.answers === true && seen.marker?.lineage !== lineage;
 };
@@ -80,7 +83,7 @@ const servesOtherData = (node: Node): boolean => {
 /** Also while an operation runs: a boot that waits for its peer has not come to the database yet. */
 const stopSeeds = async (node: Node): Promise<void> => {
   const { marker } = await node.stack.database.live();
-  observeDatabase(node, { answers: true, marker });
+  noteDatabase(node, { answers: true, marker });
   if (!servesOtherData(node)) return;
   node.log.error({ marker }, 'the app serves a database that is not the production data');
   noteForeignApp(node, 'it served a database that is not the production data');
@@ -88,7 +91,7 @@ const stopSeeds = async (node: Node): Promise<void> => {
 };
 
 const noteForeignApp = (node: Node, why: string): void => {
-  node.observed.foreignApp = { value: why, at: node.clock.now() };
+  node.local.foreignApp = { value: why, at: node.clock.now() };
 };
 
 /** Every other operation ends with the app served, or says why not. */
@@ -113,7 +116,7 @@ const createRestarts = (node: Node): (() => Promise<void>) => {
     } else if (state === 'failed') isOpened = false;
   });
   return async () => {
-    const hasDatabase = node.observed.database?.value.answers !== false;
+    const hasDatabase = node.local.database?.value.answers !== false;
     const serves = isServing(node) && hasDatabase && isOpened;
     const operation = node.runner.current?.kind;
     const isChanging = operation !== undefined && !LEAVES_APP_ALONE.has(operation);
@@ -135,8 +138,8 @@ export const createPartsWatch = (node: Node): (() => Promise<void>) => {
   return async () => {
     const isExcused =
       !isReady(node) || activePause(node) !== null || node.runner.current !== undefined;
-    const isWhole = isExcused || (await node.stack.app.isWhole?.()) !== false;
-    if (!overdue.isDue(isExcused ? 'excused' : isWhole ? 'fine' : 'wrong')) return;
+    const isFullyRunning = isExcused || (await node.stack.app.isFullyRunning?.()) !== false;
+    if (!overdue.isDue(isExcused ? 'excused' : isFullyRunning ? 'fine' : 'wrong')) return;
     node.log.warn({}, `${MISSING_PARTS}: it is started again`);
     await node.runner.start(planMissingParts(node), { source: 'agent' });
   };
@@ -147,8 +150,7 @@ const patience = ({ settings }: Node) => ({ first: settings.appRestartAfter, mos
 /** Looks at the database now and then, so that `/status` can show its marker without asking it every time. */
 export const createDatabaseWatch = (node: Node) => async (): Promise<void> => {
   const { database } = node.stack;
-  if (!(await database.answers()))
-    return observeDatabase(node, { answers: false, marker: undefined });
+  if (!(await database.answers())) return noteDatabase(node, { answers: false, marker: undefined });
   const { marker } = await database.live();
-  observeDatabase(node, { answers: true, marker });
+  noteDatabase(node, { answers: true, marker });
 };

@@ -13,7 +13,7 @@ const WARM_MOST = 600_000;
 export const createIdleDatabaseWatch = (node: Node): (() => Promise<void>) => {
   const overdue = createRestartBackoff(node.clock, { first: WARM_MOST, most: WARM_MOST });
   return async () => {
-    const isCold = node.observed.database?.value.answers !== true;
+    const isCold = node.local.database?.value.answers !== true;
     const isNeeded =
       node.state.current.mode !== 'standby' ||
       node.runner.current !== undefined ||

@@ -1,15 +1,17 @@
+import { ageOf, usableBackups } from '../backups/catalog.js';
+import type { Settings } from '../config/settings.js';
 import { formatDuration } from '../domain/duration.js';
 import type { OperationRecord } from '../domain/operation.js';
 import type { NodeStatus } from '../domain/status.js';
 import type { Mode } from '../domain/transitions.js';
-import type { Fenced, Node, Settings } from '../operations/node.js';
-import { ageOf, usableBackups } from '../operations/promote/choose-backup.js';
+import type { Node } from '../operations/node.js';
+import type { FencedWithoutAgent as Fenced } from '../peer/peer-view.js';
 import { formatProbe } from '../ports/probe.js';
+import { isServing } from '../serve/serving.js';
 import {
   activePause,
   isBackupStale,
   isCertificateExpiring,
-  isServing,
   unusableBackup,
 } from '../status/node-status.js';
 import type { LatestOperations } from './latest-operations.js';
@@ -59,7 +61,7 @@ export const INCIDENTS: readonly Incident[] = [
     event: 'peer-lost',
     patience: failedChecks,
     look: ({ node }) => {
-      const peer = node.observed.peer?.value;
+      const peer = node.peerView.last?.value;
       if (peer === undefined) return undefined;
       if (!('error' in peer)) return null;
       return {
@@ -76,7 +78,7 @@ export const INCIDENTS: readonly Incident[] = [
     look: ({ node }) => {
       const { yielding } = node.state.current;
       if (yielding === null) return null;
-      const peer = node.observed.peer?.value;
+      const peer = node.peerView.last?.value;
       if (peer === undefined) return undefined;
       if (!('error' in peer)) return null;
       return {
@@ -93,7 +95,7 @@ export const INCIDENTS: readonly Incident[] = [
     patience: ({ appRestartAfter }) => appRestartAfter,
     look: (sight) => {
       const { node } = sight;
-      const { app } = node.observed;
+      const { app } = node.local;
       // A handover stops it, and says itself what came of it; a pause is there for that.
       const isMeant = activePause(node) !== null || node.runner.current?.kind === 'handover';
       if (app === undefined || isMeant) return undefined;
@@ -200,7 +202,7 @@ export const INCIDENTS: readonly Incident[] = [
     event: 'no-room',
     mode: 'standby',
     look: ({ node }) => {
-      const { noRoom } = node.observed;
+      const { noRoom } = node.local;
       if (!noRoom) return noRoom;
       return { severity: 'critical', message: noRoom.message, remedy: noRoom.remedy };
     },
@@ -224,7 +226,7 @@ export const INCIDENTS: readonly Incident[] = [
     // Somebody may only be half-way through replacing the files.
     patience: () => HALF_WAY,
     look: ({ node }) => {
-      const { certificateError } = node.observed;
+      const { certificateError } = node.local;
       if (!certificateError) return certificateError;
       return {
         severity: 'warning',
@@ -267,10 +269,11 @@ export const INCIDENTS: readonly Incident[] = [
     look: ({ node }) => {
       if (peerAnswers(node)) return null;
       // One that waits has its app down, which is told.
-      if (node.observed.alone === undefined || node.settings.alone === 'wait') return undefined;
+      if (node.peerView.servingWithoutPeer === undefined || node.settings.alone === 'wait')
+        return undefined;
       return {
         severity: 'warning',
-        message: `${nameOf(node)}: ${node.observed.alone}`,
+        message: `${nameOf(node)}: ${node.peerView.servingWithoutPeer}`,
         remedy:
           'check the other node; if it serves too, it has the higher epoch and this one stands down when they meet',
       };
@@ -291,7 +294,7 @@ export const INCIDENTS: readonly Incident[] = [
     event: 'ssh-failing',
     look: ({ node }) => {
       if (node.machine === undefined) return null;
-      const seen = node.observed.machine?.value;
+      const seen = node.peerView.ssh?.value;
       if (seen?.error === null) return null;
       // A machine that is gone altogether is no news of this.
       if (seen === undefined || !peerAnswers(node)) return undefined;
@@ -321,12 +324,12 @@ export const INCIDENTS: readonly Incident[] = [
   {
     event: 'app-stopped',
     look: ({ node, upFor }) => {
-      const { clock, observed } = node;
-      if (observed.foreignApp === undefined) return upFor < QUIET ? undefined : null;
-      if (clock.now() - observed.foreignApp.at > QUIET) return null;
+      const { clock, local } = node;
+      if (local.foreignApp === undefined) return upFor < QUIET ? undefined : null;
+      if (clock.now() - local.foreignApp.at > QUIET) return null;
       return {
         severity: 'warning',
-        message: `${nameOf(node)} stopped an app that somebody else had started: ${observed.foreignApp.value}`,
+        message: `${nameOf(node)} stopped an app that somebody else had started: ${local.foreignApp.value}`,
         remedy: `find what starts it (a restart policy, systemctl is-enabled, cron) and take it out: the agent alone starts the app`,
       };
     },
@@ -350,8 +353,8 @@ export const INCIDENTS: readonly Incident[] = [
 
 const nameOf = ({ settings }: Node): string => settings.nodeName;
 
-const peerStatus = ({ observed }: Node): NodeStatus | undefined => {
-  const peer = observed.peer?.value;
+const peerStatus = ({ peerView }: Node): NodeStatus | undefined => {
+  const peer = peerView.last?.value;
   return peer === undefined || 'error' in peer ? undefined : peer;
 };
 
@@ -359,7 +362,7 @@ const peerAnswers = (node: Node): boolean => peerStatus(node) !== undefined;
 
 /** Undefined before it was looked at. */
 const peerServes = (node: Node): boolean | undefined =>
-  node.observed.peer === undefined ? undefined : (peerStatus(node)?.serving ?? false);
+  node.peerView.last === undefined ? undefined : (peerStatus(node)?.serving ?? false);
 
 /** The operation that started the app last, or failed to. */
 const lastStart = ({ latest }: Sight): OperationRecord | undefined =>
@@ -392,7 +395,7 @@ const failedLately = (
 /** Until its agent answers again, for then it knows who is primary. */
 const oldPrimary = (node: Node, event: Fenced['event']): Finding | null | undefined => {
   if (peerAnswers(node)) return null;
-  const { fenced } = node.observed;
+  const { fenced } = node.peerView;
   if (fenced?.event !== event) return undefined;
   const { message, remedy } = fenced;
   return { severity: event === 'not-fenced' ? 'critical' : 'warning', message, remedy };

@@ -8,5 +8,5 @@ export const createPeerSshWatch = (node: Node, signal: AbortSignal) => async ():
     .reach(signal, async () => null)
     .catch((thrown: unknown) => toColdspareError(thrown));
   if (signal.aborted) return;
-  node.observed.machine = { value: { error }, at: node.clock.now() };
+  node.peerView.ssh = { value: { error }, at: node.clock.now() };
 };

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { type ScheduledTask, schedule } from 'node-cron';
 import type { Node } from '../operations/node.js';
-import { backUpIfPrimary, createPushRetry } from './backups.js';
+import { backUpIfPrimary } from './backups.js';
 import { createCertificateWatch } from './certificate.js';
 import { createDrillCleanUp, drillIfStandby } from './drills.js';
 import { createFailback } from './failback.js';
@@ -11,7 +11,6 @@ import { createIncidentWatch } from './incident-watch.js';
 import { loopAtInterval, loopWithPause } from './loop.js';
 import { createMonitor } from './monitor.js';
 import { createPeerSshWatch } from './peer-ssh.js';
-import { createPreparation } from './prepare.js';
 import { createRestartPolicyWatch } from './restart-policy.js';
 
 const DATABASE_WATCH = 30_000;
@@ -74,9 +73,8 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
       await failback();
     }),
     run(checkInterval, 'guard', createGuard(node)),
-    run(checkInterval, 'push retry', createPushRetry(node)),
     run(checkInterval, 'incident watch', createIncidentWatch(node)),
-    run(checkInterval, 'preparation', createPreparation(node)),
+    ...node.replication.tasks.map((task) => run(checkInterval, task.name, task.run)),
     run(checkInterval, 'drill clean-up', createDrillCleanUp(node)),
     run(MACHINE_WATCH, 'machine watch', createPeerSshWatch(node, stop.signal)),
     run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),

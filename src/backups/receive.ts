@@ -2,12 +2,23 @@ import type { Readable } from 'node:stream';
 import { Refused } from '../domain/errors.js';
 import type { Manifest } from '../domain/manifest.js';
 import { isInTheWay } from '../domain/operation.js';
-import { isoNow, type Node } from '../operations/node.js';
-import type { Received } from './backup-store.js';
+import type { Leadership } from '../leadership/leadership.js';
+import { type Clock, isoNow } from '../ports/clock.js';
+import type { Notifier } from '../ports/notifier.js';
+import type { BackupStore, Received } from './backup-store.js';
+import { backupsInUse, type Pruner, pruneBackups } from './prune.js';
+
+interface Receiver extends Pruner {
+  settings: Pruner['settings'] & { nodeName: string };
+  leadership: Pick<Leadership, 'noteEpoch'>;
+  backups: BackupStore;
+  clock: Clock;
+  notifier: Notifier;
+}
 
 /** Streams a dump to disk, or the rest of one from a byte on. @throws Refused `serving`, and those of `BackupStore.receive` */
 export const receiveBackup = async (
-  node: Node,
+  node: Receiver,
   id: string,
   content: Readable,
   extent: { from?: number; bytes?: number },
@@ -21,7 +32,7 @@ export const receiveBackup = async (
  * @throws Refused `serving`, `stale-epoch`, `foreign-lineage`, and those of `BackupStore.commit`
  */
 export const commitBackup = async (
-  node: Node,
+  node: Receiver,
   manifest: Manifest,
   { isAdopted = false } = {},
 ): Promise<void> => {
@@ -29,36 +40,16 @@ export const commitBackup = async (
   if (!isAdopted) assertCurrentEpoch(node, manifest);
   await assertOwnLineage(node, manifest);
   await node.backups.commit(manifest);
-  if (manifest.epoch > node.state.current.epoch) await node.state.apply('heard', manifest.epoch);
+  await node.leadership.noteEpoch(manifest.epoch);
   if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
   // A takeover under way may be reading any of them; the next backup prunes as well.
   if (isInTheWay(node.runner.current)) return;
   // Not what has just come in, though a dump that was adopted may be the oldest.
-  await pruneBackups(node, new Set([...inUse(node), manifest.id]));
-};
-
-/**
- * Removes what is beyond BACKUP_KEEP: also at a start of the agent, where it may have been lowered to make room. Resolves
- * to the removed ids.
- */
-export const pruneBackups = async (node: Node, spared = inUse(node)): Promise<string[]> => {
-  const { lineage } = node.state.current;
-  return lineage === null ? [] : node.backups.prune(lineage, node.settings.backupKeep, spared);
-};
-
-/**
- * What a takeover may still need, however many newer ones have come that nobody has restored yet: the backup that lies
- * restored, the newest that was proven, and the one that is being restored now.
- */
-const inUse = ({ state, backups, runner }: Node): ReadonlySet<string> => {
-  const { prepared, proofs } = state.current;
-  const proven = backups.list().find(({ id }) => proofs[id]?.error === null);
-  const ids = [prepared, proven?.id, runner.current?.command.backup];
-  return new Set(ids.filter((id) => typeof id === 'string'));
+  await pruneBackups(node, new Set([...backupsInUse(node), manifest.id]));
 };
 
 /** The primary says that nothing had changed since this backup. @throws Refused `serving`, `backup-not-found`, `backup-unusable` */
-export const confirmBackup = async (node: Node, id: string, at: string): Promise<void> => {
+export const confirmBackup = async (node: Receiver, id: string, at: string): Promise<void> => {
   assertNotServing(node);
   node.backups.get(id);
   assertUsable(node, id);
@@ -68,7 +59,7 @@ export const confirmBackup = async (node: Node, id: string, at: string): Promise
 };
 
 /** A node that serves has newer data than any backup (H15). */
-const assertNotServing = (node: Node): void => {
+const assertNotServing = (node: Receiver): void => {
   const { mode, epoch } = node.state.current;
   if (mode === 'standby') return;
   throw new Refused(
@@ -80,7 +71,7 @@ const assertNotServing = (node: Node): void => {
 };
 
 /** Were it taken for current, no better one would come as long as nothing is written. */
-const assertUsable = ({ state, settings }: Node, id: string): void => {
+const assertUsable = ({ state, settings }: Receiver, id: string): void => {
   const error = state.current.proofs[id]?.error;
   if (error == null) return;
   throw new Refused(
@@ -92,7 +83,7 @@ const assertUsable = ({ state, settings }: Node, id: string): void => {
 };
 
 /** A backup of a past epoch is the past, however new its name (H14). */
-const assertCurrentEpoch = (node: Node, manifest: Manifest): void => {
+const assertCurrentEpoch = (node: Receiver, manifest: Manifest): void => {
   const { epoch } = node.state.current;
   if (manifest.epoch >= epoch) return;
   throw new Refused(
@@ -104,7 +95,7 @@ const assertCurrentEpoch = (node: Node, manifest: Manifest): void => {
 };
 
 /** A dump of another database never becomes one of ours, and never evicts one (H16): it is kept apart, with the reason. */
-const assertOwnLineage = async (node: Node, manifest: Manifest): Promise<void> => {
+const assertOwnLineage = async (node: Receiver, manifest: Manifest): Promise<void> => {
   const { lineage } = node.state.current;
   if (lineage === null || lineage === manifest.lineage) return;
   const reason = `${manifest.id} is of lineage ${manifest.lineage}, this node keeps ${lineage}`;

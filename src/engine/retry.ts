@@ -38,7 +38,7 @@ export const retry = async <T>(
  * Asks every `pause` milliseconds until `ask` resolves to something.
  * @throws ColdspareError `timed-out` after `timeout` milliseconds
  */
-export const until = async <T>(
+export const pollUntil = async <T>(
   { clock, signal }: Patience,
   { timeout, pause, what }: { timeout: number; pause: number; what: string },
   ask: () => Promise<T | undefined>,
@@ -56,4 +56,33 @@ export const until = async <T>(
     }
     await clock.sleep(pause, signal);
   }
+};
+
+export interface Backoff {
+  /** Whether the pause since the last try has passed. */
+  isDue(): boolean;
+  /** Something is tried now: the next pause is twice as long. */
+  tried(): void;
+  /** The next try may come after `pause` milliseconds (0), and the pauses grow from the first again. */
+  reset(pause?: number): void;
+}
+
+/** Pauses that grow with every try in vain, from `first` to `most` milliseconds. */
+export const createBackoff = (
+  clock: Pick<Clock, 'elapsed'>,
+  { first, most }: { first: number; most: number },
+): Backoff => {
+  let tries = 0;
+  let notBefore = Number.NEGATIVE_INFINITY;
+  return {
+    isDue: () => clock.elapsed() >= notBefore,
+    tried: () => {
+      notBefore = clock.elapsed() + backoff(tries, first, most);
+      tries += 1;
+    },
+    reset: (pause = 0) => {
+      tries = 0;
+      notBefore = clock.elapsed() + pause;
+    },
+  };
 };

@@ -1,19 +1,19 @@
 import { EventEmitter, once } from 'node:events';
 import { timestamp } from '../domain/backup-id.js';
-import { ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
+import { ColdspareError, Refused } from '../domain/errors.js';
 import {
   hasEnded,
   type OperationKind,
   type OperationRecord,
   type Source,
-  type StepRecord,
 } from '../domain/operation.js';
 import type { Clock } from '../ports/clock.js';
 import type { Faults } from '../ports/faults.js';
 import type { Ids } from '../ports/ids.js';
 import type { Log } from '../ports/log.js';
+import { execute } from './execute.js';
 import type { Journal } from './journal.js';
-import type { Plan, Step } from './plan.js';
+import type { Plan } from './operation.js';
 import { newRunning, type Running } from './running.js';
 
 /** How long a graceful stop waits for a step that does not listen. Milliseconds. It is taken up at the next start. */
@@ -97,7 +97,7 @@ export class Runner {
   }
 
   /** @throws Refused `busy` when an operation like this could not start now */
-  refuseBusy(plan: Plan): void {
+  assertNotBusy(plan: Plan): void {
     const running = this.current === undefined ? undefined : this.#running?.plan;
     if (running === undefined || running.kind === plan.kind || running.isPreemptible?.(plan))
       return;
@@ -109,7 +109,7 @@ export class Runner {
     await this.#whenWrittenDown();
     if (this.#running !== undefined) throw this.#busy(plan.kind);
     // The crash may have come between the commit and the record of it.
-    const committed = plan.isCommitted(record.id);
+    const committed = plan.isCommitted(record);
     return this.#begin(plan, { ...record, committed, attempt: record.attempt + 1 }).record;
   }
 
@@ -204,29 +204,18 @@ export class Runner {
 
   #begin(plan: Plan, first: OperationRecord): Running {
     const record = structuredClone(first);
-    const running = newRunning(record, plan);
+    const running = newRunning(record, plan, () => this.#events.emit(record.id));
     this.#running = running;
     running.ended = this.#execute(running);
     return running;
   }
 
   async #execute(running: Running): Promise<OperationRecord> {
-    const { record, plan } = running;
-    const ran: Step[] = [];
-    try {
-      await this.#save(record);
-      await this.#runSteps(running, ran);
-      this.#finish(record, 'done', plan);
-    } catch (thrown) {
-      if (!running.interrupt.signal.aborted)
-        await this.#fail(running, ran, toColdspareError(thrown));
-    }
-    await this.#ports.journal.save(record).catch((error: unknown) => {
-      // An operation ends even when the disk no longer takes its record (rule 7).
-      this.#ports.log.error(
-        { operation: record.id, error },
-        'the end of an operation could not be written to the journal',
-      );
+    const { record } = running;
+    await execute(running, {
+      ...this.#ports,
+      save: (saved) => this.#save(saved),
+      now: () => this.#now(),
     });
     this.#running = undefined;
     this.#events.emit(record.id);
@@ -234,124 +223,6 @@ export class Runner {
     if (hasEnded(record)) this.#events.emit('end', record);
     await this.#ports.journal.prune().catch(() => {});
     return record;
-  }
-
-  async #runSteps(running: Running, ran: Step[]): Promise<void> {
-    const { plan, record } = running;
-    for (let index = 0; index < plan.steps.length; ) {
-      const step = plan.steps[index] as Step;
-      this.#signal(running).throwIfAborted();
-      ran.push(step);
-      const failure = await this.#runStep(running, step);
-      if (failure === undefined) {
-        if (step.commits) record.committed = true;
-        index += 1;
-        continue;
-      }
-      const other = step.otherwise?.(failure);
-      if (other === undefined) throw failure;
-      index = plan.steps.findIndex(({ name }) => name === other);
-    }
-  }
-
-  async #runStep(running: Running, step: Step): Promise<ColdspareError | undefined> {
-    const { record, plan } = running;
-    const signal = this.#signal(running);
-    const ending = running.signals.committed;
-    const entry: StepRecord = {
-      name: step.name,
-      state: 'running',
-      startedAt: this.#now(),
-      endedAt: null,
-      detail: null,
-    };
-    record.steps.push(entry);
-    await this.#save(record);
-    const label = `${plan.kind}.${step.name}`;
-    try {
-      await this.#ports.faults.at(label, 'before');
-      const detail = await step.run({
-        operation: record.id,
-        signal,
-        ending,
-        progress: (done, total) => {
-          entry.progress = { done, total };
-          this.#events.emit(record.id);
-        },
-        say: (text) => {
-          entry.detail = text;
-          this.#events.emit(record.id);
-        },
-      });
-      await this.#ports.faults.at(label, 'after');
-      entry.state = 'done';
-      entry.detail = detail ?? entry.detail;
-      return undefined;
-    } catch (thrown) {
-      const end = [ending, signal].find(({ aborted }) => aborted);
-      const error = toColdspareError(end === undefined ? thrown : end.reason);
-      entry.state = 'failed';
-      entry.detail = error.message;
-      this.#ports.log.warn(
-        { operation: record.id, step: label, code: error.code, error: thrown },
-        error.message,
-      );
-      return error;
-    } finally {
-      entry.endedAt = this.#now();
-      await this.#save(record).catch(() => {});
-    }
-  }
-
-  #signal({ record, signals }: Running): AbortSignal {
-    return record.committed ? signals.committed : signals.open;
-  }
-
-  async #fail(running: Running, ran: Step[], error: ColdspareError): Promise<void> {
-    const { record, plan } = running;
-    record.committed = plan.isCommitted(record.id);
-    if (record.committed) return this.#finish(record, 'failed', plan, error);
-    try {
-      for (const step of ran.reverse()) {
-        if (step.undo === undefined) continue;
-        await step.undo(error);
-        for (const entry of record.steps)
-          if (entry.name === step.name && entry.state === 'done') entry.state = 'undone';
-      }
-      this.#finish(record, error instanceof Refused ? 'refused' : 'rolled-back', plan, error);
-    } catch (thrown) {
-      const undoError = toColdspareError(thrown);
-      this.#finish(
-        record,
-        'failed',
-        plan,
-        new ColdspareError(
-          error.code,
-          `${error.message}; taking it back failed as well: ${undoError.message}`,
-          undoError.remedy,
-          { cause: thrown },
-        ),
-      );
-    }
-  }
-
-  #finish(
-    record: OperationRecord,
-    state: OperationRecord['state'],
-    plan: Plan,
-    error?: ColdspareError,
-  ): void {
-    record.state = state;
-    record.endedAt = this.#now();
-    record.result = plan.result?.() ?? null;
-    record.error =
-      error === undefined
-        ? null
-        : { code: error.code, message: error.message, remedy: error.remedy };
-    this.#ports.log.info(
-      { operation: record.id, kind: record.kind, state, error: record.error },
-      `${record.kind} ${state}`,
-    );
   }
 
   #newRecord(plan: Plan, asked: Asked): OperationRecord {

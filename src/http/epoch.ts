@@ -1,6 +1,6 @@
 import { Refused } from '../domain/errors.js';
 import type { Node } from '../operations/node.js';
-import { noteEpoch } from '../peer/note-epoch.js';
+import { noteEpoch } from '../operations/note-epoch.js';
 import type { HttpContext, Route } from './route.js';
 
 /** Every message between agents carries the sender's epoch. */

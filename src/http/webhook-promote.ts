@@ -1,8 +1,9 @@
 import type { PromoteCommand } from '../domain/commands.js';
 import { isError, toColdspareError } from '../domain/errors.js';
 import type { OperationRecord } from '../domain/operation.js';
+import type { Asker } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
-import { type Asker, requestPromote } from '../operations/requests.js';
+import { requestPromote } from '../operations/requests.js';
 import { idempotencyKey } from './headers.js';
 import type { HttpContext } from './route.js';
 import type { CheckerEvent } from './webhooks/provider.js';

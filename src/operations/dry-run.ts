@@ -1,45 +1,37 @@
 import type { DryRun } from '../domain/answers.js';
 import type { DemoteCommand, PromoteCommand } from '../domain/commands.js';
 import { ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
-import type { Plan } from '../engine/plan.js';
+import type { Plan } from '../engine/operation.js';
 import { type PeerProbe, probePeer, probeWitness } from '../peer/probe-peer.js';
 import { assertMayDemote, assertPeerReady, planHandover } from './handover/handover.js';
 import type { Node } from './node.js';
-import {
-  ageOf,
-  chooseBackup,
-  formatLoss,
-  mayBeRescued,
-  nextToRestore,
-} from './promote/choose-backup.js';
-import { assertMayPromote, planPromote } from './promote/promote.js';
+import { assertMayPromote, mayBeRescued, planPromote } from './promote/promote.js';
 import { assertMayTakeOver } from './promote/verify-outage.js';
-import { newRestoration } from './restore/restore.js';
 
+const OPERATOR = { source: 'operator' } as const;
+
+/** What a promote would do now, what it would lose, and whether it would be refused. Changes nothing. */
 export const dryRunPromote = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   if (command.planned) return dryRunPlanned(node, command);
   if (node.state.current.mode === 'yielding') return dryRunReclaim(node, command);
-  const look = await probePeer(node);
+  const probe = await probePeer(node);
   const witness = await probeWitness(node);
-  const peer = `${look.summary}, ${witness.summary}`;
-  const situation = { ...look.views, witness: witness.view, asker: 'operator' } as const;
-  const plan = planPromote(node, command, 'operator');
-  const refusal = refusalOf(
+  const peer = `${probe.summary}, ${witness.summary}`;
+  const situation = { ...probe.views, witness: witness.view, asker: 'operator' } as const;
+  const plan = planPromote(node, command, OPERATOR);
+  const refusal = firstRefusal(
     () => assertMayPromote(node, command),
-    () => node.runner.refuseBusy(plan),
+    () => node.runner.assertNotBusy(plan),
     () => command.force || assertMayTakeOver(situation, peer),
-    () => mayBeRescued(node) || chooseBackup(node, command, newRestoration(0)),
+    () => mayBeRescued(node) || node.replication.assessLoss(command.force),
   );
-  return {
-    ...report(plan, peer, refusal),
-    ...startingPoint(node),
-  };
+  return { ...report(plan, peer, refusal), ...startingPoint(node) };
 };
 
 /** The handover would be the primary's operation. */
 const dryRunPlanned = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   const { agent, summary } = await probePeer(node);
-  const refusal = refusalOf(
+  const refusal = firstRefusal(
     () => assertMayPromote(node, command),
     () => assertPrimary(agent),
   );
@@ -49,10 +41,10 @@ const dryRunPlanned = async (node: Node, command: PromoteCommand): Promise<DryRu
 /** What it holds itself is served again. */
 const dryRunReclaim = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   const { summary } = await probePeer(node);
-  const plan = planPromote(node, command, 'operator');
-  const refusal = refusalOf(
+  const plan = planPromote(node, command, OPERATOR);
+  const refusal = firstRefusal(
     () => assertMayPromote(node, command),
-    () => node.runner.refuseBusy(plan),
+    () => node.runner.assertNotBusy(plan),
   );
   return {
     ...report(plan, summary, refusal),
@@ -60,12 +52,13 @@ const dryRunReclaim = async (node: Node, command: PromoteCommand): Promise<DryRu
   };
 };
 
+/** What a handover would do now, and whether it would be refused. Changes nothing. */
 export const dryRunDemote = async (node: Node, command: DemoteCommand): Promise<DryRun> => {
   const { agent, summary } = await probePeer(node);
   const plan = planHandover(node, command);
-  const refusal = refusalOf(
+  const refusal = firstRefusal(
     () => assertMayDemote(node),
-    () => node.runner.refuseBusy(plan),
+    () => node.runner.assertNotBusy(plan),
     () => assertPeerReady(node, agent),
   );
   return report(plan, summary, refusal);
@@ -80,21 +73,18 @@ const report = ({ steps }: Plan, peer: string, refusal: ColdspareError | undefin
   backupAgeSeconds: null,
   prepared: false,
   loss: 'nothing is lost: the last dump is taken after the last write',
-  steps: steps.map(({ name }) => name),
+  steps: [...steps],
 });
 
 type StartingPoint = Pick<DryRun, 'backup' | 'backupAgeSeconds' | 'prepared' | 'loss'>;
 
-/** Also where it would be refused for its age: whoever decides to use force has to know what from. */
-const startingPoint = (node: Node): StartingPoint => {
-  const backup = nextToRestore(node);
-  if (backup === undefined)
-    return { backup: null, backupAgeSeconds: null, prepared: false, loss: null };
+const startingPoint = ({ replication }: Pick<Node, 'replication'>): StartingPoint => {
+  const lag = replication.lag();
   return {
-    backup: backup.id,
-    backupAgeSeconds: Math.round(ageOf(node, backup) / 1_000),
-    prepared: node.state.current.prepared === backup.id,
-    loss: `without a last dump of the old primary ${formatLoss(node, backup, undefined)}`,
+    backup: lag?.backup.id ?? null,
+    backupAgeSeconds: lag === undefined ? null : Math.round(lag.age / 1_000),
+    prepared: lag?.isPrepared ?? false,
+    loss: lag?.loss ?? null,
   };
 };
 
@@ -122,8 +112,7 @@ const explain = ({ code, message, remedy }: ColdspareError): DryRun['refusal'] =
   remedy,
 });
 
-/** The first that refuses. */
-const refusalOf = (...checks: (() => unknown)[]): ColdspareError | undefined => {
+const firstRefusal = (...checks: (() => unknown)[]): ColdspareError | undefined => {
   try {
     for (const check of checks) check();
     return undefined;

@@ -10,25 +10,13 @@ import type {
   TakeOverCommand,
 } from '../domain/commands.js';
 import { ColdspareError, isError, Refused } from '../domain/errors.js';
-import {
-  hasEnded,
-  type OperationKind,
-  type OperationRecord,
-  type Source,
-} from '../domain/operation.js';
+import { hasEnded, type OperationRecord } from '../domain/operation.js';
+import { isoNow } from '../ports/clock.js';
 import { assertMayFence, planFence } from './accept-fence/accept-fence.js';
-import { assertMayAdopt, lineageToAdopt, planAdopt } from './adopt/adopt-lineage.js';
-import { assertMayBackUp, planBackup } from './backup/backup.js';
-import { assertMayDrill, assertNotCleaningUp, planDrill } from './drill/drill.js';
-import { assertMayDemote, planHandover } from './handover/handover.js';
-import { isoNow, type Node } from './node.js';
-import { assertMayPromote, planPromote, planTakeOver } from './promote/promote.js';
-
-/** Who asks, and the key under which a repeated call is the same operation. */
-export interface Asker {
-  source: Source;
-  idempotencyKey?: string;
-}
+import { type Asker, COMMANDS, request } from './commands.js';
+import type { Node } from './node.js';
+import { assertMayPromote } from './promote/promote.js';
+import { planTakeOver } from './promote/take-over.js';
 
 /** How long a fence may take before the peer is told that it failed: longer than an app is given to stop. Milliseconds. */
 const FENCE_TIMEOUT = 150_000;
@@ -36,16 +24,25 @@ const FENCE_TIMEOUT = 150_000;
 /** Between two questions about the peer's operation. Milliseconds. */
 const PEER_PAUSE = 500;
 
-/** Takes over. A promote that runs already is the answer. @throws Refused as `assertMayPromote` and `Runner.start` say */
-export const requestPromote = (
-  node: Node,
-  command: PromoteCommand,
-  asker: Asker,
-): Promise<OperationRecord> =>
-  once(node, 'promote', asker, async () => {
-    if (node.runner.current?.kind !== 'promote') assertMayPromote(node, command);
-    return node.runner.start(planPromote(node, command, asker.source), asker);
-  });
+/** Takes over. A promote that runs already is the answer. */
+export const requestPromote = (node: Node, command: PromoteCommand, asker: Asker) =>
+  request(node, 'promote', command, asker);
+
+/** Gives the role to the peer. */
+export const requestDemote = (node: Node, command: DemoteCommand, asker: Asker) =>
+  request(node, 'demote', command, asker);
+
+/** Takes a backup and pushes it. */
+export const requestBackup = (node: Node, command: BackupCommand, asker: Asker) =>
+  request(node, 'backup', command, asker);
+
+/** Restores the newest backup on trial. */
+export const requestDrill = (node: Node, command: DrillCommand, asker: Asker) =>
+  request(node, 'drill', command, asker);
+
+/** Makes other data the production data. */
+export const requestAdopt = (node: Node, command: AdoptCommand, asker: Asker) =>
+  request(node, 'adopt', command, asker);
 
 /** Asks the primary to hand over to this node; the operation is the primary's, which knows it by its key. */
 export const requestPlannedPromote = async (
@@ -82,52 +79,6 @@ export const waitForPeers = async (
     await clock.sleep(Math.min(PEER_PAUSE, left));
   }
 };
-
-/** Gives the role to the peer. @throws Refused as `assertMayDemote` and `Runner.start` say */
-export const requestDemote = (
-  node: Node,
-  command: DemoteCommand,
-  asker: Asker,
-): Promise<OperationRecord> =>
-  once(node, 'handover', asker, async () => {
-    if (node.runner.current?.kind !== 'handover') assertMayDemote(node);
-    return node.runner.start(planHandover(node, command), asker);
-  });
-
-/** Takes a backup and pushes it. @throws Refused as `assertMayBackUp` and `Runner.start` say */
-export const requestBackup = (
-  node: Node,
-  command: BackupCommand,
-  asker: Asker,
-): Promise<OperationRecord> =>
-  once(node, 'backup', asker, async () => {
-    assertMayBackUp(node, command);
-    return node.runner.start(planBackup(node, command), asker);
-  });
-
-/** Restores the newest backup on trial. @throws Refused as `assertMayDrill` and `Runner.start` say */
-export const requestDrill = (
-  node: Node,
-  command: DrillCommand,
-  asker: Asker,
-): Promise<OperationRecord> =>
-  once(node, 'drill', asker, async () => {
-    const backup = assertMayDrill(node);
-    assertNotCleaningUp(node);
-    return node.runner.start(planDrill(node, backup, command), asker);
-  });
-
-/** Makes other data the production data. @throws Refused as `assertMayAdopt`, `lineageToAdopt` and `Runner.start` say */
-export const requestAdopt = (
-  node: Node,
-  command: AdoptCommand,
-  asker: Asker,
-): Promise<OperationRecord> =>
-  once(node, 'adopt', asker, async () => {
-    assertMayAdopt(node);
-    const lineage = await lineageToAdopt(node);
-    return node.runner.start(planAdopt(node, { ...command, lineage }), asker);
-  });
 
 /** The peer takes over: stops serving here before the answer. @throws ColdspareError `app-failed` when it could not */
 export const requestFence = async (node: Node, command: FenceCommand): Promise<FenceAnswer> => {
@@ -176,8 +127,7 @@ export const requestTakeOver = async (
 ): Promise<OperationRecord> => {
   const known = node.runner.get(command.operation);
   if (known !== undefined) return known;
-  if (node.runner.current?.kind !== 'promote')
-    assertMayPromote(node, { force: true, planned: true });
+  COMMANDS['take-over'].check(node, command);
   const asked = { source: 'peer' as const, id: command.operation };
   const record = await node.runner.start(planTakeOver(node, command), asked);
   if (record.id === command.operation) return record;
@@ -229,11 +179,3 @@ export const pause = async (node: Node, { minutes, reason }: PauseCommand): Prom
 };
 
 export const unpause = (node: Node): Promise<void> => node.state.update({ pause: null });
-
-/** The same call again is the same operation. */
-const once = async (
-  node: Node,
-  kind: OperationKind,
-  { idempotencyKey }: Asker,
-  start: () => Promise<OperationRecord>,
-): Promise<OperationRecord> => node.runner.repeated(kind, idempotencyKey) ?? (await start());

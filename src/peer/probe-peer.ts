@@ -7,8 +7,10 @@ import {
   isAlive,
   type WitnessView,
 } from '../domain/takeover-verdict.js';
-import type { Node } from '../operations/node.js';
-import { formatProbe, isHealthy, type ProbeResult } from '../ports/probe.js';
+import type { Clock } from '../ports/clock.js';
+import { formatProbe, isHealthy, type Probe, type ProbeResult } from '../ports/probe.js';
+import type { Peer } from './peer.js';
+import type { PeerView } from './peer-view.js';
 
 /** One look at the peer: its agent and its app, each with a deadline, both at once. */
 export interface PeerProbe {
@@ -21,9 +23,20 @@ export interface PeerProbe {
   serves: boolean;
   /** In one line, for reports. */
   summary: string;
+  /** `clock.elapsed()` when the last of both had answered. */
+  endedAt: number;
 }
 
-export const probePeer = async (node: Node): Promise<PeerProbe> => {
+interface Prober {
+  settings: { primaryCheckUrl: string | undefined; checkTimeout: number };
+  peer: Pick<Peer, 'status'>;
+  probe: Probe;
+  clock: Clock;
+  peerView: PeerView;
+}
+
+/** Asks the peer's agent and its app, and remembers what they said. Never throws. */
+export const probePeer = async (node: Prober): Promise<PeerProbe> => {
   const { primaryCheckUrl, checkTimeout } = node.settings;
   let silence: ColdspareError | undefined;
   const [agent, app] = await Promise.all([
@@ -34,33 +47,34 @@ export const probePeer = async (node: Node): Promise<PeerProbe> => {
     }),
     primaryCheckUrl === undefined ? undefined : node.probe.get(primaryCheckUrl, checkTimeout),
   ]);
-  node.observed.peer = { value: agent, at: node.clock.now() };
-  if (!('error' in agent)) {
-    node.observed.alone = undefined;
-    node.observed.fenced = undefined;
-    node.observed.answer = { value: agent, at: node.clock.now() };
-  }
+  remember(node, agent);
   const views = { agent: agentView(agent), app: appView(app) };
-  const summary = `${sayAgent(agent)}, ${sayApp(app)}`;
-  const look = { agent, silence, views, serves: isAlive(views), summary };
-  node.observed.look = { value: look, endedAt: node.clock.elapsed() };
-  return look;
+  const summary = `${formatAgent(agent)}, ${formatApp(app)}`;
+  return {
+    ...{ agent, silence, views, summary },
+    serves: isAlive(views),
+    endedAt: node.clock.elapsed(),
+  };
 };
 
-/** Milliseconds after a look within which another one would see the same. */
-const JUST_NOW = 1_000;
-
-/** What the last look saw, when that was just now: asked again at once, a machine has nothing new to tell. */
-export const seenJustNow = ({ observed, clock }: Node): PeerProbe | undefined => {
-  const { look } = observed;
-  return look !== undefined && clock.elapsed() - look.endedAt < JUST_NOW ? look.value : undefined;
+const remember = ({ peerView, clock }: Prober, agent: PeerProbe['agent']): void => {
+  peerView.last = { value: agent, at: clock.now() };
+  if ('error' in agent) return;
+  peerView.servingWithoutPeer = undefined;
+  peerView.fenced = undefined;
+  peerView.answer = { value: agent, at: clock.now() };
 };
 
-/** The service as the outside sees it, through VCL1. */
-export const probeWitness = async (node: Node): Promise<{ view: WitnessView; summary: string }> => {
-  const { witnessUrl, witnessTimeout } = node.settings;
+/** The service as the outside sees it, through VCL1. Never throws. */
+export const probeWitness = async ({
+  settings: { witnessUrl, witnessTimeout },
+  probe,
+}: {
+  settings: { witnessUrl: string | undefined; witnessTimeout: number };
+  probe: Probe;
+}): Promise<{ view: WitnessView; summary: string }> => {
   if (witnessUrl === undefined) return { view: 'unset', summary: 'there is no witness' };
-  const seen = await node.probe.get(witnessUrl, witnessTimeout);
+  const seen = await probe.get(witnessUrl, witnessTimeout);
   return { view: witnessView(seen), summary: `the witness ${formatProbe(seen)}` };
 };
 
@@ -87,13 +101,13 @@ const witnessView = (seen: ProbeResult): WitnessView => {
   return seen.status >= 500 ? 'fails' : 'serves';
 };
 
-const sayAgent = (agent: PeerProbe['agent']): string => {
+const formatAgent = (agent: PeerProbe['agent']): string => {
   if ('error' in agent) return 'its agent does not answer';
   const doing = agent.operation === null ? '' : `, in the middle of ${agent.operation.id}`;
   return `its agent says ${agent.mode}, ${agent.serving ? 'serving' : 'not serving'}${doing}`;
 };
 
-const sayApp = (app: ProbeResult | undefined): string =>
+const formatApp = (app: ProbeResult | undefined): string =>
   app === undefined
     ? 'its app is not watched (PRIMARY_CHECK_URL is not set)'
     : `its app ${formatProbe(app)}`;

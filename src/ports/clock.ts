@@ -7,3 +7,6 @@ export interface Clock {
   /** Resolves after `ms` milliseconds. @throws the signal's reason when it is aborted first */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
+
+export const isoNow = ({ clock }: { clock: Pick<Clock, 'now'> }): string =>
+  new Date(clock.now()).toISOString();

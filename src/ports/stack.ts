@@ -114,7 +114,7 @@ export interface App {
    * Whether no part of it is missing or has failed; one that ended well has done its work. An app can answer without
    * its workers. Absent where nobody can tell.
    */
-  isWhole?(): Promise<boolean>;
+  isFullyRunning?(): Promise<boolean>;
   /** Its health URL, once. Never throws. */
   check(): Promise<ProbeResult>;
 }

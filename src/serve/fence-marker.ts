@@ -1,15 +1,24 @@
 import { ColdspareError } from '../domain/errors.js';
 import type { Marker } from '../domain/marker.js';
 import { hasEnded } from '../domain/operation.js';
-import type { Node } from '../operations/node.js';
+import type { Leadership } from '../leadership/leadership.js';
+import type { Peer } from '../peer/peer.js';
+import type { NodeState } from '../state/node-state.js';
+
+interface Fenceable {
+  settings: { nodeName: string };
+  state: NodeState;
+  leadership: Pick<Leadership, 'handOff'>;
+  peer: Pick<Peer, 'operation'>;
+}
 
 /**
- * The other node may have fenced this one without its agent. What it left in the database's marker counts as a
- * promise of ours, unless it says that the takeover came to nothing. What became of it, settle asks.
+ * The other node may have fenced this one without its agent. The fence that it wrote into the database's marker counts
+ * as a promise of this node, unless the other node says that its takeover came to nothing.
  * @throws ColdspareError `yielding`
  */
 export const applyFenceMarker = async (
-  { state, peer, settings }: Node,
+  { state, leadership, peer, settings }: Fenceable,
   { fenced }: Pick<Marker, 'fenced'>,
 ): Promise<void> => {
   const { epoch: mine, sequence } = state.current;
@@ -19,8 +28,7 @@ export const applyFenceMarker = async (
   const isOver = record !== 'unknown' && (record === undefined || hasEnded(record));
   if (isOver && !record?.committed)
     return state.update({ sequence: Math.max(sequence, fenced.sequence) });
-  const yielding = { operation, epoch, cause: 'fence', finalBackup, writes: null } as const;
-  await state.apply('yield', mine, { yielding });
+  await leadership.handOff({ operation, epoch, cause: 'fence', finalBackup, writes: null });
   throw new ColdspareError(
     'yielding',
     `the other node fenced ${settings.nodeName} in ${operation} while its agent could not be asked: it does not serve before that is decided`,

@@ -1,43 +1,28 @@
 import { ColdspareError } from '../domain/errors.js';
-import type { Step } from '../engine/plan.js';
-import type { Node } from '../operations/node.js';
 import type { Database } from '../ports/stack.js';
 
-/** A database that takes no writes, as far as that can be made sure. */
-export interface Frozen {
-  /** Rows ever written when it was frozen. */
-  writes: bigint | undefined;
-}
+type Writable = Pick<Database, 'freeze' | 'writes'>;
 
-/** Refuses writes from now on, and remembers how much was written until now. */
-export const freeze = async ({ stack }: Node, frozen: Frozen): Promise<void> => {
-  await stack.database.freeze();
-  frozen.writes = await stack.database.writes();
+/** Refuses writes from now on. Resolves to the rows ever written until then. Safe to repeat. */
+export const freeze = async (database: Writable): Promise<bigint> => {
+  await database.freeze();
+  return database.writes();
 };
 
-/** A session that forced its way past the freeze would be lost in silence. */
-export const checkFrozenStep = (node: Node, frozen: Frozen): Step => ({
-  name: 'check-frozen',
-  run: async () => {
-    const { stack, settings } = node;
-    await assertUnwritten(
-      stack.database,
-      frozen.writes ?? 0n,
-      `${settings.databaseName} on ${settings.nodeName}`,
-      'stop what writes with explicit READ WRITE transactions, then ask again',
-    );
-    return 'nothing was written since';
-  },
-});
-
-/** Whether nothing was written since `writes` was counted; no where that cannot be told, yes where nobody has counted. */
-export const isUnwritten = async ({ stack }: Node, writes: string | null): Promise<boolean> => {
+/** Whether nothing was written since `writes` was counted. False if the counter is unreadable; true if it was never counted. */
+export const isUnwritten = async (
+  database: Pick<Database, 'writes'>,
+  writes: string | null,
+): Promise<boolean> => {
   if (writes === null) return true;
-  const now = await stack.database.writes().catch(() => undefined);
+  const now = await database.writes().catch(() => undefined);
   return now === BigInt(writes);
 };
 
-/** @throws ColdspareError `written-while-frozen` when more was written than `before`, counted as the database was frozen */
+/**
+ * A session that forced its way past the freeze would be lost in silence.
+ * @throws ColdspareError `written-while-frozen` when more was written than `before`, counted as the database was frozen
+ */
 export const assertUnwritten = async (
   database: Pick<Database, 'writes'>,
   before: bigint,
@@ -53,3 +38,18 @@ export const assertUnwritten = async (
     { value: Number(rows) },
   );
 };
+
+/** The same for this node's own database, on which the person has to stop what writes. */
+export const assertOwnUnwritten = (
+  node: {
+    settings: { nodeName: string; databaseName: string };
+    stack: { database: Pick<Database, 'writes'> };
+  },
+  before: bigint,
+): Promise<void> =>
+  assertUnwritten(
+    node.stack.database,
+    before,
+    `${node.settings.databaseName} on ${node.settings.nodeName}`,
+    'stop what writes with explicit READ WRITE transactions, then ask again',
+  );

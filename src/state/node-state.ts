@@ -60,14 +60,16 @@ const stateSchema = z.object({
   /** A drill has begun to restore, and nobody has cleaned up after it yet. */
   drillLeftovers: z.boolean().default(false),
   pause: pauseSchema.nullable(),
-  /** The incidents that last and were announced, each with its variants (schedule/incidents.ts). */
+  /** The incidents that last and were announced, each with its variants (domain/conditions.ts). */
   announced: z.record(z.string(), z.array(z.string())).default({}),
   push: pushSchema,
 });
 export type StateData = z.infer<typeof stateSchema>;
 
 /** What a role event may change besides mode and epoch. */
-type Changes = Partial<Omit<StateData, 'version' | 'mode' | 'epoch' | 'parity' | 'since'>>;
+export type StateChanges = Partial<
+  Omit<StateData, 'version' | 'mode' | 'epoch' | 'parity' | 'since'>
+>;
 
 /** What a node must not forget: role, epoch and promises, in one file that is replaced as a whole. */
 export class NodeState {
@@ -107,7 +109,7 @@ export class NodeState {
   }
 
   /** Changes the role as the transition table allows, on disk before in memory. @throws ColdspareError `transition-not-allowed` */
-  async apply(event: RoleEvent, epoch: number, changes: Changes = {}): Promise<void> {
+  async apply(event: RoleEvent, epoch: number, changes: StateChanges = {}): Promise<void> {
     await this.#write((data) => {
       const mode = transition(data, event, epoch);
       const since = mode === data.mode ? data.since : new Date(this.#now()).toISOString();
@@ -121,7 +123,7 @@ export class NodeState {
   }
 
   /** Changes anything but the role. */
-  async update(changes: Changes): Promise<void> {
+  async update(changes: StateChanges): Promise<void> {
     await this.#write((data) => ({ ...data, ...changes }));
   }
 

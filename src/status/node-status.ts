@@ -1,21 +1,12 @@
+import { ageOf, currentAt, usableBackups } from '../backups/catalog.js';
 import type { ProblemCode } from '../domain/advice.js';
 import type { Manifest } from '../domain/manifest.js';
 import type { BackupSummary, NodeStatus } from '../domain/status.js';
-import { knowsHigherEpoch, type Node } from '../operations/node.js';
-import { ageOf, currentAt, usableBackups } from '../operations/promote/choose-backup.js';
+import type { Node } from '../operations/node.js';
 import { formatProbe, isHealthy } from '../ports/probe.js';
-import { observeApp } from '../serve/serve.js';
+import { noteApp } from '../serve/app.js';
+import { isServing } from '../serve/serving.js';
 import type { StateData } from '../state/node-state.js';
-
-/** Whether this node serves, from its last checks: cheap enough for a load balancer. */
-export const isServing = (node: Node): boolean => {
-  const { state, observed } = node;
-  const mayServe = state.current.mode === 'primary' && !knowsHigherEpoch(node);
-  return mayServe && observed.app !== undefined && isHealthy(observed.app.value);
-};
-
-/** Whether users may be sent here: not to an app that ran before this agent had asked its peer (H08). */
-export const isReady = (node: Node): boolean => isServing(node) && node.observed.opened;
 
 /** A status must not be held up by an app that hangs: the peer, which waits CHECK_TIMEOUT, would take this agent for dead. */
 const SHARE_OF_CHECK = 1 / 3;
@@ -23,7 +14,7 @@ const SHARE_OF_CHECK = 1 / 3;
 /** As `nodeStatus`, after one more look at the app: who decides by it must not go by a check of seconds ago. */
 export const freshStatus = async (node: Node): Promise<NodeStatus> => {
   const giveUp = new AbortController();
-  const look = node.stack.app.check().then((result) => observeApp(node, result));
+  const look = node.stack.app.check().then((result) => noteApp(node, result));
   const patience = node.settings.checkTimeout * SHARE_OF_CHECK;
   await Promise.race([look, node.clock.sleep(patience, giveUp.signal).catch(() => {})]);
   giveUp.abort();
@@ -32,7 +23,7 @@ export const freshStatus = async (node: Node): Promise<NodeStatus> => {
 
 /** Everything about a node that a person or the peer may know, from what it saw last. */
 export const nodeStatus = (node: Node): NodeStatus => {
-  const { settings, state, observed, stack } = node;
+  const { settings, state, local, stack } = node;
   const { mode, epoch, lineage, since, push, promotion, yielding, failbackDue } = state.current;
   const { prepared, lastDrill } = state.current;
   const newest = usableBackups(node)[0];
@@ -46,13 +37,13 @@ export const nodeStatus = (node: Node): NodeStatus => {
     since,
     stack: stack.name,
     app: {
-      answers: observed.app !== undefined && isHealthy(observed.app.value),
-      detail: observed.app === undefined ? 'not checked yet' : formatProbe(observed.app.value),
-      checkedAt: isoAt(observed.app?.at),
+      answers: local.app !== undefined && isHealthy(local.app.value),
+      detail: local.app === undefined ? 'not checked yet' : formatProbe(local.app.value),
+      checkedAt: isoAt(local.app?.at),
     },
     database: {
-      answers: observed.database?.value.answers ?? false,
-      marker: observed.database?.value.marker ?? null,
+      answers: local.database?.value.answers ?? false,
+      marker: local.database?.value.marker ?? null,
     },
     latestBackup: newest === undefined ? null : summary(node, newest),
     prepared,
@@ -65,7 +56,7 @@ export const nodeStatus = (node: Node): NodeStatus => {
       epoch: yielding.epoch,
       cause: yielding.cause,
     },
-    alone: observed.alone ?? null,
+    alone: node.peerView.servingWithoutPeer ?? null,
     pause: activePause(node),
     failback: { policy: settings.failback, due: failbackDue },
     operation: node.runner.current ?? null,
@@ -91,8 +82,8 @@ const PROBLEMS = {
   'backup-unusable': (node) => unusableBackup(node) !== null,
   'peer-cannot-restore': (node) => peerCannotRestore(node),
   'drill-failed': ({ state }) => state.current.lastDrill?.passed === false,
-  'no-room': ({ state, observed }) => state.current.mode === 'standby' && Boolean(observed.noRoom),
-  'certificate-unusable': ({ observed }) => Boolean(observed.certificateError),
+  'no-room': ({ state, local }) => state.current.mode === 'standby' && Boolean(local.noRoom),
+  'certificate-unusable': ({ local }) => Boolean(local.certificateError),
   'certificate-expiring': (node) => isCertificateExpiring(node),
 } satisfies Record<ProblemCode, (node: Node) => boolean>;
 
@@ -129,8 +120,8 @@ export const unusableBackup = ({ state, settings }: Node): StateData['unusable']
     ? state.current.unusable
     : null;
 
-const peerCannotRestore = ({ state, observed }: Node): boolean => {
-  const peer = observed.peer?.value;
+const peerCannotRestore = ({ state, peerView }: Node): boolean => {
+  const peer = peerView.last?.value;
   if (state.current.mode !== 'primary' || peer === undefined || 'error' in peer) return false;
   return peer.problems.includes('backup-unusable');
 };
@@ -147,8 +138,8 @@ const summary = (node: Node, backup: Manifest): BackupSummary => ({
 });
 
 const peerStatus = (node: Node): NodeStatus['peer'] => {
-  const { machine } = node.observed;
-  const seen = node.observed.peer;
+  const { ssh: machine } = node.peerView;
+  const seen = node.peerView.last;
   const answer = seen === undefined || 'error' in seen.value ? undefined : seen.value;
   return {
     url: node.settings.peerUrl,

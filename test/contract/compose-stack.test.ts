@@ -375,20 +375,20 @@ networks: { default: { ipam: { config: [{ subnet: 10.213.77.0/24 }] } } }
         (before) => `${before}${services.map((line) => `  ${line}\n`).join('')}`,
         async () => {
           await database.start(never);
-          expect(await app.isWhole?.()).toBe(false);
+          expect(await app.isFullyRunning?.()).toBe(false);
           await app.start(never);
           await eventually(
             'the task is done',
             async () => (await inspect('task', '{{.State.Status}}')) === 'exited',
           );
-          expect(await app.isWhole?.()).toBe(true);
+          expect(await app.isFullyRunning?.()).toBe(true);
           const started = await inspect('app', STARTED);
           const done = await inspect('task', STARTED);
           await harness.project.compose('kill', 'worker');
-          await eventually('it notices', async () => !(await app.isWhole?.()));
+          await eventually('it notices', async () => !(await app.isFullyRunning?.()));
           expect(await app.isRunning()).toBe(true);
           await app.start(never);
-          expect(await app.isWhole?.()).toBe(true);
+          expect(await app.isFullyRunning?.()).toBe(true);
           expect(await inspect('worker', '{{.State.Running}}')).toBe('true');
           expect(await inspect('app', STARTED)).toBe(started);
           expect(await inspect('task', STARTED)).toBe(done);

@@ -4,6 +4,7 @@ import { commitBackup, confirmBackup, receiveBackup } from '../../src/backups/re
 import { ColdspareError, Refused, toColdspareError } from '../../src/domain/errors.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
 import type { Node } from '../../src/operations/node.js';
+import { noteEpoch } from '../../src/operations/note-epoch.js';
 import {
   cancelOperation,
   requestBackup,
@@ -11,7 +12,6 @@ import {
   requestFence,
   requestTakeOver,
 } from '../../src/operations/requests.js';
-import { noteEpoch } from '../../src/peer/note-epoch.js';
 import type { Peer } from '../../src/peer/peer.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import type { Life } from './life.js';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { OperationKind } from '../../src/domain/operation.js';
-import { activePause, isServing } from '../../src/status/node-status.js';
+import { isServing } from '../../src/serve/serving.js';
+import { activePause } from '../../src/status/node-status.js';
 import { startClients } from './clients.js';
 import type { Focus } from './focus.js';
 import type { Machine } from './machine.js';

@@ -6,7 +6,7 @@ import { hasEnded } from '../../src/domain/operation.js';
 import { recover } from '../../src/operations/boot/recover.js';
 import type { Node } from '../../src/operations/node.js';
 import type { ProbeResult } from '../../src/ports/probe.js';
-import { isServing } from '../../src/status/node-status.js';
+import { isServing } from '../../src/serve/serving.js';
 import { createApp } from './app.js';
 import { createDatabase, DATABASE_NAME, newContents } from './database.js';
 import { createDisk } from './disk.js';

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
+import { assembleNode } from '../../src/agent/create-node.js';
 import { BackupStore } from '../../src/backups/backup-store.js';
+import type { Settings } from '../../src/config/settings.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { Inventory, Manifest } from '../../src/domain/manifest.js';
 import type { Marker } from '../../src/domain/marker.js';
@@ -12,9 +14,7 @@ import { createFileDisk } from '../../src/drivers/file-disk.js';
 import { createRandomIds } from '../../src/drivers/random-ids.js';
 import { createSystemClock } from '../../src/drivers/system-clock.js';
 import { Journal } from '../../src/engine/journal.js';
-import { Runner } from '../../src/engine/runner.js';
-import type { Node, Settings } from '../../src/operations/node.js';
-import { Restoring } from '../../src/operations/restore/restore-job.js';
+import type { Node } from '../../src/operations/node.js';
 import type { Peer } from '../../src/peer/peer.js';
 import { noFaults } from '../../src/ports/faults.js';
 import type { Announcement } from '../../src/ports/notifier.js';
@@ -185,7 +185,7 @@ const SURROUNDINGS: Manifest['surroundings'] & object = {
 /** An app that answers as long as it runs. */
 class FakeApp implements App {
   runs = false;
-  isWhole?: () => Promise<boolean>;
+  isFullyRunning?: () => Promise<boolean>;
   async start(): Promise<void> {
     this.runs = true;
   }
@@ -303,43 +303,28 @@ export const createFakeNode = async (
   const journal = await Journal.open(disk, directory);
   const database = new FakeDatabase();
   const app = new FakeApp();
-  const node: Node = {
-    settings: { ...SETTINGS, nodeName: role === 'primary' ? 'vcl2' : 'vcl3', ...options.settings },
-    state,
-    backups: await BackupStore.open(
-      disk,
-      join(directory, 'backups'),
-      noFaults,
-      options.maxBytes ?? 1024 ** 3,
-    ),
-    ballast: new Ballast(disk, directory),
-    restoring: new Restoring(database, NAME),
-    runner: new Runner({
-      journal,
-      clock,
-      ids,
-      faults: noFaults,
-      log,
-      epoch: () => state.current.epoch,
-    }),
-    stack: { name: 'host', database, app },
-    peer: lostPeer(),
-    probe: { get: async () => ({ outcome: 'silent', detail: 'nobody is there' }) },
+  const backups = await BackupStore.open(
     disk,
-    clock,
-    ids,
-    faults: noFaults,
-    notifier: { announce: (announcement) => announced.push(announcement) },
-    log,
-    observed: {
-      epoch: 0,
-      app: undefined,
-      opened: role === 'primary',
-      peer: undefined,
-      database: undefined,
-      alone: undefined,
-    },
+    join(directory, 'backups'),
+    noFaults,
+    options.maxBytes ?? 1024 ** 3,
+  );
+  const settings = {
+    ...SETTINGS,
+    nodeName: role === 'primary' ? 'vcl2' : 'vcl3',
+    ...options.settings,
   };
+  const node = assembleNode(
+    {
+      ...{ disk, clock, ids, log, faults: noFaults },
+      stack: { name: 'host', database, app },
+      probe: { get: async () => ({ outcome: 'silent', detail: 'nobody is there' }) },
+      notifier: { announce: (announcement) => announced.push(announcement) },
+      connectPeer: lostPeer,
+    },
+    { settings, state, backups, ballast: new Ballast(disk, directory), journal },
+  );
+  node.local.opened = role === 'primary';
   if (role === 'primary') await serve(node, database, app);
   return {
     ...{ node, database, app, logged, announced, directory },
@@ -355,5 +340,5 @@ const serve = async (node: Node, database: FakeDatabase, app: FakeApp): Promise<
   database.databases.set(NAME, { rows: { 'public.entries': 3 }, marker });
   await node.state.update({ lineage: LINEAGE });
   app.runs = true;
-  node.observed.app = { value: await app.check(), at: node.clock.now() };
+  node.local.app = { value: await app.check(), at: node.clock.now() };
 };

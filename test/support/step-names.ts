@@ -1,36 +1,47 @@
 import type { Manifest } from '../../src/domain/manifest.js';
-import type { Plan } from '../../src/engine/plan.js';
+import type { Plan } from '../../src/engine/operation.js';
 import { planFence } from '../../src/operations/accept-fence/accept-fence.js';
 import { planAdopt } from '../../src/operations/adopt/adopt-lineage.js';
-import { planBackup, planPush } from '../../src/operations/backup/backup.js';
-import { planBoot, planResume, planStandDown } from '../../src/operations/boot/boot.js';
+import { planBackup } from '../../src/operations/backup/backup.js';
+import { planBoot, planResume } from '../../src/operations/boot/boot.js';
 import { planDrill, planDrillCleanUp } from '../../src/operations/drill/drill.js';
 import { planHandover } from '../../src/operations/handover/handover.js';
 import type { Node } from '../../src/operations/node.js';
-import { planPromote, planTakeOver } from '../../src/operations/promote/promote.js';
-import { planPrepare } from '../../src/operations/restore/prepare.js';
+import { planPromote } from '../../src/operations/promote/promote.js';
+import { planTakeOver } from '../../src/operations/promote/take-over.js';
+import { planStandDown } from '../../src/operations/stand-down/stand-down.js';
+import { createDumpReplication, type DumpPorts } from '../../src/replication/dumps/dumps.js';
+import { planPrepare } from '../../src/replication/dumps/prepare.js';
+import { planPush } from '../../src/replication/dumps/push.js';
 
 /** Enough of a node for a plan to be drawn up; none of its steps is run. */
-const unstarted = (mode: 'standby' | 'primary' | 'yielding') =>
-  ({
+const unstarted = (mode: 'standby' | 'primary' | 'yielding'): Node => {
+  const parts = {
     state: { current: { mode, epoch: 1, parity: 'even', yielding: null } },
     stack: { database: {}, app: {} },
     settings: {},
     clock: { elapsed: () => 0 },
-  }) as unknown as Node;
+    leadership: { nextEpoch: () => 2 },
+  };
+  return {
+    ...parts,
+    replication: createDumpReplication(parts as unknown as DumpPorts),
+  } as unknown as Node;
+};
 
-const labelsOf = (plan: Plan): string[] => plan.steps.map(({ name }) => `${plan.kind}.${name}`);
+const labelsOf = (plan: Plan): string[] => plan.steps.map((name) => `${plan.kind}.${name}`);
 
 const standby = unstarted('standby');
 const primary = unstarted('primary');
 const yielding = unstarted('yielding');
 const adoption = { reason: '', force: false, lineage: 'l' };
 const command = { force: false, planned: false, dryRun: false, reason: '' };
+const operator = { source: 'operator' } as const;
 
 /** The labels of each operation's steps, from the operations themselves: a new step is covered without being listed. */
 export const STEPS = {
-  promote: labelsOf(planPromote(standby, command, 'operator')),
-  reclaim: labelsOf(planPromote(yielding, command, 'operator')),
+  promote: labelsOf(planPromote(standby, command, operator)),
+  reclaim: labelsOf(planPromote(yielding, command, operator)),
   takeOver: labelsOf(planTakeOver(standby, { operation: 'o', epoch: 2, backup: 'b' })),
   handover: labelsOf(planHandover(primary, { reason: '', dryRun: false })),
   backup: labelsOf(planBackup(primary, { reason: '' })),

@@ -115,16 +115,16 @@ test('the other node is away as well, and ALONE=wait: the database is started, a
 });
 
 describe('a worker of an app that answers is gone', () => {
-  let isWhole: boolean;
+  let isFullyRunning: boolean;
   let started: number;
   beforeEach(() => {
     const { app } = primary;
-    isWhole = true;
+    isFullyRunning = true;
     started = 0;
-    app.isWhole = async () => isWhole;
+    app.isFullyRunning = async () => isFullyRunning;
     app.start = async () => {
       started += 1;
-      isWhole = true;
+      isFullyRunning = true;
     };
   });
   const look = async () => {
@@ -135,7 +135,7 @@ describe('a worker of an app that answers is gone', () => {
   test('it is started again, without a question to the other node and without a stop of the rest', async () => {
     const roundAfter = await look();
     expect(await roundAfter(RESTART_AFTER)).toBeUndefined();
-    isWhole = false;
+    isFullyRunning = false;
     expect(await roundAfter(RESTART_AFTER / 2)).toBeUndefined();
     expect(await roundAfter(RESTART_AFTER / 2)).toBe('done');
     expect(started).toBe(1);
@@ -153,7 +153,7 @@ describe('a worker of an app that answers is gone', () => {
     primary.app.start = async () => {
       throw new ColdspareError('app-failed', 'no such image', 'build it');
     };
-    isWhole = false;
+    isFullyRunning = false;
     expect(await roundAfter(RESTART_AFTER)).toBe('rolled-back');
     expect(await roundAfter(RESTART_AFTER)).toBe('rolled-back');
     expect(await roundAfter(RESTART_AFTER)).toBeUndefined();
@@ -164,7 +164,7 @@ describe('a worker of an app that answers is gone', () => {
 
   test('during a pause it is left alone', async () => {
     const roundAfter = await look();
-    isWhole = false;
+    isFullyRunning = false;
     const until = new Date(primary.node.clock.now() + 60_000).toISOString();
     await primary.node.state.update({ pause: { until, reason: 'maintenance' } });
     expect(await roundAfter(10 * RESTART_AFTER)).toBeUndefined();

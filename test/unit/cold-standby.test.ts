@@ -8,7 +8,7 @@ let fake: FakeNode;
 afterEach(() => fake.remove());
 
 const see = (answers: boolean): void => {
-  fake.node.observed.database = { value: { answers, marker: undefined }, at: 0 };
+  fake.node.local.database = { value: { answers, marker: undefined }, at: 0 };
 };
 
 /** A node whose database runs, and its rounds after so many ms: each resolves to the reason of what it started, if it did. */

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backUpIfPrimary } from '../../src/background/backups.js';
+import { ageOf } from '../../src/backups/catalog.js';
 import { confirmBackup } from '../../src/backups/receive.js';
 import { ColdspareError } from '../../src/domain/errors.js';
-import { planPush } from '../../src/operations/backup/backup.js';
-import { markBackupCurrent } from '../../src/operations/backup/mark-backup-current.js';
-import { ageOf } from '../../src/operations/promote/choose-backup.js';
 import { requestBackup } from '../../src/operations/requests.js';
+import { markBackupCurrent } from '../../src/replication/dumps/mark-backup-current.js';
+import { planPush } from '../../src/replication/dumps/push.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 
 const HOUR = 3_600_000;

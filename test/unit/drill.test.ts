@@ -4,7 +4,7 @@ import { createIncidentWatch } from '../../src/background/incident-watch.js';
 import { foreseeTakeOver } from '../../src/domain/drill.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import { createFileDisk } from '../../src/drivers/file-disk.js';
-import { planPrepare } from '../../src/operations/restore/prepare.js';
+import { planPrepare } from '../../src/replication/dumps/prepare.js';
 import { NodeState } from '../../src/state/node-state.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 

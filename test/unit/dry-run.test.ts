@@ -6,6 +6,7 @@ import { dryRunDemote, dryRunPromote } from '../../src/operations/dry-run.js';
 import type { Node } from '../../src/operations/node.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode, LINEAGE } from '../support/fake-node.js';
+import { planOf } from '../support/plans.js';
 
 const HOUR = 3_600_000;
 
@@ -46,11 +47,8 @@ const answers = (node: Node, peer: Node, more: Partial<NodeStatus> = {}) => {
 /** An operation that goes on until the test ends. */
 const keepBusy = ({ runner }: Node, kind: OperationKind, isPreemptible: boolean) =>
   runner.start(
-    {
-      kind,
-      reason: 'the test wants it',
-      command: {},
-      steps: [
+    planOf(
+      [
         {
           name: 'wait',
           run: ({ signal }) =>
@@ -59,9 +57,8 @@ const keepBusy = ({ runner }: Node, kind: OperationKind, isPreemptible: boolean)
             }),
         },
       ],
-      isCommitted: () => false,
-      isPreemptible: () => isPreemptible,
-    },
+      { kind, isPreemptible: () => isPreemptible },
+    ),
     { source: 'operator' },
   );
 

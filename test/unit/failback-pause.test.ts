@@ -19,7 +19,7 @@ afterEach(async () => {
 const failbackTo = async (problems: string[]) => {
   const { node } = serving;
   const ready = { ...nodeStatus(returned.node), epoch: node.state.current.epoch, problems };
-  node.observed.peer = { value: ready, at: node.clock.now() };
+  node.peerView.last = { value: ready, at: node.clock.now() };
   await node.state.update({ failbackDue: true });
   await createFailback(node)();
   await node.runner.wait(node.runner.current?.id ?? '', 10_000);
@@ -41,7 +41,7 @@ test('backups go on while the returned node has to prove itself: its time does n
   let now = 0;
   node.clock.elapsed = () => now;
   const ready = { ...nodeStatus(returned.node), epoch: node.state.current.epoch };
-  node.observed.peer = { value: ready, at: node.clock.now() };
+  node.peerView.last = { value: ready, at: node.clock.now() };
   await node.state.update({ failbackDue: true });
   const failback = createFailback(node);
   const backUp = async () => {
@@ -63,7 +63,7 @@ test('backups go on while the returned node has to prove itself: its time does n
 test('a role is not given back during a pause, and is when the pause has ended by itself', async () => {
   const { node } = serving;
   const ready = { ...nodeStatus(returned.node), epoch: node.state.current.epoch };
-  node.observed.peer = { value: ready, at: node.clock.now() };
+  node.peerView.last = { value: ready, at: node.clock.now() };
   await node.state.update({ failbackDue: true });
   const failback = createFailback(node);
   const until = (ms: number) => new Date(node.clock.now() + ms).toISOString();

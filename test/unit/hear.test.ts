@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { noteEpoch } from '../../src/peer/note-epoch.js';
+import { noteEpoch } from '../../src/operations/note-epoch.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 
 let fake: FakeNode;

@@ -59,7 +59,7 @@ describe('a primary', () => {
 
   test('follows its app, a pause and a push that fails at the next scrape, and back', async () => {
     const { node } = service;
-    node.observed.app = { value: { outcome: 'silent', detail: 'hangs' }, at: node.clock.now() };
+    node.local.app = { value: { outcome: 'silent', detail: 'hangs' }, at: node.clock.now() };
     await service.ask('POST', '/pause', { door: 'admin', body: { minutes: 5, reason: 'deploy' } });
     const since = new Date().toISOString();
     const push = { lastSuccessAt: since, failingSince: since, error: 'the peer is away' };
@@ -73,7 +73,7 @@ describe('a primary', () => {
       'coldspare_problem{code="push-failing"}': 1,
       coldspare_push_failing_since_timestamp_seconds: Date.parse(since) / 1_000,
     });
-    node.observed.app = { value: { outcome: 'answers', status: 200 }, at: node.clock.now() };
+    node.local.app = { value: { outcome: 'answers', status: 200 }, at: node.clock.now() };
     await service.ask('DELETE', '/pause', { door: 'admin' });
     await node.state.update({ push: { ...push, failingSince: null, error: null } });
     const well = await scrape();
@@ -190,9 +190,9 @@ describe('a standby', () => {
 
   test('shows the way over SSH where there is one', async () => {
     const error = new ColdspareError('ssh-key-refused', 'the key is refused', 'show it another');
-    service.node.observed.machine = { value: { error }, at: 0 };
+    service.node.peerView.ssh = { value: { error }, at: 0 };
     expect((await scrape()).get('coldspare_peer_reachable{via="ssh"}')).toBe(0);
-    service.node.observed.machine = { value: { error: null }, at: 0 };
+    service.node.peerView.ssh = { value: { error: null }, at: 0 };
     expect((await scrape()).get('coldspare_peer_reachable{via="ssh"}')).toBe(1);
   });
 });

@@ -26,8 +26,8 @@ const page = async (door?: 'admin'): Promise<string> => {
 const hearPeer = (answer: object): void => {
   const value = answer as NodeStatus;
   const at = standby.node.clock.now();
-  standby.node.observed.peer = { value, at };
-  standby.node.observed.answer = { value, at };
+  standby.node.peerView.last = { value, at };
+  standby.node.peerView.answer = { value, at };
 };
 
 const PEER = {
@@ -70,7 +70,7 @@ describe('what others write', () => {
   });
 
   test('a node that is silent says why in text', async () => {
-    standby.node.observed.peer = { value: { error: ATTACK }, at: 0 };
+    standby.node.peerView.last = { value: { error: ATTACK }, at: 0 };
     const body = await page(admin);
     expect(body).toContain('The other server does not answer.');
     expect(body).toContain('&lt;img src=x');

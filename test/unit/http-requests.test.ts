@@ -72,7 +72,7 @@ describe('for load balancers', () => {
   });
 
   test('a primary whose app does not answer is failing and says why', async () => {
-    primary.node.observed.app = { value: { outcome: 'hangs', detail: 'for ever' }, at: 0 };
+    primary.node.local.app = { value: { outcome: 'hangs', detail: 'for ever' }, at: 0 };
     expect((await primary.ask('GET', '/primary')).status).toBe(503);
     expect(await primary.ask('GET', '/health')).toMatchObject({
       status: 503,

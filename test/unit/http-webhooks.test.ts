@@ -12,6 +12,7 @@ import {
   robot,
 } from '../support/checkers.js';
 import { DUMP, manifestOf, type Service, startService, TOKENS } from '../support/http.js';
+import { planOf } from '../support/plans.js';
 
 let standby: Service;
 beforeEach(async () => {
@@ -124,11 +125,10 @@ test('what has to make way for the promote holds up no answer (T27)', async () =
     makeWay = () => resolve(undefined);
   });
   await runner.start(
-    {
-      ...{ kind: 'prepare', reason: 'a backup has come in', command: {} },
-      steps: [{ name: 'stop-database', run: () => deaf }],
-      ...{ isCommitted: () => false, isPreemptible: () => true },
-    },
+    planOf([{ name: 'stop-database', run: () => deaf }], {
+      ...{ kind: 'prepare', reason: 'a backup has come in' },
+      isPreemptible: () => true,
+    }),
     { source: 'peer' },
   );
   await expect.poll(() => runner.current?.steps).toMatchObject([{ state: 'running' }]);

@@ -3,10 +3,11 @@ import { createIncidentWatch } from '../../src/background/incident-watch.js';
 import { ColdspareError, type ErrorCode } from '../../src/domain/errors.js';
 import type { OperationKind } from '../../src/domain/operation.js';
 import type { Node } from '../../src/operations/node.js';
-import { isoNow } from '../../src/operations/node.js';
+import { isoNow } from '../../src/ports/clock.js';
 import { NodeState } from '../../src/state/node-state.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+import { planOf } from '../support/plans.js';
 
 let primary: FakeNode;
 let standby: FakeNode;
@@ -22,10 +23,10 @@ afterEach(async () => {
 });
 
 const answers = (node: Node, peer: Node) => {
-  node.observed.peer = { value: nodeStatus(peer), at: node.clock.now() };
+  node.peerView.last = { value: nodeStatus(peer), at: node.clock.now() };
 };
 const isLost = (node: Node) => {
-  node.observed.peer = { value: { error: 'no answer' }, at: node.clock.now() };
+  node.peerView.last = { value: { error: 'no answer' }, at: node.clock.now() };
 };
 const told = ({ announced }: FakeNode) =>
   announced.map(({ event, over }) => (over === true ? `${event} over` : event));
@@ -38,22 +39,18 @@ const tried = async (
   step = 'a-step',
 ): Promise<void> => {
   const { id } = await node.runner.start(
-    {
-      kind,
-      reason: 'the test wants it',
-      command: {},
-      steps: [
-        { name: step, run: async () => undefined },
+    planOf(
+      [
+        { name: step, run: async () => {} },
         {
           name: 'last',
           run: async () => {
             if (code !== undefined) throw new ColdspareError(code, `it says ${code}`, 'do this');
-            return undefined;
           },
         },
       ],
-      isCommitted: () => false,
-    },
+      { kind },
+    ),
     { source: 'operator' },
   );
   await node.runner.wait(id, 10_000);
@@ -63,8 +60,8 @@ const tried = async (
 const restart = async (fake: FakeNode): Promise<() => Promise<void>> => {
   const { node, directory } = fake;
   node.state = await NodeState.open(node.disk, directory, 'standby', node.clock.now);
-  node.observed.peer = undefined;
-  node.observed.app = undefined;
+  node.peerView.last = undefined;
+  node.local.app = undefined;
   return createIncidentWatch(node);
 };
 
@@ -244,7 +241,7 @@ describe('what a node sees of itself', () => {
   test('the app of a primary is down, and why its last start failed', async () => {
     const look = createIncidentWatch(primary.node);
     await primary.app.stop();
-    primary.node.observed.app = { value: await primary.app.check(), at: 0 };
+    primary.node.local.app = { value: await primary.app.check(), at: 0 };
     await tried(primary, 'boot', 'app-failed');
     await look();
     expect(primary.announced).toEqual([
@@ -257,7 +254,7 @@ describe('what a node sees of itself', () => {
       },
     ]);
     await primary.app.start();
-    primary.node.observed.app = { value: await primary.app.check(), at: 0 };
+    primary.node.local.app = { value: await primary.app.check(), at: 0 };
     await look();
     expect(told(primary)).toEqual(['app-down', 'app-down over']);
   });
@@ -266,7 +263,7 @@ describe('what a node sees of itself', () => {
     const { node } = primary;
     await node.state.update({ pause: { until: '2999-01-01T00:00:00.000Z', reason: 'deploy' } });
     await primary.app.stop();
-    node.observed.app = { value: await primary.app.check(), at: 0 };
+    node.local.app = { value: await primary.app.check(), at: 0 };
     await createIncidentWatch(node)();
     expect(told(primary)).toEqual([]);
   });
@@ -289,9 +286,9 @@ describe('what a node sees of itself', () => {
   test('serving alone is over when the other agent has answered', async () => {
     const look = createIncidentWatch(primary.node);
     isLost(primary.node);
-    primary.node.observed.alone = 'the other agent did not answer for 30 s';
+    primary.node.peerView.servingWithoutPeer = 'the other agent did not answer for 30 s';
     await look();
-    primary.node.observed.alone = undefined;
+    primary.node.peerView.servingWithoutPeer = undefined;
     await look();
     expect(told(primary)).toEqual(['peer-lost', 'serving-alone']);
     answers(primary.node, standby.node);
@@ -302,7 +299,7 @@ describe('what a node sees of itself', () => {
   test('an app that was started again and again is told once', async () => {
     const look = createIncidentWatch(standby.node);
     for (let round = 0; round < 3; round += 1) {
-      standby.node.observed.foreignApp = { value: 'why', at: standby.node.clock.now() };
+      standby.node.local.foreignApp = { value: 'why', at: standby.node.clock.now() };
       await look();
     }
     await (await restart(standby))();

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createIncidentWatch } from '../../src/background/incident-watch.js';
-import { createPreparation } from '../../src/background/prepare.js';
-import { pruneBackups } from '../../src/backups/receive.js';
+import { pruneBackups } from '../../src/backups/prune.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { Manifest } from '../../src/domain/manifest.js';
 import type { Marker } from '../../src/domain/marker.js';
-import { isoNow } from '../../src/operations/node.js';
+import { isoNow } from '../../src/ports/clock.js';
+import { createPreparation } from '../../src/replication/dumps/prepare.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 
 /** Its manifest has rows that it does not hold. */
@@ -223,9 +223,9 @@ test('while the primary hands over, its last backup is left to the takeover', as
   const { node } = standby;
   const { body: status } = await standby.ask('GET', '/status', { door: 'admin' });
   const operation = { id: 'o', kind: 'handover' };
-  node.observed.peer = { value: { ...status, operation }, at: node.clock.now() };
+  node.peerView.last = { value: { ...status, operation }, at: node.clock.now() };
   expect(await round()).toBeUndefined();
-  node.observed.peer = { value: { ...status, operation: null }, at: node.clock.now() };
+  node.peerView.last = { value: { ...status, operation: null }, at: node.clock.now() };
   expect(await round()).toMatchObject({ state: 'done' });
 });
 

@@ -3,8 +3,10 @@ import { createGuard } from '../../src/background/guard.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
 import { planBoot } from '../../src/operations/boot/boot.js';
+import { resolvePendingYield } from '../../src/operations/boot/resolve-pending-yield.js';
 import { planInterruptedHandover } from '../../src/operations/handover/handover.js';
 import type { Node } from '../../src/operations/node.js';
+import { noteEpoch } from '../../src/operations/note-epoch.js';
 import {
   cancelOperation,
   requestBackup,
@@ -13,9 +15,9 @@ import {
   requestPromote,
   requestTakeOver,
 } from '../../src/operations/requests.js';
-import { planPrepare } from '../../src/operations/restore/prepare.js';
-import { noteEpoch, resolvePendingYield } from '../../src/peer/note-epoch.js';
-import { isServing, nodeStatus } from '../../src/status/node-status.js';
+import { planPrepare } from '../../src/replication/dumps/prepare.js';
+import { isServing } from '../../src/serve/serving.js';
+import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 import { held } from '../support/held.js';
 import { receive } from '../support/received.js';

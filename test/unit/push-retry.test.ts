@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createPushRetry } from '../../src/background/backups.js';
 import type { Manifest } from '../../src/domain/manifest.js';
 import type { NodeStatus } from '../../src/domain/status.js';
 import { requestBackup } from '../../src/operations/requests.js';
+import { createPushRetry } from '../../src/replication/dumps/push.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 import { nodeStatus } from '../support/node-status.js';
 
@@ -41,7 +41,7 @@ const shown = (backup: Manifest): NodeStatus['latestBackup'] => {
 };
 
 const see = (change: Partial<NodeStatus>): void => {
-  primary.node.observed.peer = { value: { ...nodeStatus('vcl3'), ...change }, at: 0 };
+  primary.node.peerView.last = { value: { ...nodeStatus('vcl3'), ...change }, at: 0 };
 };
 
 /** What the peer has got once a first round has seen what is missing, and so many ms have passed. */
@@ -78,7 +78,7 @@ test.each<[string, () => void]>([
   [
     'does not answer',
     () => {
-      primary.node.observed.peer = { value: { error: 'no answer' }, at: 0 };
+      primary.node.peerView.last = { value: { error: 'no answer' }, at: 0 };
     },
   ],
 ])('nothing is sent to a node that %s', async (_, look) => {

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { Manifest } from '../../src/domain/manifest.js';
-import { Restoring, unlessAborted } from '../../src/operations/restore/restore-job.js';
 import type { Database } from '../../src/ports/stack.js';
+import { RestoreJob, unlessAborted } from '../../src/replication/dumps/restore-job.js';
 
 /** How a restore of the fake database ends: by the test, or by its signal. */
 interface Ending {
@@ -15,7 +15,7 @@ let endings: Ending[];
 let hasIncoming: boolean;
 /** Says how many bytes of the last dump that was opened have been read. */
 let count: (done: number) => void;
-let restoring: Restoring;
+let restoring: RestoreJob;
 
 const database = {
   restore: (content: Readable, _backup: Manifest, signal: AbortSignal) =>
@@ -55,7 +55,7 @@ const begun = (count: number) =>
 beforeEach(() => {
   endings = [];
   hasIncoming = false;
-  restoring = new Restoring(database, 'shop');
+  restoring = new RestoreJob(database, 'shop');
 });
 
 /** A preparation that a promote has ended in the middle of its restore. */

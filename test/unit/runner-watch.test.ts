@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import type { OperationState } from '../../src/domain/operation.js';
-import type { Plan } from '../../src/engine/plan.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+import { planOf } from '../support/plans.js';
 
 let fake: FakeNode;
 
@@ -21,10 +21,4 @@ test('an operation that ends while its reader is busy is still told to its end',
   expect(seen.at(-1)).toBe('done');
 });
 
-const quick: Plan = {
-  kind: 'backup',
-  reason: 'test',
-  command: {},
-  steps: [{ name: 'only', run: () => pause(20, undefined) }],
-  isCommitted: () => false,
-};
+const quick = planOf([{ name: 'only', run: () => pause(20) }], { kind: 'backup' });

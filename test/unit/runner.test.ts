@@ -2,10 +2,11 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { ColdspareError, Refused } from '../../src/domain/errors.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
 import { Journal } from '../../src/engine/journal.js';
-import type { Plan, Step } from '../../src/engine/plan.js';
+import type { Plan } from '../../src/engine/operation.js';
 import { Runner } from '../../src/engine/runner.js';
 import type { Faults } from '../../src/ports/faults.js';
 import { MemoryDisk } from '../support/memory-disk.js';
+import { planOf, type TestStep } from '../support/plans.js';
 
 const silent = { info() {}, warn() {}, error() {} };
 
@@ -46,7 +47,7 @@ const newRunner = async () => {
   });
 };
 
-const step = (name: string, more: Partial<Step> = {}): Step => ({
+const step = (name: string, more: Partial<TestStep> = {}): TestStep => ({
   name,
   run: async () => {
     happened.push(name);
@@ -68,7 +69,7 @@ const endless = (name = 'endless') => {
   const begun = new Promise<void>((resolve) => {
     begin = resolve;
   });
-  const run: Step['run'] = ({ signal }) =>
+  const run: TestStep['run'] = ({ signal }) =>
     new Promise((resolve, reject) => {
       begin();
       void released.then(() => resolve(undefined));
@@ -77,14 +78,17 @@ const endless = (name = 'endless') => {
   return { release, begun, step: step(name, { run }) };
 };
 
-const plan = (steps: Step[], more: Partial<Plan> = {}): Plan => ({
-  kind: 'promote',
-  reason: 'test',
-  command: {},
-  steps,
-  isCommitted: () => happened.includes('commit'),
-  ...more,
-});
+const plan = (steps: TestStep[], more: Partial<Plan> = {}): Plan =>
+  planOf(steps, { isCommitted: () => happened.includes('commit'), ...more });
+
+/** The step from which on nothing is taken back. */
+const commit = (): TestStep =>
+  step('commit', {
+    run: async (context) => {
+      happened.push('commit');
+      context.commit();
+    },
+  });
 
 const asked = { source: 'operator' } as const;
 
@@ -103,9 +107,15 @@ describe('an operation', () => {
   test('runs its steps in order and leaves a record that survives a restart', async () => {
     const record = await run(
       await newRunner(),
-      plan([step('a'), step('b')], { result: () => ({ answer: 42 }) }),
+      plan([step('a'), step('b')], {
+        run: async (steps) => {
+          await steps.step('a', async () => happened.push('a'));
+          const answer = await steps.step('b', async () => 42);
+          steps.report({ answer });
+        },
+      }),
     );
-    expect(happened).toEqual(['a', 'b']);
+    expect(happened).toEqual(['a']);
     expect(record).toMatchObject({
       state: 'done',
       epoch: 7,
@@ -137,20 +147,14 @@ describe('an operation', () => {
 
   test('that fails after its commit is never taken back (H07)', async () => {
     fault = { label: 'promote.start-app', moment: 'before' };
-    const record = await run(
-      await newRunner(),
-      plan([step('a'), step('commit', { commits: true }), step('start-app')]),
-    );
+    const record = await run(await newRunner(), plan([step('a'), commit(), step('start-app')]));
     expect(happened).toEqual(['a', 'commit']);
     expect(record).toMatchObject({ state: 'failed', committed: true });
   });
 
   test('whose commit took effect but failed to say so is committed all the same', async () => {
     fault = { label: 'promote.commit', moment: 'after' };
-    const record = await run(
-      await newRunner(),
-      plan([step('a'), step('commit', { commits: true })]),
-    );
+    const record = await run(await newRunner(), plan([step('a'), commit()]));
     expect(happened).toEqual(['a', 'commit']);
     expect(record).toMatchObject({ state: 'failed', committed: true });
   });
@@ -179,17 +183,27 @@ describe('an operation', () => {
     expect(record.error?.message).toContain('taking it back failed as well: gone');
   });
 
-  test('goes on with another step when a failure has another way', async () => {
+  test('goes on another way after a failure that it knows how to deal with', async () => {
     let tries = 0;
-    const choosy = step('restore', {
-      run: async () => {
-        tries += 1;
-        if (tries === 1) throw new ColdspareError('backup-unusable', 'torn', 'next');
-        return undefined;
-      },
-      otherwise: () => 'choose',
-    });
-    const record = await run(await newRunner(), plan([step('choose'), choosy]));
+    const restore = async () => {
+      tries += 1;
+      if (tries === 1) throw new ColdspareError('backup-unusable', 'torn', 'next');
+    };
+    const record = await run(
+      await newRunner(),
+      plan([step('choose'), step('restore')], {
+        run: async (steps) => {
+          for (;;) {
+            await steps.step('choose', async () => {});
+            try {
+              return await steps.step('restore', restore);
+            } catch {
+              // The next choice is another one.
+            }
+          }
+        },
+      }),
+    );
     expect(record.state).toBe('done');
     expect(record.steps.map(({ name, state }) => `${name} ${state}`)).toEqual([
       'choose done',
@@ -197,6 +211,29 @@ describe('an operation', () => {
       'choose done',
       'restore done',
     ]);
+  });
+
+  test('takes a step that ran twice back once', async () => {
+    const again = plan([step('a')], {
+      run: async (steps) => {
+        const { run: act, undo } = step('a') as Required<TestStep>;
+        await steps.step('a', act, { undo });
+        await steps.step('a', act, { undo });
+        throw new ColdspareError('app-failed', 'it broke', 'mend it');
+      },
+    });
+    expect((await run(await newRunner(), again)).state).toBe('rolled-back');
+    expect(happened).toEqual(['a', 'a', 'undo a']);
+  });
+
+  test('with a step that is not in its list fails before that step does anything', async () => {
+    const record = await run(
+      await newRunner(),
+      plan([step('a')], { run: (steps) => steps.step('b', async () => void happened.push('b')) }),
+    );
+    expect(record).toMatchObject({ state: 'rolled-back', steps: [] });
+    expect(record.error?.message).toContain('step b is missing');
+    expect(happened).toEqual([]);
   });
 
   test('ends even when the disk takes no record of it any more', async () => {
@@ -300,7 +337,7 @@ describe('ending one early', () => {
   test('once committed it cannot be cancelled, it is finished', async () => {
     const runner = await newRunner();
     const { step: waiting, release, begun } = endless('start-app');
-    const { id } = await runner.start(plan([step('commit', { commits: true }), waiting]), asked);
+    const { id } = await runner.start(plan([commit(), waiting]), asked);
     await begun;
     expect(await runner.cancel(id, 'too late')).toMatchObject({
       committed: true,

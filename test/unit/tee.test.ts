@@ -2,7 +2,7 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
-import { tee } from '../../src/operations/backup/tee.js';
+import { tee } from '../../src/replication/dumps/tee.js';
 
 const CHUNK = 'x'.repeat(1_000);
 

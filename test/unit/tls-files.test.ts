@@ -92,7 +92,7 @@ test('new files are taken up; files that do not fit leave the old ones in use an
   }
   expect(credentials.current).toBe(first);
   expect(changes).toEqual([]);
-  expect(fake.node.observed.certificateError?.message).toMatch(/^TLS_KEY does not belong/);
+  expect(fake.node.local.certificateError?.message).toMatch(/^TLS_KEY does not belong/);
   expect(fake.announced).toEqual([
     expect.objectContaining({
       event: 'certificate-unusable',
@@ -105,7 +105,7 @@ test('new files are taken up; files that do not fit leave the old ones in use an
   await watch();
   expect(changes).toEqual([credentials.current.certificate]);
   expect(credentials.current).not.toBe(first);
-  expect(fake.node.observed.certificateError).toBeNull();
+  expect(fake.node.local.certificateError).toBeNull();
   await fake.remove();
 });
 
@@ -116,7 +116,7 @@ test('a new certificate that has expired already is not taken up', async () => {
   now = () => Date.now() + 31 * 86_400_000;
   await watch();
   expect(credentials.current).toBe(first);
-  expect(fake.node.observed.certificateError?.message).toMatch(/^the new TLS_CERT expired at /);
+  expect(fake.node.local.certificateError?.message).toMatch(/^the new TLS_CERT expired at /);
   await fake.remove();
 });
 

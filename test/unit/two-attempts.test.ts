@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from 'vitest';
 import { ColdspareError } from '../../src/domain/errors.js';
+import { resolvePendingYield } from '../../src/operations/boot/resolve-pending-yield.js';
 import {
   requestBackup,
   requestFence,
   requestPromote,
   requestTakeOver,
 } from '../../src/operations/requests.js';
-import { resolvePendingYield } from '../../src/peer/note-epoch.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 import { held } from '../support/held.js';
 import { receive } from '../support/received.js';

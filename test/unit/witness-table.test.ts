@@ -15,11 +15,11 @@ import {
 } from '../../src/domain/takeover-verdict.js';
 import { createHttpPeer } from '../../src/drivers/http-peer.js';
 import { createHttpProbe } from '../../src/drivers/http-probe.js';
-import { silently } from '../../src/engine/plan.js';
+import { unrecorded } from '../../src/engine/operation.js';
 import { createApp } from '../../src/http/app.js';
 import { createMetrics } from '../../src/http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from '../../src/http/server.js';
-import { confirmStep } from '../../src/operations/promote/verify-outage.js';
+import { verifyOutage } from '../../src/operations/promote/verify-outage.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 import { silentPort } from '../support/silent-port.js';
 
@@ -160,11 +160,12 @@ describe('every cell of it, with real sockets', () => {
       settings,
       peer,
       probe: createHttpProbe(),
-      observed: { ...standby.node.observed },
+      peerView: { ...standby.node.peerView },
     };
     const command = { force: false, planned: false, dryRun: false, reason: '' };
     try {
-      await confirmStep(node, command, asker).run(silently(new AbortController().signal));
+      const steps = unrecorded(new AbortController().signal);
+      await verifyOutage(node, steps, command, asker, undefined);
       return 'go';
     } catch (error) {
       return error instanceof ColdspareError ? error.code : String(error);

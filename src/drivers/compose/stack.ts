@@ -108,7 +108,7 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
       },
       stop: app.stop,
       isRunning: app.isRunning,
-      isWhole: app.areWhole,
+      isFullyRunning: app.areWhole,
       check: () => probe.get(appHealthUrl, PROBE_TIMEOUT_MS),
     },
     disarm: async () => {

@@ -1,6 +1,6 @@
+import { ageOf } from '../../backups/catalog.js';
 import type { BackupSummary } from '../../domain/status.js';
 import type { Node } from '../../operations/node.js';
-import { ageOf } from '../../operations/promote/choose-backup.js';
 
 /** A backup that is kept here, or that was taken here and has made room since. */
 export interface BackupFacts {

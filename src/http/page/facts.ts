@@ -50,14 +50,14 @@ export const pageFacts = (node: Node): PageFacts => {
   };
 };
 
-const contactOf = ({ observed }: Node): Contact => {
-  const seen = observed.peer?.value;
+const contactOf = ({ peerView }: Node): Contact => {
+  const seen = peerView.last?.value;
   if (seen === undefined) return { state: 'not-asked' };
   if (!('error' in seen)) return { state: 'answers' };
-  return { state: 'silent', since: observed.answer?.at, error: seen.error };
+  return { state: 'silent', since: peerView.answer?.at, error: seen.error };
 };
 
-const peerFacts = ({ observed: { answer } }: Node, now: number): ServerFacts | undefined => {
+const peerFacts = ({ peerView: { answer } }: Node, now: number): ServerFacts | undefined => {
   const facts = serverFacts(answer?.value);
   if (facts?.latestBackup == null || answer === undefined) return facts;
   // It grows older while nobody answers.

@@ -1,5 +1,6 @@
 import { healthSchema, isPrimarySchema, isStandbySchema } from '../../domain/answers.js';
-import { isReady, isServing, problems } from '../../status/node-status.js';
+import { isReady, isServing } from '../../serve/serving.js';
+import { problems } from '../../status/node-status.js';
 import { roleOf } from '../epoch.js';
 import type { Route } from '../route.js';
 

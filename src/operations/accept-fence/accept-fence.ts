@@ -1,16 +1,22 @@
 import type { FenceCommand } from '../../domain/commands.js';
 import { Refused } from '../../domain/errors.js';
-import type { Plan, Step } from '../../engine/plan.js';
-import { stopAppStep } from '../../serve/serve.js';
+import type { Plan, Steps } from '../../engine/operation.js';
+import { stopApp } from '../../serve/app.js';
 import type { Node } from '../node.js';
 
+export const YIELD_STEPS = ['stop-app', 'freeze'] as const;
+const STEPS = ['record-fence', ...YIELD_STEPS] as const;
+
 /** @throws Refused `stale-epoch` when the peer does not know the present epoch, `busy` during a handover of ours */
-export const assertMayFence = (node: Node, { epoch }: FenceCommand): void => {
-  const { epoch: mine, yielding } = node.state.current;
+export const assertMayFence = (
+  { state, settings }: Pick<Node, 'state' | 'settings'>,
+  { epoch }: FenceCommand,
+): void => {
+  const { epoch: mine, yielding } = state.current;
   if (epoch <= mine) {
     throw new Refused(
       'stale-epoch',
-      `epoch ${epoch} is not above ${mine}, the epoch of ${node.settings.nodeName}`,
+      `epoch ${epoch} is not above ${mine}, the epoch of ${settings.nodeName}`,
       'look at GET /status of both nodes: the asking one is behind',
       { value: epoch },
     );
@@ -18,50 +24,45 @@ export const assertMayFence = (node: Node, { epoch }: FenceCommand): void => {
   if (yielding?.cause === 'handover') {
     throw new Refused(
       'busy',
-      `${node.settings.nodeName} is handing over in ${yielding.operation}`,
+      `${settings.nodeName} is handing over in ${yielding.operation}`,
       `GET /operations/${yielding.operation} on the node that takes over`,
       { value: yielding.operation },
     );
   }
 };
 
+type Yielder = Pick<Node, 'state' | 'leadership' | 'stack' | 'clock' | 'local'>;
+
 /**
  * Stops serving because the peer means to take over. The promise is on disk first: it holds until the peer
- * says what its operation came to (settle.ts).
+ * says what its operation came to (resolvePendingYield).
  */
-export const planFence = (node: Node, command: FenceCommand): Plan => {
-  return {
-    kind: 'fence',
-    reason: `the other node takes over in ${command.operation}`,
-    command: { type: 'fence', ...command },
-    steps: [
-      {
-        name: 'promise',
-        commits: true,
-        run: async () => {
-          const { operation, epoch } = command;
-          const nothing = { finalBackup: null, writes: null };
-          const yielding = { operation, epoch, cause: 'fence' as const, ...nothing };
-          await node.state.apply('yield', node.state.current.epoch, { yielding });
-          return undefined;
-        },
-      },
-      ...yieldSteps(node),
-    ],
-    isCommitted: () => node.state.current.yielding?.operation === command.operation,
-  };
-};
+export const planFence = (node: Yielder, { operation, epoch }: FenceCommand): Plan => ({
+  kind: 'fence',
+  reason: `the other node takes over in ${operation}`,
+  command: { type: 'fence', operation, epoch },
+  steps: STEPS,
+  run: async (steps: Steps<(typeof STEPS)[number]>) => {
+    await steps.step('record-fence', async ({ commit }) => {
+      const promised = { operation, epoch, cause: 'fence' as const };
+      await node.leadership.handOff({ ...promised, finalBackup: null, writes: null });
+      commit();
+    });
+    await yieldMachine(node, steps);
+  },
+  isCommitted: () => node.state.current.yielding?.operation === operation,
+});
 
 /** What a yielding node does with its machine: no app, no writes. */
-export const yieldSteps = (node: Node): Step[] => [
-  stopAppStep(node),
-  {
-    name: 'freeze',
-    run: async () => {
-      const { database } = node.stack;
-      if (!(await database.answers())) return 'the database does not run';
-      await database.freeze();
-      return 'no more writes';
-    },
-  },
-];
+export const yieldMachine = async (
+  node: Pick<Node, 'stack' | 'clock' | 'local'>,
+  steps: Steps<(typeof YIELD_STEPS)[number]>,
+): Promise<void> => {
+  await steps.step('stop-app', ({ signal }) => stopApp(node, signal));
+  await steps.step('freeze', async ({ say }) => {
+    const { database } = node.stack;
+    if (!(await database.answers())) return say('the database does not run');
+    await database.freeze();
+    say('no more writes');
+  });
+};

@@ -5,7 +5,7 @@ import { type ColdspareError, Refused } from '../../domain/errors.js';
 import type { Manifest } from '../../domain/manifest.js';
 import { PlainDumpReader } from '../../domain/plain-dump.js';
 import { probePeer } from '../../peer/probe-peer.js';
-import { expectedLineage } from '../boot/boot.js';
+import { expectedLineage } from '../boot/check-lineage.js';
 import type { Node } from '../node.js';
 
 /** Below whatever an agent takes: nobody knows how old it really is, and what is proven must not make way for it. */

@@ -1,16 +1,18 @@
+import { usableBackups } from '../../backups/catalog.js';
 import type { AdoptCommand } from '../../domain/commands.js';
 import { Refused } from '../../domain/errors.js';
-import type { Plan, Step } from '../../engine/plan.js';
-import { serveSteps } from '../../serve/serve.js';
-import { askPeerStep, expectedLineage, notOurs } from '../boot/boot.js';
+import type { Plan, Steps } from '../../engine/operation.js';
+import { peerStatus } from '../../peer/peer-view.js';
+import { SERVE_STEPS, serve } from '../../serve/serve.js';
+import { askPeer } from '../boot/ask-peer.js';
+import { expectedLineage, notProductionData } from '../boot/check-lineage.js';
 import type { Node } from '../node.js';
-import { usableBackups } from '../promote/choose-backup.js';
 
 /** An adoption with the lineage that it is about, so that the journal can tell whether it came into effect. */
 export type Adoption = AdoptCommand & { lineage: string };
 
 /** @throws Refused `yielding`: whose data counts is being decided by the other node */
-export const assertMayAdopt = ({ state, settings }: Node): void => {
+export const assertMayAdopt = ({ state, settings }: Pick<Node, 'state' | 'settings'>): void => {
   const { mode, yielding } = state.current;
   if (mode !== 'yielding') return;
   throw new Refused(
@@ -25,7 +27,9 @@ export const assertMayAdopt = ({ state, settings }: Node): void => {
  * A new lineage for the primary's database; on a standby the one that its primary names, which only the holder
  * of the peer's key can do. @throws Refused `peer-not-ready`, ColdspareError `peer-unreachable`
  */
-export const lineageToAdopt = async (node: Node): Promise<string> => {
+export const lineageToAdopt = async (
+  node: Pick<Node, 'state' | 'ids' | 'peer'>,
+): Promise<string> => {
   if (node.state.current.mode === 'primary') return node.ids.random();
   const { node: name, mode, lineage } = await node.peer.status();
   if (mode === 'primary' && lineage !== null) return lineage;
@@ -49,55 +53,77 @@ export const planAdopt = (node: Node, command: Adoption): Plan => ({
   kind: 'adopt',
   reason: command.reason,
   command: { type: 'adopt', ...command },
-  steps:
-    node.state.current.mode === 'primary'
-      ? [askPeerStep(node), adoptDatabaseStep(node, command), ...serveSteps(node)]
-      : [expectLineageStep(node, command)],
+  ...(node.state.current.mode === 'primary'
+    ? { steps: PRIMARY_STEPS, run: (steps) => adoptAndServe(node, steps, command) }
+    : { steps: STANDBY_STEPS, run: (steps) => expectLineage(node, steps, command) }),
   isCommitted: () => node.state.current.lineage === command.lineage,
   isPreemptible: () => true,
-  result: () => ({ lineage: node.state.current.lineage }),
 });
 
-const adoptDatabaseStep = (node: Node, command: Adoption): Step => ({
-  name: 'adopt',
-  commits: true,
-  run: async ({ signal }) => {
-    const { lineage } = command;
-    const { database } = node.stack;
-    await database.start(signal);
-    const { exists, marker } = await database.live();
-    if (!exists) throw notOurs(node, exists, undefined);
-    const { lineage: before, epoch } = node.state.current;
-    if (before !== null && marker?.lineage === before)
-      return `nothing to do: ${node.settings.databaseName} carries the lineage ${before}`;
-    assertNothingGivenUp(node, command);
-    // The database first: cut in between, it is still not the expected one and is not served.
-    await database.mark({ lineage, epoch, backup: null, served: true });
-    await node.state.update({ lineage });
-    return `${node.settings.databaseName} is the production data as lineage ${lineage}, no longer ${before}`;
-  },
-});
+const PRIMARY_STEPS = ['ask-peer', 'adopt', ...SERVE_STEPS] as const;
+const STANDBY_STEPS = ['adopt'] as const;
 
-const expectLineageStep = (node: Node, command: Adoption): Step => ({
-  name: 'adopt',
-  commits: true,
-  run: async () => {
+const adoptAndServe = async (
+  node: Node,
+  steps: Steps<(typeof PRIMARY_STEPS)[number]>,
+  command: Adoption,
+): Promise<void> => {
+  reportLineage(node, steps);
+  await askPeer(node, steps);
+  await steps.step('adopt', async ({ signal, say, commit }) => {
+    say(await adoptDatabase(node, command, signal));
+    commit();
+    reportLineage(node, steps);
+  });
+  await serve(node, steps);
+};
+
+/** Resolves to what was done, in words. */
+const adoptDatabase = async (
+  node: Node,
+  command: Adoption,
+  signal: AbortSignal,
+): Promise<string> => {
+  const { lineage } = command;
+  const { databaseName } = node.settings;
+  const { database } = node.stack;
+  await database.start(signal);
+  const { exists, marker } = await database.live();
+  if (!exists) throw notProductionData(node, exists, undefined);
+  const { lineage: before, epoch } = node.state.current;
+  if (before !== null && marker?.lineage === before)
+    return `nothing to do: ${databaseName} carries the lineage ${before}`;
+  assertNothingGivenUp(node, command);
+  // The database first: cut in between, it is still not the expected one and is not served.
+  await database.mark({ lineage, epoch, backup: null, served: true });
+  await node.state.update({ lineage });
+  return `${databaseName} is the production data as lineage ${lineage}, no longer ${before}`;
+};
+
+const expectLineage = (node: Node, steps: Steps<'adopt'>, command: Adoption): Promise<void> =>
+  steps.step('adopt', async ({ say, commit }) => {
     const { lineage } = command;
     const { lineage: before } = node.state.current;
-    if (before === lineage) return `nothing to do: the lineage ${lineage} is the expected one`;
-    assertNothingGivenUp(node, command);
-    await node.state.update({ lineage });
-    return `backups of lineage ${lineage} are accepted, no longer ${before}`;
-  },
-});
+    reportLineage(node, steps);
+    if (before === lineage) say(`nothing to do: the lineage ${lineage} is the expected one`);
+    else {
+      assertNothingGivenUp(node, command);
+      await node.state.update({ lineage });
+      reportLineage(node, steps);
+      say(`backups of lineage ${lineage} are accepted, no longer ${before}`);
+    }
+    commit();
+  });
+
+const reportLineage = ({ state }: Pick<Node, 'state'>, steps: Pick<Steps, 'report'>): void =>
+  steps.report({ lineage: state.current.lineage });
 
 /** As long as either node could bring the old data back, a slip of the hand must not give it up. */
 const assertNothingGivenUp = (node: Node, { lineage, force }: Adoption): void => {
   const given = expectedLineage(node);
   if (force || given === lineage) return;
-  const peer = node.observed.peer?.value;
-  const theirs =
-    peer === undefined || 'error' in peer || peer.lineage !== given ? null : peer.latestBackup;
+  const peer = peerStatus(node.peerView);
+  const theirs = peer?.lineage === given ? peer.latestBackup : null;
   const newest = usableBackups(node)[0] ?? theirs;
   if (newest === null) return;
   throw new Refused(

@@ -1,79 +1,80 @@
 import { type DrillRecord, foreseeTakeOver } from '../../domain/drill.js';
-import type { ColdspareError } from '../../domain/errors.js';
 import type { Manifest } from '../../domain/manifest.js';
-import { isoNow, type Node } from '../node.js';
-import { nextToRestore } from '../promote/choose-backup.js';
+import { type Clock, isoNow } from '../../ports/clock.js';
+import type { Node } from '../node.js';
 
-export type Part = 'start' | 'restore' | 'verify' | 'query';
+type Part = Exclude<keyof DrillRecord['seconds'], 'total'>;
 
-/** A drill under way. */
-export interface Drill {
-  backup: Manifest;
-  /** `clock.elapsed()` at its start. */
-  began: number;
-  /** How long each part took so far, in milliseconds. */
-  took: Record<Part, number>;
-  /** Whether anything of it may lie beside the databases. */
-  isRestored: boolean;
-  /** What it came to; null until then. */
-  record: DrillRecord | null;
+/** How long each part of a drill takes. */
+export class DrillTimes {
+  readonly #clock: Clock;
+  readonly #began: number;
+  readonly #took = { start: 0, restore: 0, verify: 0, query: 0 } satisfies Record<Part, number>;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#began = clock.elapsed();
+  }
+
+  /** Runs a part, and measures it also when it fails. */
+  async of(part: Part, run: () => Promise<void>): Promise<void> {
+    const began = this.#clock.elapsed();
+    try {
+      await run();
+    } finally {
+      this.#took[part] = this.#clock.elapsed() - began;
+    }
+  }
+
+  seconds(): DrillRecord['seconds'] {
+    const { start, restore, verify, query } = this.#took;
+    return {
+      start: inSeconds(start),
+      restore: inSeconds(restore),
+      verify: inSeconds(verify),
+      query: inSeconds(query),
+      total: inSeconds(this.#clock.elapsed() - this.#began),
+    };
+  }
 }
-
-export const newDrill = (node: Node, backup: Manifest): Drill => ({
-  backup,
-  began: node.clock.elapsed(),
-  took: { start: 0, restore: 0, verify: 0, query: 0 },
-  isRestored: false,
-  record: null,
-});
-
-/** Writes down that the drill passed, and says what a takeover would take now. */
-export const reportSuccess = async (node: Node, drill: Drill): Promise<string> => {
-  const { detail, takeOverSeconds } = foresee(node, drill.backup, secondsOf(node, drill));
-  await keep(node, drill, { passed: true, error: null, takeOverSeconds });
-  return detail;
-};
-
-/** Writes down that the drill failed. */
-export const reportFailure = (
-  node: Node,
-  drill: Drill,
-  { message }: ColdspareError,
-): Promise<void> => keep(node, drill, { passed: false, error: message, takeOverSeconds: null });
-
-const keep = (
-  node: Node,
-  drill: Drill,
-  { passed, error, takeOverSeconds }: Pick<DrillRecord, 'passed' | 'error' | 'takeOverSeconds'>,
-): Promise<void> => {
-  drill.record = {
-    at: isoNow(node),
-    backup: drill.backup.id,
-    passed,
-    error,
-    seconds: secondsOf(node, drill),
-    takeOverSeconds,
-  };
-  return node.state.update({ lastDrill: drill.record });
-};
-
-const secondsOf = ({ clock }: Node, { took, began }: Drill): DrillRecord['seconds'] => {
-  const { start, restore, verify, query } = took;
-  const total = clock.elapsed() - began;
-  return {
-    start: inSeconds(start),
-    restore: inSeconds(restore),
-    verify: inSeconds(verify),
-    query: inSeconds(query),
-    total: inSeconds(total),
-  };
-};
 
 const inSeconds = (ms: number): number => Math.round(ms) / 1_000;
 
+export type Reporter = Pick<Node, 'settings' | 'state' | 'clock' | 'runner' | 'replication'>;
+
+/** Writes down that the drill passed, and says what a takeover would take now. */
+export const reportSuccess = async (
+  node: Reporter,
+  backup: Manifest,
+  times: DrillTimes,
+): Promise<{ detail: string; record: DrillRecord }> => {
+  const { detail, takeOverSeconds } = foresee(node, backup, times.seconds());
+  const record = await recordDrill(node, backup, times, {
+    passed: true,
+    error: null,
+    takeOverSeconds,
+  });
+  return { detail, record };
+};
+
+/** Writes down what the drill came to. */
+export const recordDrill = async (
+  node: Pick<Reporter, 'state' | 'clock'>,
+  backup: Manifest,
+  times: DrillTimes,
+  outcome: Pick<DrillRecord, 'passed' | 'error' | 'takeOverSeconds'>,
+): Promise<DrillRecord> => {
+  const { passed, error, takeOverSeconds } = outcome;
+  const at = isoNow(node);
+  const seconds = times.seconds();
+  const record = { at, backup: backup.id, passed, error, seconds, takeOverSeconds };
+  await node.state.update({ lastDrill: record });
+  return record;
+};
+
 /** Only a standby takes over. */
 const foresee = (
-  node: Node,
+  node: Reporter,
   backup: Manifest,
   seconds: DrillRecord['seconds'],
 ): { detail: string; takeOverSeconds: number | null } => {
@@ -83,7 +84,7 @@ const foresee = (
     settings: node.settings,
     seconds,
     // A newer one may have come in meanwhile, and would have to be restored first.
-    isPrepared: prepared === nextToRestore(node)?.id,
+    isPrepared: prepared !== null && prepared === node.replication.lag()?.backup.id,
     appStart: lastAppStart(node),
   });
   const app =
@@ -95,7 +96,7 @@ const foresee = (
 };
 
 /** Seconds from the last start of the app here to its first answer; undefined when none was timed. */
-const lastAppStart = ({ runner }: Node): number | undefined => {
+const lastAppStart = ({ runner }: Pick<Node, 'runner'>): number | undefined => {
   for (const { steps } of runner.list()) {
     const start = steps.findLast((step) => step.name === 'start-app' && step.state === 'done');
     const answer = steps.findLast((step) => step.name === 'wait-for-app' && step.state === 'done');

@@ -1,11 +1,8 @@
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
-import type { StepContext } from '../../engine/plan.js';
-import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
-import type { Node } from '../node.js';
-import type { Restoration } from '../restore/restore.js';
-import { type Fencing, sayUnfenced } from './fencing.js';
-import { dumpPeerDatabase, freezePeerDatabase } from './peer-database.js';
+import type { StepContext } from '../../engine/operation.js';
+import type { PeerMachine } from '../../peer/peer-machine.js';
+import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './fence-peer.js';
+import { freezePeerDatabase } from './peer-database.js';
 
 /**
  * Stops the old primary's app on its machine, and freezes its database when it runs. Safe to repeat.
@@ -15,92 +12,48 @@ import { dumpPeerDatabase, freezePeerDatabase } from './peer-database.js';
  * @throws ColdspareError `ssh-not-permitted`, `ssh-command-failed`, `ssh-timed-out`, `ssh-unreachable`
  */
 export const fenceOverSsh = async (
-  node: Node,
+  node: Fencer,
   machine: PeerMachine,
-  force: boolean,
-  restoration: Restoration,
-  fencing: Fencing,
-  { operation, signal }: StepContext,
-): Promise<string> => {
+  { epoch: wanted, force }: FenceRequest,
+  { operation, signal, say }: StepContext,
+): Promise<Omit<Fenced, 'triedAt'>> => {
+  let epoch = wanted;
   let isReached = false;
+  let isStopped = false;
   try {
     const detail = await machine.reach(signal, async ({ app, database }) => {
       isReached = true;
       await app.stop(signal);
-      fencing.outcome = 'fenced-by-ssh';
+      isStopped = true;
       if (!(await database.answers())) return 'its app is stopped, its database does not run';
-      await freezePeerDatabase(node, database, restoration, operation);
+      ({ epoch } = await freezePeerDatabase(node, database, { operation, epoch }));
       if (node.settings.rescueTimeout > 0) return 'its app is stopped, its database is frozen';
       await database.stop(signal);
       return 'its app and its database are stopped';
     });
-    return noteFenced(node, detail);
+    say(noteFenced(node, detail));
+    return { outcome: 'fenced-by-ssh', epoch, sshError: null };
   } catch (thrown) {
     signal.throwIfAborted();
     const error = toColdspareError(thrown);
-    fencing.sshError = error.code;
-    if (fencing.outcome === 'fenced-by-ssh')
-      return noteFenced(node, `its app is stopped, but not its database: ${error.message}`);
+    const sshError = error.code;
+    if (isStopped) {
+      say(noteFenced(node, `its app is stopped, but not its database: ${error.message}`));
+      return { outcome: 'fenced-by-ssh', epoch, sshError };
+    }
     noteNotFenced(node, error);
-    if (!isReached)
-      return sayUnfenced(restoration.epoch, `its agent does not answer, and SSH: ${error.message}`);
+    if (!isReached) {
+      say(formatUnfenced(epoch, `its agent does not answer, and SSH: ${error.message}`));
+      return { outcome: 'unreachable', epoch, sshError };
+    }
     if (!force) throw mayStillRun(error);
-    fencing.outcome = 'not-stopped';
-    return `forced, although its app may still run: ${error.message}`;
+    say(`forced, although its app may still run: ${error.message}`);
+    return { outcome: 'not-stopped', epoch, sshError };
   }
 };
 
-/**
- * A last dump of the old primary's database, streamed from its machine into a backup of ours. Whatever comes of it,
- * app and database are stopped then. Safe to repeat. Resolves to the backup's id.
- * @throws ColdspareError as `PeerMachine`, `Database` and `dumpPeerDatabase` say; `ssh-timed-out` after RESCUE_TIMEOUT
- */
-export const rescueOverSsh = async (
-  node: Node,
-  machine: PeerMachine,
-  restoration: Restoration,
-  { operation, signal }: StepContext,
-): Promise<string> => {
-  const { rescueTimeout } = node.settings;
-  const timeout = AbortSignal.timeout(rescueTimeout);
-  const either = AbortSignal.any([signal, timeout]);
-  try {
-    return await machine.reach(either, async (stack) => {
-      await stack.database.start(either);
-      try {
-        return (await dumpPeerDatabase(node, stack.database, restoration, operation, either)).id;
-      } finally {
-        await stopForGood(node, stack, either);
-      }
-    });
-  } catch (error) {
-    if (signal.aborted || !timeout.aborted) throw error;
-    throw new ColdspareError(
-      'ssh-timed-out',
-      `not within ${formatDuration(rescueTimeout)} over SSH`,
-      'raise RESCUE_TIMEOUT when the database is large',
-    );
-  }
-};
-
-/** The app as well: an agent that lives, and only cannot be asked, may have started it again before the freeze. */
-const stopForGood = async (
-  { log }: Node,
-  { app, database }: PeerStack,
-  signal: AbortSignal,
-): Promise<void> => {
-  for (const part of [app, database]) {
-    // On a database that is frozen, and marked as such, what goes on does no harm.
-    await part
-      .stop(signal)
-      .catch((error: unknown) =>
-        log.warn({ error }, 'the old primary could not be stopped for good'),
-      );
-  }
-};
-
-const noteFenced = (node: Node, detail: string): string => {
-  node.observed.fenced = {
+const noteFenced = (node: Fencer, detail: string): string => {
+  node.peerView.fenced = {
     event: 'fenced-by-ssh',
     message: `the agent of the old primary does not answer; over SSH, ${detail}`,
     remedy: `start its agent again: it asks ${node.settings.nodeName} who is primary`,
@@ -108,8 +61,8 @@ const noteFenced = (node: Node, detail: string): string => {
   return `fenced over SSH: ${detail}`;
 };
 
-const noteNotFenced = (node: Node, { message, remedy }: ColdspareError): void => {
-  node.observed.fenced = {
+const noteNotFenced = (node: Fencer, { message, remedy }: ColdspareError): void => {
+  node.peerView.fenced = {
     event: 'not-fenced',
     message: `the old primary may still run: its agent does not answer ${node.settings.nodeName}, and SSH failed: ${message}`,
     remedy,

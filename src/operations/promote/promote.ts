@@ -1,21 +1,23 @@
-import type { PromoteCommand, TakeOverCommand } from '../../domain/commands.js';
-import { isError, Refused } from '../../domain/errors.js';
+import type { PromoteCommand } from '../../domain/commands.js';
+import { isError, Refused, toColdspareError } from '../../domain/errors.js';
 import type { Source } from '../../domain/operation.js';
-import { nextEpoch } from '../../domain/transitions.js';
-import type { Plan, Step } from '../../engine/plan.js';
-import { serveSteps } from '../../serve/serve.js';
-import { checkLineageStep } from '../boot/boot.js';
-import { isoNow, type Node } from '../node.js';
-import { newRestoration, type Restoration, restoreSteps, tidyStep } from '../restore/restore.js';
-import { chooseStep, takeGivenStep, weighStep } from './choose-backup.js';
-import { fenceAgainStep } from './fence-again.js';
-import { fencePeerSteps } from './fence-peer.js';
-import { newFencing } from './fencing.js';
-import { confirmStep } from './verify-outage.js';
+import type { Plan, Steps } from '../../engine/operation.js';
+import { peerStatus } from '../../peer/peer-view.js';
+import type { PeerProbe } from '../../peer/probe-peer.js';
+import { dropOldCopies } from '../../replication/dumps/drop-old-copies.js';
+import type { TakenOver } from '../../replication/replication.js';
+import { SERVE_STEPS, serve } from '../../serve/serve.js';
+import type { Node } from '../node.js';
+import { commitRole, promotion, reportOutcome } from './commit-role.js';
+import { assertStillUnreachable } from './fence-again.js';
+import { fencePeer } from './fence-peer.js';
+import { planReclaim } from './reclaim.js';
+import { rescue } from './rescue.js';
+import { verifyOutage } from './verify-outage.js';
 
 /** @throws Refused `already-primary`, `yielding`, `paused`: what can be said without looking anywhere */
 export const assertMayPromote = (
-  node: Node,
+  node: Pick<Node, 'state' | 'settings' | 'clock'>,
   { force, planned }: Pick<PromoteCommand, 'force' | 'planned'>,
 ): void => {
   const { mode, epoch, pause, yielding } = node.state.current;
@@ -46,142 +48,86 @@ export const assertMayPromote = (
   }
 };
 
+/** Who asks for a takeover, and what they have seen. */
+export interface PromoteAsked {
+  source: Source;
+  /** The last of the failed checks that made the monitor ask. */
+  evidence?: PeerProbe | undefined;
+}
+
 /** Takes over from a primary that is gone. A yielding node takes back what it had promised away. */
-export const planPromote = (node: Node, command: PromoteCommand, source: Source): Plan =>
+export const planPromote = (node: Node, command: PromoteCommand, asked: PromoteAsked): Plan =>
   node.state.current.mode === 'yielding'
-    ? planReclaim(node, command, source)
-    : planFailover(node, command, source);
+    ? planReclaim(node, command, asked.source)
+    : planTakeOverFromLost(node, command, asked);
 
-const planFailover = (node: Node, command: PromoteCommand, source: Source): Plan => {
-  const restoration = { ...newRestoration(0), force: command.force };
-  const fencing = newFencing();
-  return {
-    ...promotion(node),
-    reason: command.reason || `asked by ${source}`,
-    command: { type: 'promote', source, ...command },
-    steps: [
-      confirmStep(node, command, source),
-      weighStep(node, command, restoration),
-      ...fencePeerSteps(node, command, restoration, fencing),
-      chooseStep(node, command, restoration),
-      ...restoreSteps(node, restoration),
-      fenceAgainStep(node, fencing),
-      commitStep(node, restoration, 'unplanned'),
-      ...serveSteps(node),
-      tidyStep(node),
-    ],
-    result: () => ({
-      ...outcome(restoration),
-      fenced: fencing.outcome ?? null,
-      sshError: fencing.sshError ?? null,
-      rescue: restoration.complete ?? fencing.notRescued ?? null,
-    }),
-  };
-};
-
-/** The second half of the peer's handover: its last backup is here, its writes are frozen. */
-export const planTakeOver = (node: Node, command: TakeOverCommand): Plan => {
-  const restoration = newRestoration(command.epoch);
-  return {
-    ...promotion(node),
-    reason: 'handover from the other node',
-    command: { type: 'take-over', ...command },
-    steps: [
-      takeGivenStep(node, command.backup, restoration),
-      ...restoreSteps(node, restoration),
-      commitStep(node, restoration, 'planned'),
-      ...serveSteps(node),
-      tidyStep(node),
-    ],
-    result: () => outcome(restoration),
-  };
-};
-
-/** A person vouches that the peer is gone: the data is here already, only the promise has to be outbid. */
-const planReclaim = (node: Node, command: PromoteCommand, source: Source): Plan => {
-  const { epoch, yielding, parity } = node.state.current;
-  const restoration = newRestoration(nextEpoch(Math.max(epoch, yielding?.epoch ?? 0), parity));
-  return {
-    ...promotion(node),
-    reason: command.reason || 'the promise to the other node was taken back by force',
-    command: { type: 'promote', source, ...command },
-    steps: [
-      withdrawStep(node),
-      checkLineageStep(node),
-      commitStep(node, restoration, 'reclaimed'),
-      ...serveSteps(node),
-    ],
-    takesBack: true,
-    result: () => outcome(restoration),
-  };
-};
-
-/** A promise is only taken back where its holder does not answer, or has given it up: otherwise two would serve. */
-const withdrawStep = (node: Node): Step => ({
-  name: 'withdraw',
-  run: async () => {
-    const operation = node.state.current.yielding?.operation ?? '';
-    try {
-      const record = await node.peer.cancel(operation);
-      // It may have taken over in another operation since, while it could not reach us.
-      const hasTakenOver = record.committed || node.observed.epoch > node.state.current.epoch;
-      if (!hasTakenOver) return `the other node has given up ${operation}`;
-    } catch (error) {
-      if (!isError(error, 'peer-unreachable')) throw error;
-      return `the other node cannot be asked: ${error.message}`;
-    }
-    throw new Refused(
-      'superseded',
-      `the other node has taken over already, in ${operation} or since`,
-      'nothing to do: this node stands down by itself; to have the role back POST /promote {"planned": true}',
-      { value: operation },
-    );
-  },
-});
-
-/** What all three have in common: from the moment the epoch is ours on disk, there is no going back (H07). */
-const promotion = (node: Node): Pick<Plan, 'kind' | 'isCommitted' | 'isPreemptible'> => ({
-  kind: 'promote',
-  isCommitted: (operation) => node.state.current.promotion?.operation === operation,
-  // Superseded while it was still starting its app: standing down is more urgent.
-  isPreemptible: () => node.state.current.standDown !== null,
-});
-
-const commitStep = (
+const planTakeOverFromLost = (
   node: Node,
-  restoration: Restoration,
-  cause: 'planned' | 'unplanned' | 'reclaimed',
-): Step => ({
-  name: 'commit-role',
-  commits: true,
-  run: async ({ operation }) => {
-    const { lineage, failovers, parity, failbackDue } = node.state.current;
-    const at = isoNow(node);
-    const { epoch, chosen } = restoration;
-    await node.state.apply('promoted', epoch, {
-      lineage: chosen?.lineage ?? lineage,
-      promotion: { operation, epoch, backup: chosen?.id ?? null, at },
-      failbackDue: cause === 'reclaimed' ? failbackDue : cause === 'unplanned' && parity === 'even',
-      failovers: cause === 'unplanned' ? [...failovers, at].slice(-10) : failovers,
-      standDown: null,
-      prepared: null,
-      unusable: null,
-    });
-    node.notifier.announce({
-      event: 'promoted',
-      severity: cause === 'unplanned' ? 'critical' : 'info',
-      message: `${node.settings.nodeName} is the primary from epoch ${epoch} on; ${restoration.loss ?? 'its own data was kept'}`,
-      remedy: `GET /operations/${operation}`,
-    });
-    return `primary at epoch ${epoch}`;
+  command: PromoteCommand,
+  { source, evidence }: PromoteAsked,
+): Plan => ({
+  ...promotion(node),
+  reason: command.reason || `asked by ${source}`,
+  command: { type: 'promote', source, ...command },
+  steps: [
+    ...['confirm', 'assess-loss', 'fence', 'rescue', ...node.replication.steps.takeOver],
+    ...['fence-again', 'commit-role', ...SERVE_STEPS, 'drop-old-copies'],
+  ],
+  run: async (steps) => {
+    reportOutcome(steps);
+    steps.report({ fenced: null, sshError: null, rescue: null });
+    const ready = await makeReady(node, steps, command, source, evidence).catch(
+      (error: unknown) => {
+        if (!isError(error, 'peer-is-back')) throw error;
+        // Once more from the first question on, and only once, so that the operation ends.
+        return makeReady(node, steps, command, source, undefined);
+      },
+    );
+    await commitRole(node, steps, { ...ready, cause: 'unplanned' });
+    await serve(node, steps);
+    await dropOldCopies(node, steps);
   },
 });
 
-const outcome = ({ chosen, loss, passedOver, rejected, keptAs, epoch }: Restoration) => ({
-  epoch,
-  backup: chosen?.id ?? null,
-  backupTakenAt: chosen?.takenAt ?? null,
-  loss: loss ?? null,
-  rejectedBackups: [...passedOver, ...rejected],
-  replacedDatabase: keptAs ?? null,
-});
+/** Everything up to the commit: the old primary does not serve, and this node's database is the newest that can be had. */
+const makeReady = async (
+  node: Node,
+  steps: Steps,
+  command: PromoteCommand,
+  source: Source,
+  evidence: PeerProbe | undefined,
+): Promise<TakenOver & { epoch: number }> => {
+  const { force } = command;
+  const probe = await verifyOutage(node, steps, command, source, evidence);
+  const wanted = await assessLoss(node, steps, force);
+  const fenced = await fencePeer(node, steps, { epoch: wanted, force }, probe);
+  const { complete, epoch } = await rescue(node, steps, fenced);
+  steps.report({ epoch });
+  const taken = await node.replication.takeOver(steps, { epoch, force, complete });
+  await assertStillUnreachable(node, steps, fenced);
+  return { ...taken, epoch };
+};
+
+/**
+ * Says before anything is touched what the takeover would cost, and refuses when no backup would do and nobody
+ * is left to give a better one. Resolves to the epoch that this node claims.
+ */
+const assessLoss = (node: Node, steps: Steps<'assess-loss'>, force: boolean): Promise<number> =>
+  steps.step('assess-loss', async ({ say }) => {
+    try {
+      say(node.replication.assessLoss(force));
+    } catch (refusal) {
+      if (!mayBeRescued(node)) throw refusal;
+      const { message } = toColdspareError(refusal);
+      say(`only a last dump of the old primary can help: ${message}`);
+    }
+    return node.leadership.nextEpoch();
+  });
+
+/** Whether the old primary was there to give a last dump when it was looked at last, or its machine may be. */
+export const mayBeRescued = ({
+  settings,
+  peerView,
+  machine,
+}: Pick<Node, 'settings' | 'peerView' | 'machine'>): boolean =>
+  settings.rescueTimeout > 0 && (peerStatus(peerView) !== undefined || machine !== undefined);

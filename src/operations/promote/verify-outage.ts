@@ -2,46 +2,68 @@ import type { PromoteCommand } from '../../domain/commands.js';
 import { Refused } from '../../domain/errors.js';
 import type { Source } from '../../domain/operation.js';
 import { type Asker, decide, type Situation } from '../../domain/takeover-verdict.js';
-import type { Step, StepContext } from '../../engine/plan.js';
-import { type PeerProbe, probePeer, probeWitness, seenJustNow } from '../../peer/probe-peer.js';
+import type { StepContext, Steps } from '../../engine/operation.js';
+import { type PeerProbe, probePeer, probeWitness } from '../../peer/probe-peer.js';
 import type { Node } from '../node.js';
 
+type Verifier = Pick<Node, 'settings' | 'peer' | 'probe' | 'clock' | 'peerView'>;
+
 /**
- * Looks at the primary several times before anybody's word for its death is taken. The monitor of this node has seen
- * FAIL_THRESHOLD checks fail itself, the last one just now. Changes nothing.
+ * Probes the primary several times before anybody's word for its death is taken. The monitor of this node has seen
+ * FAIL_THRESHOLD checks fail, and `evidence` is the last of them: that is enough. Changes nothing. Resolves to the
+ * last probe.
+ * @throws Refused `primary-healthy`, `primary-busy`, `isolated`
  */
-export const confirmStep = (node: Node, command: PromoteCommand, source: Source): Step => ({
-  name: 'confirm',
-  run: async (context) => {
-    if (command.force) return `forced; ${(await probePeer(node)).summary}`;
+export const verifyOutage = (
+  node: Verifier,
+  steps: Steps<'confirm'>,
+  command: PromoteCommand,
+  source: Source,
+  evidence: PeerProbe | undefined,
+): Promise<PeerProbe> =>
+  steps.step('confirm', async (context) => {
+    if (command.force) {
+      const probe = await probePeer(node);
+      context.say(`forced; ${probe.summary}`);
+      return probe;
+    }
     const asker = askerOf(source);
-    const { views, summary } =
+    const probe =
       source === 'monitor'
-        ? (seenJustNow(node) ?? (await probePeer(node)))
-        : await seeItDown(node, asker, context);
+        ? await probeOnce(node, evidence)
+        : await probeRepeatedly(node, asker, context);
     const witness = await probeWitness(node);
-    const seen = `${summary}, ${witness.summary}`;
-    return `${assertMayTakeOver({ ...views, witness: witness.view, asker }, seen)} (${seen})`;
-  },
-});
+    const seen = `${probe.summary}, ${witness.summary}`;
+    const why = assertMayTakeOver({ ...probe.views, witness: witness.view, asker }, seen);
+    context.say(`${why} (${seen})`);
+    return probe;
+  });
+
+/** Milliseconds. Another operation may have had to end first, and the primary may be back by then. */
+const FRESH = 1_000;
+
+const probeOnce = (node: Verifier, evidence: PeerProbe | undefined): Promise<PeerProbe> => {
+  const isFresh = evidence !== undefined && node.clock.elapsed() - evidence.endedAt < FRESH;
+  return isFresh ? Promise.resolve(evidence) : probePeer(node);
+};
 
 /** What came from inside the machine is no report of the outside. */
 const askerOf = (source: Source): Asker =>
   source === 'webhook' || source === 'operator' ? source : 'monitor';
 
 /** @throws Refused at the first sign of life */
-const seeItDown = async (
-  node: Node,
+const probeRepeatedly = async (
+  node: Verifier,
   asker: Asker,
   { signal, say }: StepContext,
 ): Promise<PeerProbe> => {
   const { confirmChecks, confirmInterval } = node.settings;
   for (let check = 1; ; check += 1) {
-    const look = await probePeer(node);
-    say(`check ${check} of ${confirmChecks}: ${look.summary}`);
+    const probe = await probePeer(node);
+    say(`check ${check} of ${confirmChecks}: ${probe.summary}`);
     // The witness is asked once, at the end.
-    assertMayTakeOver({ ...look.views, witness: 'unset', asker }, look.summary);
-    if (check >= confirmChecks) return look;
+    assertMayTakeOver({ ...probe.views, witness: 'unset', asker }, probe.summary);
+    if (check >= confirmChecks) return probe;
     await node.clock.sleep(confirmInterval, signal);
   }
 };

@@ -6,7 +6,7 @@ import type { Database } from '../../ports/stack.js';
 
 type OnBytes = (done: number) => void;
 
-interface Job {
+interface Running {
   backup: string;
   stop: AbortController;
   done: Promise<void>;
@@ -26,10 +26,10 @@ interface Wanted {
  * The one restore beside the live database. It outlives an operation that is preempted, so that a promote that
  * arrives in the middle of a preparation goes on with it instead of starting over.
  */
-export class Restoring {
+export class RestoreJob {
   readonly #database: Database;
   readonly #incoming: string;
-  #job: Job | undefined;
+  #running: Running | undefined;
 
   constructor(database: Database, databaseName: string) {
     this.#database = database;
@@ -41,22 +41,23 @@ export class Restoring {
    * new one. @throws what `Database.restore` throws
    */
   async restore(wanted: Wanted): Promise<void> {
-    if (this.#job?.backup === wanted.backup.id && (await this.#isJoined(this.#job, wanted))) return;
+    if (this.#running?.backup === wanted.backup.id && (await this.#isJoined(this.#running, wanted)))
+      return;
     await this.abandon();
-    this.#job = this.#begin(wanted);
-    await this.#wait(this.#job, wanted.signal);
+    this.#running = this.#begin(wanted);
+    await this.#wait(this.#running, wanted.signal);
   }
 
   /** Ends a restore that is under way, and forgets one that is done. Safe to repeat. */
   async abandon(): Promise<void> {
-    const job = this.#job;
+    const job = this.#running;
     job?.stop.abort();
     await job?.done.catch(() => {});
-    this.#job = undefined;
+    this.#running = undefined;
   }
 
   /** False when what was left running came to nothing: then only a new restore will do. */
-  async #isJoined(job: Job, { signal, onBytes }: Wanted): Promise<boolean> {
+  async #isJoined(job: Running, { signal, onBytes }: Wanted): Promise<boolean> {
     job.onBytes = onBytes;
     try {
       await this.#wait(job, signal);
@@ -67,7 +68,7 @@ export class Restoring {
     return (await this.#database.others()).includes(this.#incoming);
   }
 
-  async #wait(job: Job, signal: AbortSignal): Promise<void> {
+  async #wait(job: Running, signal: AbortSignal): Promise<void> {
     try {
       await unlessAborted(job.done, signal);
     } catch (error) {
@@ -76,9 +77,9 @@ export class Restoring {
     }
   }
 
-  #begin({ backup, open, onBytes, gently }: Wanted): Job {
+  #begin({ backup, open, onBytes, gently }: Wanted): Running {
     const stop = new AbortController();
-    const job: Job = { backup: backup.id, stop, onBytes, done: Promise.resolve() };
+    const job: Running = { backup: backup.id, stop, onBytes, done: Promise.resolve() };
     const content = open((done) => job.onBytes(done));
     job.done = content.then((dump) =>
       this.#database.restore(dump, backup, stop.signal, { gently }),

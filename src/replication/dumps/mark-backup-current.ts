@@ -1,14 +1,32 @@
+import type { BackupStore } from '../../backups/backup-store.js';
+import { usableBackups } from '../../backups/catalog.js';
 import { isError, toColdspareError } from '../../domain/errors.js';
-import { isoNow, type Node } from '../node.js';
-import { usableBackups } from '../promote/choose-backup.js';
-import { notePush, retryUnreachable } from './backup.js';
+import type { Runner } from '../../engine/runner.js';
+import type { Peer } from '../../peer/peer.js';
+import { retryUnreachable } from '../../peer/retry-unreachable.js';
+import { type Clock, isoNow } from '../../ports/clock.js';
+import type { Log } from '../../ports/log.js';
+import type { Stack } from '../../ports/stack.js';
+import type { NodeState } from '../../state/node-state.js';
+import { notePush } from './push.js';
+
+interface Marker {
+  settings: { nodeName: string };
+  state: NodeState;
+  stack: Pick<Stack, 'database'>;
+  backups: BackupStore;
+  runner: Pick<Runner, 'current'>;
+  peer: Pick<Peer, 'confirm'>;
+  clock: Clock;
+  log: Log;
+}
 
 /**
  * Finds out whether the newest backup still holds everything that is in the database, and if so, both nodes take it
  * for as young as this moment: nothing would be lost with it. Anything doubtful is a no; but while the other node does
  * not answer, another dump of the same would help nobody: this one is sent again. Resolves to its id.
  */
-export const markBackupCurrent = async (node: Node): Promise<string | undefined> => {
+export const markBackupCurrent = async (node: Marker): Promise<string | undefined> => {
   const { state, stack, runner, settings, peer, log } = node;
   const { epoch, push } = state.current;
   const [newest] = usableBackups(node);

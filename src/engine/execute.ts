@@ -1,0 +1,160 @@
+import { ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
+import type { OperationRecord, StepRecord } from '../domain/operation.js';
+import type { Faults } from '../ports/faults.js';
+import type { Log } from '../ports/log.js';
+import type { StepContext, StepOptions, Steps } from './operation.js';
+import type { Running } from './running.js';
+
+interface Surroundings {
+  faults: Faults;
+  log: Log;
+  /** Writes the record to the journal and tells whoever watches it. */
+  save(record: OperationRecord): Promise<void>;
+  /** ISO 8601. */
+  now(): string;
+}
+
+/** How a step that has begun is taken back. */
+interface Undo {
+  step: string;
+  undo: NonNullable<StepOptions['undo']>;
+}
+
+/**
+ * Runs an operation to its end, and takes back what it did when it fails before its commit. Never throws. After a
+ * graceful stop of the agent the record stays as it is: the operation goes on at the next start.
+ */
+export const execute = async (running: Running, around: Surroundings): Promise<void> => {
+  const { record, plan } = running;
+  const undos: Undo[] = [];
+  try {
+    await around.save(record);
+    await plan.run(stepsOf(running, undos, around));
+    finish(running, 'done', around);
+  } catch (thrown) {
+    if (!running.interrupt.signal.aborted)
+      await fail(running, undos, toColdspareError(thrown), around);
+  }
+  await around.save(record).catch((error: unknown) => {
+    // An operation ends even when the disk no longer takes its record (rule 7).
+    around.log.error(
+      { operation: record.id, error },
+      'the end of an operation could not be written to the journal',
+    );
+  });
+};
+
+const stepsOf = (running: Running, undos: Undo[], around: Surroundings): Steps => ({
+  operation: running.record.id,
+  step: async (name, run, { undo } = {}) => {
+    if (!running.plan.steps.includes(name))
+      throw new Error(`step ${name} is missing in the list of steps of ${running.plan.kind}`);
+    signalOf(running).throwIfAborted();
+    // A step that runs again is taken back once.
+    const earlier = undos.findIndex(({ step }) => step === name);
+    if (earlier >= 0) undos.splice(earlier, 1);
+    if (undo !== undefined) undos.push({ step: name, undo });
+    return runStep(running, name, run, around);
+  },
+  report: (facts) => {
+    Object.assign(running.result, facts);
+  },
+});
+
+const runStep = async <T>(
+  running: Running,
+  name: string,
+  run: (context: StepContext) => Promise<T>,
+  { faults, log, save, now }: Surroundings,
+): Promise<T> => {
+  const { record, plan, changed } = running;
+  const signal = signalOf(running);
+  const ending = running.signals.committed;
+  const entry: StepRecord = {
+    name,
+    state: 'running',
+    startedAt: now(),
+    endedAt: null,
+    detail: null,
+  };
+  record.steps.push(entry);
+  await save(record);
+  const label = `${plan.kind}.${name}`;
+  try {
+    await faults.at(label, 'before');
+    const value = await run({
+      operation: record.id,
+      signal,
+      ending,
+      progress: (done, total) => {
+        entry.progress = { done, total };
+        changed();
+      },
+      say: (detail) => {
+        entry.detail = detail;
+        changed();
+      },
+      commit: () => {
+        record.committed = true;
+      },
+    });
+    await faults.at(label, 'after');
+    entry.state = 'done';
+    return value;
+  } catch (thrown) {
+    const end = [ending, signal].find(({ aborted }) => aborted);
+    const error = toColdspareError(end === undefined ? thrown : end.reason);
+    entry.state = 'failed';
+    entry.detail = error.message;
+    log.warn({ operation: record.id, step: label, code: error.code, error: thrown }, error.message);
+    throw error;
+  } finally {
+    entry.endedAt = now();
+    await save(record).catch(() => {});
+  }
+};
+
+/** What ends a step: after the commit, less does. */
+const signalOf = ({ record, signals }: Running): AbortSignal =>
+  record.committed ? signals.committed : signals.open;
+
+const fail = async (
+  running: Running,
+  undos: Undo[],
+  error: ColdspareError,
+  around: Surroundings,
+): Promise<void> => {
+  const { record, plan } = running;
+  record.committed = plan.isCommitted(record);
+  if (record.committed) return finish(running, 'failed', around, error);
+  try {
+    for (const { step, undo } of undos.reverse()) {
+      await undo(error);
+      for (const entry of record.steps)
+        if (entry.name === step && entry.state === 'done') entry.state = 'undone';
+    }
+    finish(running, error instanceof Refused ? 'refused' : 'rolled-back', around, error);
+  } catch (thrown) {
+    const undoError = toColdspareError(thrown);
+    const message = `${error.message}; taking it back failed as well: ${undoError.message}`;
+    const both = new ColdspareError(error.code, message, undoError.remedy, { cause: thrown });
+    finish(running, 'failed', around, both);
+  }
+};
+
+const finish = (
+  { record, result }: Running,
+  state: OperationRecord['state'],
+  { log, now }: Surroundings,
+  error?: ColdspareError,
+): void => {
+  record.state = state;
+  record.endedAt = now();
+  record.result = Object.keys(result).length === 0 ? null : result;
+  record.error =
+    error === undefined ? null : { code: error.code, message: error.message, remedy: error.remedy };
+  log.info(
+    { operation: record.id, kind: record.kind, state, error: record.error },
+    `${record.kind} ${state}`,
+  );
+};

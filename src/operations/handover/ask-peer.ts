@@ -1,0 +1,70 @@
+import { ColdspareError, isError, toColdspareError } from '../../domain/errors.js';
+import { hasEnded, type OperationRecord } from '../../domain/operation.js';
+import type { StepContext, Steps } from '../../engine/operation.js';
+import { pollUntil } from '../../engine/retry.js';
+import type { Node } from '../node.js';
+
+const POLL_PAUSE = 100;
+
+type Asker = Pick<Node, 'peer' | 'clock' | 'settings'>;
+
+/**
+ * Offers the role and asks until the peer has decided, however long that takes. A refusal, or being cancelled here,
+ * only changes the question to "then never do it": no error is an answer, since the peer may have acted all the same.
+ * @throws ColdspareError `handover-lost` when the peer did not take over
+ */
+export const askForDecision = async (
+  node: Asker,
+  { operation, signal, ending, say }: StepContext,
+  { epoch, backup }: { epoch: number; backup: string },
+): Promise<void> => {
+  for (let isWithdrawn = false; ; ) {
+    ending.throwIfAborted();
+    isWithdrawn ||= isError(signal.reason, 'cancelled');
+    try {
+      const record = isWithdrawn
+        ? await node.peer.cancel(operation)
+        : await node.peer.takeOver(operation, epoch, backup);
+      if (record.committed) return;
+      if (hasEnded(record)) throw notTaken(record);
+      say(`the peer is at "${record.steps.at(-1)?.name ?? 'start'}"`);
+    } catch (error) {
+      if (isError(error, 'handover-lost')) throw error;
+      isWithdrawn ||= isError(error, 'peer-refused');
+      say(
+        `frozen until the peer answers (${toColdspareError(error).message}); if it is gone for good: POST /promote {"force": true}`,
+      );
+    }
+    await node.clock.sleep(POLL_PAUSE, ending).catch(() => {});
+  }
+};
+
+const notTaken = ({ error, state }: OperationRecord): ColdspareError =>
+  new ColdspareError(
+    'handover-lost',
+    `the peer did not take over: ${error?.message ?? state}`,
+    error?.remedy ?? 'this node goes on serving; ask again',
+  );
+
+/** Done means that users are served again. What the peer's app does is the peer's business, so nothing here fails. */
+export const waitForPeersApp = (node: Asker, steps: Steps<'await-app'>): Promise<void> =>
+  steps.step('await-app', async ({ operation, signal, say }) => {
+    const wait = {
+      timeout: node.settings.appStartTimeout,
+      pause: POLL_PAUSE,
+      what: "the peer's app answers",
+    };
+    const ended = async () => {
+      const record = await node.peer.operation(operation);
+      return record === undefined || hasEnded(record) ? { record } : undefined;
+    };
+    try {
+      const { record } = await pollUntil({ clock: node.clock, signal }, wait, ended);
+      if (record?.state === 'done') return say("the peer's app answers");
+      say(
+        `the peer does not serve yet: ${record?.error?.message ?? 'it has forgotten the operation'}`,
+      );
+    } catch (error) {
+      say(`whether the peer's app answers is not known: ${toColdspareError(error).message}`);
+    }
+  });

@@ -1,0 +1,172 @@
+import { formatDuration } from '../../domain/duration.js';
+import { ColdspareError, isError, toColdspareError } from '../../domain/errors.js';
+import { hasEnded, type OperationRecord } from '../../domain/operation.js';
+import type { StepContext, Steps } from '../../engine/operation.js';
+import { pollUntil } from '../../engine/retry.js';
+import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
+import { retryUnreachable } from '../../peer/retry-unreachable.js';
+import type { Node } from '../node.js';
+import type { Fenced } from './fence-peer.js';
+import { dumpPeerDatabase } from './peer-database.js';
+
+const POLL_PAUSE = 100;
+const TRIES = 3;
+
+type Rescuer = Pick<Node, 'settings' | 'state' | 'backups' | 'peer' | 'machine' | 'clock' | 'log'>;
+
+/** What came of a rescue. */
+export interface Rescue {
+  /** The backup that holds everything; undefined when there is none. */
+  complete: string | undefined;
+  /** As of `Fenced`. */
+  epoch: number;
+}
+
+/**
+ * A last dump of the fenced primary, so that nothing is lost. That it fails does not end the takeover, which then goes by
+ * an older backup and says so.
+ */
+export const rescue = (node: Rescuer, steps: Steps<'rescue'>, fenced: Fenced): Promise<Rescue> =>
+  steps.step('rescue', async (context) => {
+    const { epoch } = fenced;
+    const giveUp = (why: string): Rescue => {
+      steps.report({ rescue: why });
+      context.say(why);
+      return { complete: undefined, epoch };
+    };
+    const why = whyNotPossible(node, fenced);
+    if (why !== undefined) return giveUp(why);
+    try {
+      // The database was frozen before the dump: nothing came after it.
+      const rescued = await lastDump(node, fenced, context);
+      steps.report({ rescue: rescued.complete });
+      context.say(`everything that was written is in ${rescued.complete}`);
+      return rescued;
+    } catch (error) {
+      context.signal.throwIfAborted();
+      return giveUp(`the last dump failed: ${toColdspareError(error).message}`);
+    }
+  });
+
+const whyNotPossible = (
+  { settings }: Rescuer,
+  { outcome, sshError }: Fenced,
+): string | undefined => {
+  if (settings.rescueTimeout === 0) return 'rescue is turned off (RESCUE_TIMEOUT=0)';
+  if (outcome !== 'unreachable' && outcome !== 'nothing-to-fence') return undefined;
+  return `there is no fenced primary to take a last dump from${sshError === null ? '' : ` (${sshError})`}`;
+};
+
+const lastDump = async (
+  node: Rescuer,
+  { outcome, epoch }: Fenced,
+  context: StepContext,
+): Promise<Rescue> => {
+  const { machine } = node;
+  try {
+    if (outcome === 'fenced') return { complete: await dumpThroughAgent(node, context), epoch };
+  } catch (error) {
+    // It may have died since it was fenced.
+    if (machine === undefined || !isError(error, 'peer-unreachable')) throw error;
+    context.say(`over SSH: ${error.message}`);
+  }
+  if (machine === undefined) throw new Error('neither an agent nor a machine was fenced');
+  return dumpOverSsh(node, machine, epoch, context);
+};
+
+/** Safe to ask for twice: it is the same dump while it is being taken. Resolves to the id of the last dump. */
+const dumpThroughAgent = async (
+  node: Rescuer,
+  { operation, signal, say }: StepContext,
+): Promise<string> => {
+  const asked = await retryUnreachable(node, signal, () => node.peer.rescue(operation), TRIES);
+  const ended = await waitForEnd(node, asked, signal, say);
+  if (ended.state !== 'done') throw new Error(ended.error?.message ?? ended.state);
+  return String(ended.result?.backup);
+};
+
+const waitForEnd = async (
+  node: Rescuer,
+  asked: OperationRecord,
+  signal: AbortSignal,
+  say: (detail: string) => void,
+): Promise<OperationRecord> => {
+  const { rescueTimeout: timeout, failThreshold, checkInterval } = node.settings;
+  const wait = { timeout, pause: POLL_PAUSE, what: 'the last dump of the old primary' };
+  let heardAt = node.clock.elapsed();
+  return pollUntil({ clock: node.clock, signal }, wait, async () => {
+    let record: OperationRecord | undefined;
+    try {
+      record = await node.peer.operation(asked.id);
+    } catch (error) {
+      // The dump goes on over the same link, and one message is soon lost. Silent for longer, it is as lost as any primary.
+      const silence = node.clock.elapsed() - heardAt;
+      if (isError(error, 'peer-unreachable') && silence < failThreshold * checkInterval)
+        return undefined;
+      throw error;
+    }
+    heardAt = node.clock.elapsed();
+    if (record === undefined) {
+      throw new ColdspareError(
+        'peer-refused',
+        `the peer no longer knows ${asked.id}`,
+        'read the log of the other agent',
+      );
+    }
+    say(
+      `the old primary is at "${record.steps.at(-1)?.name ?? 'start'}" (at most ${formatDuration(timeout)})`,
+    );
+    return hasEnded(record) ? record : undefined;
+  });
+};
+
+/**
+ * A last dump of the old primary's database, streamed from its machine into a backup of ours. Whatever comes of it,
+ * app and database are stopped then. Safe to repeat.
+ * @throws ColdspareError as `PeerMachine`, `Database` and `dumpPeerDatabase` say; `ssh-timed-out` after RESCUE_TIMEOUT
+ */
+const dumpOverSsh = async (
+  node: Rescuer,
+  machine: PeerMachine,
+  epoch: number,
+  { operation, signal }: StepContext,
+): Promise<Rescue> => {
+  const { rescueTimeout } = node.settings;
+  const timeout = AbortSignal.timeout(rescueTimeout);
+  const either = AbortSignal.any([signal, timeout]);
+  try {
+    return await machine.reach(either, async (stack) => {
+      await stack.database.start(either);
+      try {
+        const claim = { operation, epoch };
+        const dump = await dumpPeerDatabase(node, stack.database, claim, either);
+        return { complete: dump.manifest.id, epoch: dump.epoch };
+      } finally {
+        await stopForGood(node, stack, either);
+      }
+    });
+  } catch (error) {
+    if (signal.aborted || !timeout.aborted) throw error;
+    throw new ColdspareError(
+      'ssh-timed-out',
+      `not within ${formatDuration(rescueTimeout)} over SSH`,
+      'raise RESCUE_TIMEOUT when the database is large',
+    );
+  }
+};
+
+/** The app as well: an agent that lives, and only cannot be asked, may have started it again before the freeze. */
+const stopForGood = async (
+  { log }: Rescuer,
+  { app, database }: PeerStack,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const part of [app, database]) {
+    // On a database that is frozen, and marked as such, what goes on does no harm.
+    await part
+      .stop(signal)
+      .catch((error: unknown) =>
+        log.warn({ error }, 'the old primary could not be stopped for good'),
+      );
+  }
+};

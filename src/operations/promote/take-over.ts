@@ -1,0 +1,22 @@
+import type { TakeOverCommand } from '../../domain/commands.js';
+import type { Plan } from '../../engine/operation.js';
+import { dropOldCopies } from '../../replication/dumps/drop-old-copies.js';
+import { SERVE_STEPS, serve } from '../../serve/serve.js';
+import type { Node } from '../node.js';
+import { commitRole, promotion, reportOutcome } from './commit-role.js';
+
+/** The second half of the peer's handover: its last backup is here, its writes are frozen. */
+export const planTakeOver = (node: Node, { epoch, backup, operation }: TakeOverCommand): Plan => ({
+  ...promotion(node),
+  reason: 'handover from the other node',
+  command: { type: 'take-over', operation, epoch, backup },
+  steps: [...node.replication.steps.takeOver, 'commit-role', ...SERVE_STEPS, 'drop-old-copies'],
+  run: async (steps) => {
+    reportOutcome(steps, epoch);
+    const request = { epoch, force: false, complete: backup, isHandover: true };
+    const taken = await node.replication.takeOver(steps, request);
+    await commitRole(node, steps, { ...taken, epoch, cause: 'planned' });
+    await serve(node, steps);
+    await dropOldCopies(node, steps);
+  },
+});

@@ -1,0 +1,112 @@
+import {
+  ageOf,
+  type Catalog,
+  formatLoss,
+  isKnownUnusable,
+  nextToRestore,
+  type Rejected,
+  usableBackups,
+} from '../../backups/catalog.js';
+import { formatDuration } from '../../domain/duration.js';
+import { Refused } from '../../domain/errors.js';
+import { type Manifest, newestFirst } from '../../domain/manifest.js';
+import type { Clock } from '../../ports/clock.js';
+
+export interface Chooser extends Catalog {
+  settings: { nodeName: string; backupMaxAge: number };
+  clock: Clock;
+}
+
+/** The backup that a takeover goes by. */
+export interface Choice {
+  backup: Manifest;
+  /** What is lost with it, in words. */
+  loss: string;
+  /** Newer ones that could not be restored ahead of time, and were not tried again. */
+  passedOver: Rejected[];
+  /** The whole choice in one line. */
+  summary: string;
+}
+
+interface Circumstances {
+  /** Backups that could not be restored in this operation. */
+  rejected?: readonly Rejected[];
+  /** The backup that was dumped in this very operation after the last write. */
+  complete?: string | undefined;
+  /** Whoever asked accepts the loss that an older backup means. */
+  force: boolean;
+}
+
+/**
+ * The newest backup that can be used.
+ * @throws Refused `no-backup`, `backup-too-old`; `backup-unusable` when the last dump of the old primary is
+ */
+export const chooseNewest = (node: Chooser, circumstances: Circumstances): Choice => {
+  const { rejected = [], complete, force } = circumstances;
+  const unusable = rejected.find(({ id }) => id === complete);
+  if (unusable !== undefined && !force) throw lastDumpUnusable(unusable);
+  const newest = nextToRestore(node, { rejected, complete });
+  if (newest === undefined) throw noBackup(node, rejected);
+  const { backupMaxAge } = node.settings;
+  const isTooOld = newest.id !== complete && ageOf(node, newest) > backupMaxAge;
+  if (!isTooOld || force) return choiceOf(node, newest, circumstances);
+  throw new Refused(
+    'backup-too-old',
+    `${formatLoss(node, newest, complete)}; BACKUP_MAX_AGE is ${formatDuration(backupMaxAge)}`,
+    'start the old primary\'s database if you can, or accept the loss with POST /promote {"force": true}',
+    { value: newest.id },
+  );
+};
+
+/**
+ * The one backup that a handover may go by: an older one would lose acknowledged writes.
+ * @throws Refused `backup-unusable`, `backup-not-found`
+ */
+export const chooseGiven = (
+  node: Chooser,
+  backup: Manifest,
+  rejected: readonly Rejected[],
+): Choice => {
+  const unusable = rejected.find(({ id }) => id === backup.id);
+  if (unusable === undefined)
+    return choiceOf(node, backup, { rejected, complete: backup.id, force: false });
+  throw new Refused(
+    'backup-unusable',
+    `the last backup of the handover could not be restored here: ${unusable.reason}`,
+    "the other node goes on serving; look at this node's disk and database, then ask for the handover again",
+    { value: backup.id },
+  );
+};
+
+const choiceOf = (
+  node: Chooser,
+  backup: Manifest,
+  { rejected = [], complete }: Circumstances,
+): Choice => {
+  const { proofs } = node.state.current;
+  const passedOver = usableBackups(node, rejected)
+    .filter((other) => newestFirst(other, backup) < 0 && isKnownUnusable(node, other))
+    .map(({ id }) => ({ id, reason: proofs[id]?.error ?? '' }));
+  const loss = formatLoss(node, backup, complete);
+  const fallenBack = [...passedOver, ...rejected].map(({ id }) => `${id} could not be restored; `);
+  return { backup, loss, passedOver, summary: `${fallenBack.join('')}${loss}` };
+};
+
+/** The old primary still has what it holds, so an older backup would lose that for nothing. */
+const lastDumpUnusable = ({ id, reason }: Rejected): Refused =>
+  new Refused(
+    'backup-unusable',
+    `the last dump of the old primary could not be restored here: ${reason}`,
+    'the old primary has its role back; look at this node\'s disk and database, then POST /promote again. To go by an older backup and lose what was written since: POST /promote {"force": true}',
+    { value: id },
+  );
+
+const noBackup = ({ settings }: Chooser, rejected: readonly Rejected[]): Refused =>
+  new Refused(
+    'no-backup',
+    rejected.length === 0
+      ? `${settings.nodeName} has no committed backup of this database`
+      : `none of the backups could be restored: ${rejected.map(({ id, reason }) => `${id}: ${reason}`).join('; ')}`,
+    'start the old primary, or adopt a dump: POST /backups/{id}/adopt {"path": "/…/dump.sql"}',
+    { value: rejected.map(({ id }) => id) },
+  );

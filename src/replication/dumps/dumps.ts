@@ -1,0 +1,173 @@
+import { ageOf, formatLoss, nextToRestore, type Rejected } from '../../backups/catalog.js';
+import { isError, toColdspareError } from '../../domain/errors.js';
+import type { Manifest } from '../../domain/manifest.js';
+import type { Steps } from '../../engine/operation.js';
+import type { Runner } from '../../engine/runner.js';
+import type { PeerView } from '../../peer/peer-view.js';
+import type { Log } from '../../ports/log.js';
+import type { Stack } from '../../ports/stack.js';
+import type { LocalView } from '../../serve/local-view.js';
+import type { Lag, Replication, TakenOver, TakeOverRequest } from '../replication.js';
+import { type Choice, chooseGiven, chooseNewest } from './choose-backup.js';
+import { createPreparation } from './prepare.js';
+import { createPushRetry, type Pusher, pushBackup } from './push.js';
+import {
+  RESTORE_STEPS,
+  type Restorer,
+  restoreBeside,
+  restoredOlder,
+  swapIn,
+  withWayOut,
+} from './restore.js';
+import { type Superseded, setAsideIfDue } from './set-aside.js';
+import { startDatabase } from './start-database.js';
+import { takeDump } from './take-dump.js';
+
+export interface DumpPorts extends Restorer, Pusher, Superseded {
+  stack: Stack;
+  peerView: PeerView;
+  settings: Restorer['settings'] &
+    Pusher['settings'] &
+    Superseded['settings'] & {
+      backupPrefix: string;
+      backupMaxAge: number;
+      checkInterval: number;
+      prepare: 'on-receive' | 'on-promote';
+    };
+  peer: Superseded['peer'];
+  runner: Runner;
+  local: LocalView;
+  log: Log;
+}
+
+const FINAL_SYNC_STEPS = ['final-dump', 'push'] as const;
+const TAKE_OVER_STEPS = [
+  'choose-backup',
+  'start-database',
+  'set-aside',
+  ...RESTORE_STEPS,
+  'swap',
+] as const;
+
+/** The standby is kept by dumps: its database is cold, and restored from the newest of them. */
+export const createDumpReplication = (node: DumpPorts): Replication => ({
+  steps: { finalSync: FINAL_SYNC_STEPS, takeOver: TAKE_OVER_STEPS },
+  tasks: [
+    { name: 'push retry', run: createPushRetry(node) },
+    { name: 'preparation', run: createPreparation(node) },
+  ],
+  lag: () => lagOf(node),
+  assessLoss: (force) => {
+    const { backup } = chooseNewest(node, { force });
+    return `without a last dump of the old primary ${formatLoss(node, backup, undefined)}`;
+  },
+  finalSync: (steps) => finalSync(node, steps),
+  takeOver: (steps, request) => takeOver(node, steps, request),
+  rejoin: (signal) => setAsideIfDue(node, signal),
+});
+
+/** Also of a backup that is too old: whoever decides to use force has to know what from. */
+const lagOf = (node: DumpPorts): Lag | undefined => {
+  const backup = nextToRestore(node);
+  if (backup === undefined) return undefined;
+  return {
+    backup,
+    age: ageOf(node, backup),
+    isPrepared: node.state.current.prepared === backup.id,
+    loss: `without a last dump of the old primary ${formatLoss(node, backup, undefined)}`,
+  };
+};
+
+const finalSync = async (
+  node: DumpPorts,
+  steps: Steps<(typeof FINAL_SYNC_STEPS)[number]>,
+): Promise<string> => {
+  const dump = await steps.step('final-dump', (context) => takeDump(node, context));
+  steps.report({ backup: dump.manifest.id });
+  await steps.step('push', (context) => pushBackup(node, dump, context));
+  return dump.manifest.id;
+};
+
+/**
+ * From the newest backup to a proven live database. A backup that turns out unusable makes way for the next older one,
+ * and so does, with force, one that this server cannot take while an older one lies restored.
+ */
+const takeOver = async (
+  node: DumpPorts,
+  steps: Steps<(typeof TAKE_OVER_STEPS)[number]>,
+  request: TakeOverRequest,
+): Promise<TakenOver> => {
+  const rejected: Rejected[] = [];
+  for (;;) {
+    const choice = await steps.step('choose-backup', async ({ say }) => {
+      const chosen = choose(node, request, rejected);
+      say(chosen.summary);
+      return chosen;
+    });
+    report(steps, choice, rejected);
+    await startDatabase(node, steps);
+    await steps.step('set-aside', async ({ signal, say }) => {
+      const detail = await setAsideIfDue(node, signal);
+      if (detail !== undefined) say(detail);
+    });
+    const restored = await restoreBeside(node, steps, {
+      backup: choice.backup,
+      explain: (error) => explain(node, choice.backup, request, error),
+    }).catch((thrown: unknown) => {
+      const error = toColdspareError(thrown);
+      if (!mayGoOlder(node, choice.backup, request, error)) throw error;
+      rejected.push({ id: choice.backup.id, reason: error.message });
+      report(steps, choice, rejected);
+      return undefined;
+    });
+    if (restored === undefined) continue;
+    const keptAs = await swapIn(node, steps, restored, request.epoch);
+    steps.report({ replacedDatabase: keptAs });
+    return { backup: choice.backup, loss: choice.loss };
+  }
+};
+
+const choose = (
+  node: DumpPorts,
+  { complete, force, isHandover }: TakeOverRequest,
+  rejected: readonly Rejected[],
+): Choice =>
+  isHandover
+    ? chooseGiven(node, node.backups.get(complete ?? ''), rejected)
+    : chooseNewest(node, { rejected, complete, force });
+
+const report = (steps: Steps, { backup, loss, passedOver }: Choice, rejected: Rejected[]): void =>
+  steps.report({
+    backup: backup.id,
+    backupTakenAt: backup.takenAt,
+    loss,
+    rejectedBackups: [...passedOver, ...rejected],
+  });
+
+/** Not instead of a last dump, which holds what no other has. */
+const olderThan = (
+  node: DumpPorts,
+  backup: Manifest,
+  { complete }: TakeOverRequest,
+): string | undefined => (backup.id === complete ? undefined : restoredOlder(node, backup));
+
+const mayGoOlder = (
+  node: DumpPorts,
+  backup: Manifest,
+  request: TakeOverRequest,
+  error: unknown,
+): boolean =>
+  isError(error, 'backup-unusable') ||
+  (isError(error, 'database-failed') &&
+    request.force &&
+    olderThan(node, backup, request) !== undefined);
+
+const explain = (
+  node: DumpPorts,
+  backup: Manifest,
+  request: TakeOverRequest,
+  error: unknown,
+): unknown => {
+  const older = request.force ? undefined : olderThan(node, backup, request);
+  return older === undefined ? error : withWayOut(older, error);
+};

@@ -1,0 +1,130 @@
+import { isKnownUnusable, nextToRestore } from '../../backups/catalog.js';
+import { isError } from '../../domain/errors.js';
+import type { Manifest } from '../../domain/manifest.js';
+import type { Plan, Steps } from '../../engine/operation.js';
+import { createBackoff } from '../../engine/retry.js';
+import type { Runner } from '../../engine/runner.js';
+import { type PeerView, peerStatus } from '../../peer/peer-view.js';
+import type { Stack } from '../../ports/stack.js';
+import type { LocalView } from '../../serve/local-view.js';
+import { dropOldCopies } from './drop-old-copies.js';
+import { assertFreeSpace } from './free-space.js';
+import { keepProof } from './proof.js';
+import { RESTORE_STEPS, type Restorer, restoreBeside, swapIn } from './restore.js';
+import { type Superseded, setAsideIfDue } from './set-aside.js';
+import { startDatabase } from './start-database.js';
+
+const RETRY_MOST = 300_000;
+
+export const PREPARE_STEPS = [
+  'start-database',
+  'set-aside',
+  ...RESTORE_STEPS,
+  'swap',
+  'drop-old-copies',
+  'stop-database',
+  'record-proof',
+  'create-app',
+] as const;
+
+export interface Preparer extends Restorer, Superseded {
+  settings: Restorer['settings'] & Superseded['settings'];
+  stack: Pick<Stack, 'database' | 'app'>;
+  local: Pick<LocalView, 'noRoom'>;
+}
+
+/**
+ * Restores a backup ahead of time and leaves the database cold, so that a promote has only to open it. Everything
+ * else is more urgent. A takeover would fall back to an older backup; here the one that is restored already stays.
+ */
+export const planPrepare = (node: Preparer, backup: Manifest): Plan => ({
+  kind: 'prepare',
+  reason: `${backup.id} has come in`,
+  command: { type: 'prepare', backup: backup.id },
+  steps: PREPARE_STEPS,
+  run: (steps) => prepare(node, steps, backup),
+  isCommitted: () => false,
+  isPreemptible: () => true,
+});
+
+const prepare = async (
+  node: Preparer,
+  steps: Steps<(typeof PREPARE_STEPS)[number]>,
+  backup: Manifest,
+): Promise<void> => {
+  const { database, app } = node.stack;
+  const began = node.clock.elapsed();
+  steps.report({ backup: backup.id, replacedDatabase: null });
+  await startDatabase(node, steps);
+  await steps.step('set-aside', async ({ signal, say }) => {
+    const detail = await setAsideIfDue(node, signal);
+    if (detail !== undefined) say(detail);
+  });
+  const beforeRestore = async () => {
+    // What an earlier one has left half-done makes room.
+    await database.discard();
+    await assertFreeSpace(node, backup);
+  };
+  const restored = await restoreBeside(node, steps, { backup, gently: true, beforeRestore }).catch(
+    async (error: unknown) => {
+      if (isError(error, 'backup-unusable'))
+        await keepProof(node, backup, { took: 0, error: error.message });
+      throw error;
+    },
+  );
+  steps.report({ replacedDatabase: await swapIn(node, steps, restored, backup.epoch) });
+  await dropOldCopies(node, steps);
+  await steps.step('stop-database', ({ signal }) => database.stop(signal));
+  // Only now: cut before, it is done again, and finds the database restored already.
+  await steps.step('record-proof', async ({ say }) => {
+    const took = Math.round(node.clock.elapsed() - began);
+    await keepProof(node, backup, { took, error: null });
+    say(`${backup.id} is proven by a restore`);
+  });
+  // A missing image shows now, not when everybody waits for the app. The backup is proven all the same.
+  await steps.step('create-app', async ({ signal }) => app.create?.(signal));
+};
+
+type Background = Preparer & {
+  settings: { prepare: 'on-receive' | 'on-promote'; checkInterval: number };
+  runner: Runner;
+  peerView: PeerView;
+};
+
+/** Restores the newest backup of a standby ahead of time; what came to nothing is tried again with growing pauses. */
+export const createPreparation = (node: Background): (() => Promise<void>) => {
+  const pause = createBackoff(node.clock, {
+    first: node.settings.checkInterval,
+    most: RETRY_MOST,
+  });
+  let tried: string | undefined;
+  return async () => {
+    const due = duePreparation(node);
+    if (due === undefined || node.runner.current !== undefined) return;
+    if (due.id !== tried) pause.reset();
+    tried = due.id;
+    if (!pause.isDue()) return;
+    pause.tried();
+    await node.runner.start(planPrepare(node, due), { source: 'schedule' });
+  };
+};
+
+/** The backup that is to be restored ahead of time; undefined when there is nothing to do. */
+const duePreparation = (node: Background): Manifest | undefined => {
+  const { mode, standDown, prepared } = node.state.current;
+  if (node.settings.prepare !== 'on-receive' || mode !== 'standby' || standDown !== null)
+    return undefined;
+  // While the primary hands over, users wait for its last backup: the takeover restores that itself, and not gently.
+  if (peerStatus(node.peerView)?.operation?.kind === 'handover') return undefined;
+  const next = nextToRestore(node);
+  if (next === undefined || isKnownUnusable(node, next)) return undefined;
+  return next.id === prepared && isDone(node, next) ? undefined : next;
+};
+
+/** Whether nothing of the last preparation of it has failed, such as making the app's container. */
+const isDone = ({ runner }: Background, { id }: Manifest): boolean => {
+  const last = runner
+    .list()
+    .find(({ kind, command }) => kind === 'prepare' && command.backup === id);
+  return last === undefined || last.state === 'done';
+};

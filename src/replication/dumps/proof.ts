@@ -1,0 +1,33 @@
+import type { BackupStore } from '../../backups/backup-store.js';
+import { type Manifest, newestFirst } from '../../domain/manifest.js';
+import { type Clock, isoNow } from '../../ports/clock.js';
+import type { NodeState, StateData } from '../../state/node-state.js';
+
+/** Remembers whether a backup can be restored, which decides what a takeover goes by and what counts as current. */
+export const keepProof = async (
+  node: { state: NodeState; backups: BackupStore; clock: Clock },
+  backup: Manifest,
+  proof: { took: number; error: string | null },
+): Promise<void> => {
+  const { proofs, prepared, unusable } = node.state.current;
+  const kept = Object.entries(proofs).filter(([id]) => node.backups.has(id));
+  const isProven = proof.error === null;
+  await node.state.update({
+    proofs: { ...Object.fromEntries(kept), [backup.id]: { ...proof, at: isoNow(node) } },
+    prepared: isProven ? backup.id : prepared,
+    unusable:
+      proof.error === null
+        ? stillUnusable(node.backups, unusable, backup)
+        : { backup: backup.id, error: proof.error },
+  });
+};
+
+/** An older backup that can be restored is what is left; only a newer one makes up for it. */
+const stillUnusable = (
+  backups: BackupStore,
+  unusable: StateData['unusable'],
+  proven: Manifest,
+): StateData['unusable'] => {
+  if (unusable === null || !backups.has(unusable.backup)) return null;
+  return newestFirst(proven, backups.get(unusable.backup)) > 0 ? unusable : null;
+};

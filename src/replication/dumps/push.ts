@@ -1,0 +1,142 @@
+import type { BackupStore } from '../../backups/backup-store.js';
+import { usableBackups } from '../../backups/catalog.js';
+import { ColdspareError, toColdspareError } from '../../domain/errors.js';
+import { type Manifest, newestFirst } from '../../domain/manifest.js';
+import { isInTheWay } from '../../domain/operation.js';
+import type { Plan, StepContext } from '../../engine/operation.js';
+import { createBackoff } from '../../engine/retry.js';
+import type { Runner } from '../../engine/runner.js';
+import type { Peer } from '../../peer/peer.js';
+import { type PeerView, peerStatus } from '../../peer/peer-view.js';
+import { retryUnreachable } from '../../peer/retry-unreachable.js';
+import { type Clock, isoNow } from '../../ports/clock.js';
+import type { NodeState } from '../../state/node-state.js';
+import type { TakenDump } from './take-dump.js';
+
+/** Pauses of the retry, in milliseconds. */
+const RETRY_FIRST = 10_000;
+const RETRY_MOST = 300_000;
+
+export interface Pusher {
+  settings: { peerUrl: string };
+  state: NodeState;
+  backups: BackupStore;
+  peer: Pick<Peer, 'received' | 'upload' | 'commit'>;
+  clock: Clock;
+}
+
+/** The backup at the peer, committed. Tries again with growing pauses; a refusal is final. */
+export const pushBackup = async (
+  node: Pusher,
+  { manifest, upload }: TakenDump,
+  { signal, progress, say }: StepContext,
+): Promise<void> => {
+  let begun = upload;
+  const once = async () => {
+    const sending =
+      begun ?? sendFile(node, manifest, signal, (done) => progress(done, manifest.bytes));
+    begun = undefined;
+    try {
+      await sending;
+    } catch (error) {
+      // An answer that was lost: the peer has it, and the commit below finds out whether it is the same.
+      if (!(error instanceof ColdspareError) || error.value !== 'backup-exists') throw error;
+    }
+    await node.peer.commit(manifest);
+  };
+  try {
+    await retryUnreachable(node, signal, once);
+  } catch (error) {
+    if (!signal.aborted) await notePush(node, toColdspareError(error).message);
+    throw error;
+  }
+  // Also when it came through beside the dump.
+  progress(manifest.bytes, manifest.bytes);
+  await notePush(node, null);
+  say(`committed by ${node.settings.peerUrl}`);
+};
+
+const sendFile = async (
+  node: Pusher,
+  { id, bytes }: Manifest,
+  signal: AbortSignal,
+  onBytes: (done: number) => void,
+): Promise<void> => {
+  const from = await node.peer.received(id);
+  // All of it came through, and only the answer did not: the commit looks whether it is the same.
+  if (from === bytes) return;
+  const content = await node.backups.verifiedContent(id, onBytes, from);
+  try {
+    await node.peer.upload(id, content, { from, bytes }, signal);
+  } finally {
+    content.destroy();
+  }
+};
+
+/** Remembers what became of the last push; null says that it came through. */
+export const notePush = async (
+  node: Pick<Pusher, 'state' | 'clock'>,
+  error: string | null,
+): Promise<void> => {
+  const { push: before } = node.state.current;
+  const now = isoNow(node);
+  await node.state.update({
+    push:
+      error === null
+        ? { lastSuccessAt: now, failingSince: null, error: null }
+        : { ...before, failingSince: before.failingSince ?? now, error },
+  });
+};
+
+const PUSH_STEPS = ['push'] as const;
+
+/** What the report of an operation says about the backup that it took. */
+export const backupReport = (manifest?: Manifest): Record<string, unknown> => ({
+  backup: manifest?.id ?? null,
+  bytes: manifest?.bytes ?? null,
+  sha256: manifest?.sha256 ?? null,
+});
+
+/** Sends the newest backup again that the peer did not get. Who asks for a backup wants a new one, and ends this. */
+export const planPush = (node: Pusher, manifest: Manifest): Plan => ({
+  kind: 'push',
+  reason: `${manifest.id} did not reach the other node yet`,
+  command: { type: 'push', backup: manifest.id },
+  steps: PUSH_STEPS,
+  run: async (steps) => {
+    steps.report(backupReport(manifest));
+    await steps.step('push', (context) => pushBackup(node, { manifest }, context));
+  },
+  isCommitted: () => false,
+  isPreemptible: () => true,
+});
+
+/**
+ * Sends a backup again that the peer did not get, with growing pauses, until it has it: of a push that has failed, of one
+ * that this agent did not live to see the end of, and to a standby that was set up anew.
+ */
+export const createPushRetry = (
+  node: Pusher & { runner: Runner; peerView: PeerView },
+): (() => Promise<void>) => {
+  const pause = createBackoff(node.clock, { first: RETRY_FIRST, most: RETRY_MOST });
+  pause.reset(RETRY_FIRST);
+  return async () => {
+    const { mode, push, epoch } = node.state.current;
+    const newest = usableBackups(node)[0];
+    const isDue =
+      mode === 'primary' &&
+      newest?.epoch === epoch &&
+      (push.failingSince !== null || peerLacks(node.peerView, newest));
+    if (!isDue) return pause.reset(RETRY_FIRST);
+    if (!pause.isDue() || isInTheWay(node.runner.current)) return;
+    pause.tried();
+    await node.runner.start(planPush(node, newest), { source: 'schedule' });
+  };
+};
+
+/** Whether the standby has nothing as new as that, as far as it has been looked at. */
+const peerLacks = (view: PeerView, newest: Manifest): boolean => {
+  const peer = peerStatus(view);
+  if (peer?.mode !== 'standby') return false;
+  return peer.latestBackup === null || newestFirst(newest, peer.latestBackup) < 0;
+};

@@ -1,0 +1,112 @@
+import { divergedCopies, divergedName } from '../../domain/database-names.js';
+import { toColdspareError } from '../../domain/errors.js';
+import type { Peer } from '../../peer/peer.js';
+import type { PeerView } from '../../peer/peer-view.js';
+import { probePeer } from '../../peer/probe-peer.js';
+import type { Clock } from '../../ports/clock.js';
+import type { Notifier } from '../../ports/notifier.js';
+import type { Probe } from '../../ports/probe.js';
+import type { Stack } from '../../ports/stack.js';
+import { isUnwritten } from '../../serve/freeze.js';
+import type { NodeState, StateData } from '../../state/node-state.js';
+
+export interface Superseded {
+  settings: {
+    nodeName: string;
+    databaseName: string;
+    primaryCheckUrl: string | undefined;
+    checkTimeout: number;
+  };
+  state: NodeState;
+  stack: Pick<Stack, 'database'>;
+  peer: Peer;
+  probe: Probe;
+  peerView: PeerView;
+  clock: Clock;
+  notifier: Notifier;
+}
+
+/**
+ * What is left to do of having been superseded: the database may hold what no other node has. It is kept under a dated
+ * name, unless its last backup is what the peer serves. Resolves to what was done, in words; undefined when there
+ * was nothing to do. Safe to repeat.
+ */
+export const setAsideIfDue = async (
+  node: Superseded,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  const { standDown } = node.state.current;
+  if (standDown === null) return undefined;
+  const detail = await setAside(node, standDown, signal);
+  await node.state.update({ standDown: null });
+  return detail;
+};
+
+const setAside = async (
+  node: Superseded,
+  standDown: NonNullable<StateData['standDown']>,
+  signal: AbortSignal,
+): Promise<string> => {
+  const { agent } = await probePeer(node);
+  const restored = 'error' in agent ? null : (agent.promotion?.backup ?? null);
+  const { database } = node.stack;
+  await database.start(signal);
+  const hasFinal = restored !== null && restored === standDown.finalBackup;
+  if (hasFinal && (await isUnwritten(database, standDown.writes)))
+    return formatNothingDiverged(restored);
+  const { databaseName } = node.settings;
+  const { exists, marker } = await database.live();
+  // Fenced without our agent, it is frozen since the dump that the other node took of it.
+  if (restored !== null && restored === marker?.fenced?.backup)
+    return formatNothingDiverged(restored);
+  if (exists) {
+    const diverged = await countDivergence(node, restored);
+    const name = divergedName(databaseName, node.clock.now(), await database.others());
+    await database.setAside(name);
+    return announceKept(node, standDown.epoch, name, diverged);
+  }
+  // Cut before anybody was told: better told twice than never.
+  const name = divergedCopies(databaseName, await database.others()).at(-1);
+  if (name === undefined) return 'there was no database to keep';
+  return announceKept(node, standDown.epoch, name, UNKNOWN_DIVERGENCE);
+};
+
+const UNKNOWN_DIVERGENCE = 'what it has that the other node lacks is not known';
+
+const formatNothingDiverged = (restored: string): string =>
+  `the other node serves everything that was written here (${restored})`;
+
+const announceKept = (
+  { settings, notifier }: Superseded,
+  epoch: number,
+  name: string,
+  diverged: string,
+): string => {
+  const detail = `kept as ${name}: ${diverged}`;
+  notifier.announce({
+    event: 'superseded',
+    severity: 'critical',
+    message: `${settings.nodeName} was superseded at epoch ${epoch}; its database was ${detail}`,
+    remedy: `look for writes to save in ${name}, then drop it`,
+  });
+  return detail;
+};
+
+/** How many rows of each table the peer's backup does not have, as far as counting tells. */
+const countDivergence = async (node: Superseded, restored: string | null): Promise<string> => {
+  try {
+    const backups = restored === null ? [] : await node.peer.backups();
+    const before = backups.find(({ id }) => id === restored)?.inventory;
+    if (before === undefined) return UNKNOWN_DIVERGENCE;
+    const { rows } = await node.stack.database.inventory();
+    const changes = Object.entries(rows)
+      .map(([table, count]) => ({ table, change: count - (before.rows[table] ?? 0) }))
+      .filter(({ change }) => change !== 0)
+      .map(({ table, change }) => `${change > 0 ? '+' : ''}${change} rows in ${table}`);
+    return changes.length === 0
+      ? `the same number of rows as in ${restored}`
+      : `against ${restored} it has ${changes.join(', ')}`;
+  } catch (error) {
+    return `its rows could not be compared: ${toColdspareError(error).message}`;
+  }
+};

@@ -1,0 +1,21 @@
+import { ColdspareError } from '../../domain/errors.js';
+import { type Inventory, inventoryDifferences, type Manifest } from '../../domain/manifest.js';
+
+/** What a restored backup holds, in words. @throws ColdspareError `backup-unusable` unless that is what was counted in its dump */
+export const assertAsInManifest = (backup: Manifest, actual: Inventory, remedy: string): string => {
+  if (backup.inventory === undefined)
+    return describe(actual.rows, 'an adopted dump: nothing to compare with');
+  const differences = inventoryDifferences(backup.inventory, actual);
+  if (differences.length === 0) return describe(actual.rows, 'as in the manifest');
+  throw new ColdspareError(
+    'backup-unusable',
+    `${backup.id} was restored but is not what its manifest says: ${differences.slice(0, 5).join('; ')}`,
+    remedy,
+    { value: differences },
+  );
+};
+
+const describe = (rows: Record<string, number>, compared: string): string => {
+  const counts = Object.values(rows);
+  return `${counts.reduce((sum, count) => sum + count, 0)} rows in ${counts.length} tables, ${compared}`;
+};
