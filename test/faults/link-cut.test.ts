@@ -14,7 +14,7 @@ describePostgres('the link is cut between any two messages', () => {
 
   /** Asks for an operation again and again, each time with the link cut at another message, until none is left. */
   const cutEverywhere = async (fate: Fate, operate: (round: string) => Promise<Round>) => {
-    const exchanges = new Exchanges(pair.link, fate);
+    const exchanges = new Exchanges(pair.machines.link, fate);
     for (let round = 1; ; round += 1) {
       const { machine, path, after } = await operate(`round ${round}, losing each ${fate}`);
       exchanges.arm(pair.primary);

@@ -1,0 +1,24 @@
+import { inject } from 'vitest';
+import { Random } from '../simulation/random.js';
+
+/** Of everything that this run draws. It changes with the commit; TEST_SEED repeats a run. */
+export const SEED = inject('seed');
+
+/** `npm run soak` leaves nothing out. */
+export const IS_SOAK = inject('isSoak');
+
+/**
+ * `count` of `things` by the run's seed, in their own order, and all of them in a soak. Over many commits each has its
+ * turn. `what` keeps the draws of different tests apart.
+ */
+export const sample = <T>(what: string, things: readonly T[], count: number): T[] => {
+  if (IS_SOAK) return [...things];
+  const random = new Random(SEED + hash(what));
+  const drawn = new Set<T>();
+  while (drawn.size < Math.min(count, things.length))
+    drawn.add(things[random.integer(0, things.length - 1)] as T);
+  return things.filter((thing) => drawn.has(thing));
+};
+
+const hash = (text: string): number =>
+  [...text].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 1_000_003, 7);
