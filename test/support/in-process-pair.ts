@@ -27,7 +27,7 @@ const SPEED = 10;
 const TABLE = 'public.entries';
 const SEED = 'SEED';
 
-/** The ledger in memory: every entry is a "table" of one row, so that restores and counts know each. */
+/** The ledger in memory: every entry, with its number, is a "table" of one row, so that restores and counts know each. */
 class LedgerApp extends FakeApp {
   /** It cannot be started. */
   isBroken = false;
@@ -44,7 +44,7 @@ class LedgerApp extends FakeApp {
     const rows = this.#rows;
     // The migration of its start: an empty database is seeded.
     if (rows !== undefined && !this.#database.isFrozen && rows[TABLE] === undefined)
-      Object.assign(rows, { [TABLE]: 0, [SEED]: 1 });
+      Object.assign(rows, { [TABLE]: 0, [`1 ${SEED}`]: 1 });
   }
 
   override async check(): Promise<ProbeResult> {
@@ -55,14 +55,16 @@ class LedgerApp extends FakeApp {
   get entries(): string[] | undefined {
     const rows = this.#rows;
     if (!this.runs || rows?.[TABLE] === undefined) return undefined;
-    return Object.keys(rows).filter((name) => name !== TABLE);
+    return Object.keys(rows)
+      .filter((name) => name !== TABLE)
+      .map((name) => name.slice(name.indexOf(' ') + 1));
   }
 
   /** Whether it was acknowledged. */
   write(text: string): boolean {
     const rows = this.#rows;
     if (!this.runs || rows?.[TABLE] === undefined || this.#database.isFrozen) return false;
-    rows[text] = 1;
+    rows[`${Object.keys(rows).length} ${text}`] = 1;
     return true;
   }
 
@@ -84,6 +86,8 @@ const fastClock: Clock = {
 class MemoryFaults implements Faults {
   rules: FaultRule[] = [];
   hits: string[] = [];
+  /** Ends the agent, and with it the step that waits here. */
+  onKill: () => void = () => {};
   #letGo: ((error?: Error) => void)[] = [];
 
   async at(label: string, moment: FaultRule['moment']): Promise<void> {
@@ -93,11 +97,11 @@ class MemoryFaults implements Faults {
     if (this.hits.includes(hit)) return;
     this.hits.push(hit);
     if (rule.action === 'fail') throw new Error(`injected: ${label} fails ${moment} it`);
-    if (rule.action !== 'hold')
-      throw new Error(`${rule.action} needs an agent in a process of its own`);
-    await new Promise<void>((resolve, reject) => {
+    const held = new Promise<void>((resolve, reject) => {
       this.#letGo.push((error) => (error === undefined ? resolve() : reject(error)));
     });
+    if (rule.action === 'kill') this.onKill();
+    await held;
   }
 
   /** Steps that are held go on, or end with an error. */
@@ -112,6 +116,7 @@ class InProcessAgent extends AgentProcess {
   readonly #faults: MemoryFaults;
   readonly #makeDrivers: (config: Config) => Drivers;
   #agent: Agent | undefined;
+  #ended: Promise<void> = Promise.resolve();
 
   constructor(
     env: Record<string, string>,
@@ -123,6 +128,7 @@ class InProcessAgent extends AgentProcess {
     this.#env = env;
     this.#faults = faults;
     this.#makeDrivers = makeDrivers;
+    faults.onKill = () => void this.kill();
   }
 
   override get isRunning(): boolean {
@@ -134,24 +140,29 @@ class InProcessAgent extends AgentProcess {
     this.#agent = await startAgent(config, this.#makeDrivers(config));
   }
 
-  override async stop(): Promise<void> {
-    const stopped = this.#agent?.stop();
+  override stop(): Promise<void> {
+    if (this.#agent !== undefined) this.#ended = this.#agent.stop();
     this.#agent = undefined;
     // A step that is held does not listen. Its operation is taken up at the next start.
     this.#faults.letGo(new Error('the agent has ended'));
-    await stopped;
+    return this.#ended;
   }
 
-  /** What runs is left for the next start, as by a kill. What a kill does in the middle of a step, only a real one shows. */
+  /**
+   * What runs is left for the next start, as by a kill; but the agent ends in good order. What a kill does in the middle
+   * of a write, only a real one shows.
+   */
   override kill(): Promise<void> {
     return this.stop();
   }
 
-  override async exited(): Promise<void> {}
+  override exited(): Promise<void> {
+    return this.#ended;
+  }
 }
 
 /** One server in memory: its agent is real, its database and app are not. */
-export class InProcessMachine extends Operated {
+class InProcessMachine extends Operated {
   readonly database = new FakeDatabase();
   readonly app = new LedgerApp(this.database);
   readonly #faults: MemoryFaults;

@@ -20,5 +20,9 @@ export const sample = <T>(what: string, things: readonly T[], count: number): T[
   return things.filter((thing) => drawn.has(thing));
 };
 
+/** Whether `what` is in this run: a part `share` of all such things by the run's seed, and all of them in a soak. */
+export const isDrawn = (what: string, share: number): boolean =>
+  IS_SOAK || new Random(SEED + hash(what)).chance(share);
+
 const hash = (text: string): number =>
   [...text].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 1_000_003, 7);

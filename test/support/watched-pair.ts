@@ -265,8 +265,12 @@ export const provoke = async (
 };
 
 /** One case for every step: it is held before it begins, until `release`. */
-export const held = (labels: string[]) =>
+export const held = (labels: readonly string[]) =>
   labels.map((label): FaultRule => ({ label, moment: 'before', action: 'hold' }));
+
+/** The same for `count` of the steps, which change with the commit; for all of them in a soak. */
+export const heldSome = (what: string, labels: readonly string[], count: number) =>
+  held(sample(what, labels, count));
 
 /** Asks until it is done. */
 export const succeed = (
