@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { cp } from 'node:fs/promises';
 import { rolldown } from 'rolldown';
 import type { TestProject } from 'vitest/node';
+import { commitSeed } from '../../scripts/lib/commit-seed.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -19,24 +20,16 @@ const BUNDLE = 'dist/test-agent';
 const EXTERNAL = ['ssh2', 'cpu-features', 'pino', /^@electric-sql\//, /drivers\/embedded\//];
 
 export default async ({ provide }: TestProject): Promise<void> => {
-  provide('seed', seedOfRun());
-  provide('isSoak', process.env.SOAK === 'true');
+  const seed = commitSeed();
+  const isSoak = process.env.SOAK === 'true';
+  provide('seed', seed);
+  provide('isSoak', isSoak);
+  if (!isSoak)
+    console.log(
+      `What is long by nature is drawn by seed ${seed}: TEST_SEED=${seed} draws the same, npm run soak all of it.`,
+    );
   build();
   await bundleAgent();
-};
-
-/** TEST_SEED, else a number of the commit: every commit draws anew, and its run can be repeated. */
-const seedOfRun = (): number => {
-  if (process.env.TEST_SEED !== undefined) return Number(process.env.TEST_SEED);
-  try {
-    const commit = execFileSync('git', ['rev-parse', 'HEAD'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    return Number.parseInt(commit.toString().slice(0, 7), 16);
-  } catch {
-    // No clone, but a copy of the files.
-    return 1;
-  }
 };
 
 /**
