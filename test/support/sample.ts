@@ -1,4 +1,4 @@
-import { inject } from 'vitest';
+import { describe, inject, test } from 'vitest';
 import { Random } from '../simulation/random.js';
 
 /** Of everything that this run draws. It changes with the commit; TEST_SEED repeats a run. */
@@ -23,6 +23,28 @@ export const sample = <T>(what: string, things: readonly T[], count: number): T[
 /** Whether `what` is in this run: a part `share` of all such things by the run's seed, and all of them in a soak. */
 export const isDrawn = (what: string, share: number): boolean =>
   IS_SOAK || new Random(SEED + hash(what)).chance(share);
+
+/**
+ * `describe` and `test` of which a run has the first of each group and a `share` of the others, and a soak has all; `some`
+ * does the same for the cases of a table.
+ */
+export const drawnTests = (share: number) => {
+  let isFirst = true;
+  return {
+    describe: (name: string, tests: () => void): void => {
+      describe(name, () => {
+        isFirst = true;
+        tests();
+      });
+    },
+    test: (name: string, run: () => Promise<void>): void => {
+      if (isFirst || isDrawn(name, share)) test(name, run);
+      isFirst = false;
+    },
+    some: <T>(what: string, cases: readonly T[]): T[] =>
+      sample(what, cases, Math.ceil(share * cases.length)),
+  };
+};
 
 const hash = (text: string): number =>
   [...text].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) % 1_000_003, 7);
