@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { Random } from '../test/simulation/random.js';
@@ -36,18 +36,23 @@ const slicesOf = async (seed: number): Promise<Slice[]> => {
     { length: SCHEDULES / SLICE },
     (_, index) => `npm run simulate -- --seeds ${SLICE} --from ${seed * SCHEDULES + index * SLICE}`,
   );
-  const faults = (await readdir('test/faults')).map((name) => `test/faults/${name}`);
-  const files = [
-    ...faults,
-    'test/contract/compose-stack.test.ts',
-    'test/contract/embedded-stack.test.ts',
-    'test/e2e/big-push.test.ts',
-    'test/e2e/fuzz.test.ts',
-  ];
+  const files = await filesThatDraw();
   const tests = files.map((file) => `SOAK=true TEST_SEED=${seed} npx vitest run ${file}`);
   return [...simulations, ...tests, 'npm run mutants'].filter((slice) =>
     slice.includes(values.only),
   );
+};
+
+/** What a test file imports when ./scripts/test has only a part of it. Simulation and mutants have commands of their own. */
+const DRAWS = /\/(sample|watched-pair|stack-contract)\.js'/;
+
+const filesThatDraw = async (): Promise<string[]> => {
+  const names = await readdir('test', { recursive: true });
+  const files = names
+    .filter((name) => name.endsWith('.test.ts') && !name.startsWith('simulation/'))
+    .map((name) => `test/${name}`);
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+  return files.filter((_, index) => DRAWS.test(texts[index] ?? ''));
 };
 
 const shuffled = (slices: Slice[], seed: number): Slice[] => {
