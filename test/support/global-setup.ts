@@ -54,7 +54,14 @@ const bundleAgent = async (): Promise<void> => {
     external: EXTERNAL,
     logLevel: 'warn',
   });
-  await bundle.write({ dir: BUNDLE, format: 'esm', entryFileNames: 'main.js', cleanDir: true });
+  await bundle.write({
+    dir: BUNDLE,
+    format: 'esm',
+    entryFileNames: 'main.js',
+    cleanDir: true,
+    // A sixth less work at each start. Names stay, for whoever reads a stack.
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+  });
   await bundle.close();
   // Read beside the file that asks for them.
   await cp('src/http/page/browser', `${BUNDLE}/browser`, { recursive: true });
