@@ -1,11 +1,12 @@
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test as vitest } from 'vitest';
 import { drillName, incomingName } from '../../src/domain/database-names.js';
 import { inventoryDifferences, type Manifest } from '../../src/domain/manifest.js';
 import type { Marker } from '../../src/domain/marker.js';
 import type { DumpFacts, Stack } from '../../src/ports/stack.js';
+import { drawnTests } from '../support/sample.js';
 
 export interface StackHarness {
   stack: Stack;
@@ -42,7 +43,12 @@ const KEPT = 'shop_before_20261122_193000';
 const never = new AbortController().signal;
 
 /** Every promise of the `Database` and `App` ports, with real effects. */
-export const testStackContract = (makeHarness: () => Promise<StackHarness>): void => {
+export const testStackContract = (
+  makeHarness: () => Promise<StackHarness>,
+  /** How much of it is in every run; all of it in a soak. */
+  share = 1,
+): void => {
+  const { describe, test, some } = drawnTests(share);
   let harness: StackHarness;
   let database: Stack['database'];
   let app: Stack['app'];
@@ -213,12 +219,14 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
         expect(await orders()).toBe(3);
       });
 
-      test.each([
-        ['cut in the middle', (content: Buffer) => content.subarray(0, content.length / 2)],
-        ['cut just before its end', (content: Buffer) => content.subarray(0, -200)],
-        ['empty', () => Buffer.alloc(0)],
-        ['nothing but noise', () => Buffer.alloc(10_000, 'seed data ')],
-      ])('a dump that is %s is refused, and nothing of it stays', async (_name, tear) => {
+      vitest.each(
+        some('torn dumps', [
+          ['cut in the middle', (content: Buffer) => content.subarray(0, content.length / 2)],
+          ['cut just before its end', (content: Buffer) => content.subarray(0, -200)],
+          ['empty', () => Buffer.alloc(0)],
+          ['nothing but noise', () => Buffer.alloc(10_000, 'seed data ')],
+        ]),
+      )('a dump that is %s is refused, and nothing of it stays', async (_name, tear) => {
         await openShop(2);
         await query(
           `INSERT INTO orders (drink) SELECT md5(n::text) FROM generate_series(1, 5000) n`,
@@ -247,7 +255,7 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
         expect(await orders()).toBe(2);
       });
 
-      test.each([10, 100, 400])(
+      vitest.each(some('called off', [10, 100, 400]))(
         'a restore that is called off after %i ms leaves nothing',
         async (ms) => {
           await openShop(2);
@@ -590,11 +598,13 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
         expect(await database.writes()).toBe(before);
       });
 
-      test.each([
-        ['insert', `INSERT INTO orders (drink) VALUES ('late')`],
-        ['update', `UPDATE orders SET drink = 'decaf' WHERE id = 1`],
-        ['delete', `DELETE FROM orders WHERE id = 1`],
-      ])('one %s shows, however late its session reports it', async (_name, sql) => {
+      vitest.each(
+        some('writes', [
+          ['insert', `INSERT INTO orders (drink) VALUES ('late')`],
+          ['update', `UPDATE orders SET drink = 'decaf' WHERE id = 1`],
+          ['delete', `DELETE FROM orders WHERE id = 1`],
+        ]),
+      )('one %s shows, however late its session reports it', async (_name, sql) => {
         await openShop(2);
         await database.freeze();
         const before = await database.writes();
