@@ -5,8 +5,9 @@ import { isInTheWay } from '../domain/operation.js';
 import type { Leadership } from '../leadership/leadership.js';
 import { type Clock, isoNow } from '../ports/clock.js';
 import type { Notifier } from '../ports/notifier.js';
-import type { BackupStore, Received } from './backup-store.js';
+import type { BackupStore } from './backup-store.js';
 import { backupsInUse, type Pruner, pruneBackups } from './prune.js';
+import type { Received } from './uploads.js';
 
 interface Receiver extends Pruner {
   settings: Pruner['settings'] & { nodeName: string };

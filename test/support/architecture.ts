@@ -6,18 +6,26 @@ export interface SourceFile {
   text: string;
 }
 
-/** From the top down. A file may import from the layers below its own, and from its own. */
-const LAYERS = [
+/** From the top down. A file may import from the floors below its own, and from its own room. */
+const FLOORS = [
   ['main', 'cli'],
-  ['service'],
-  ['create-node'],
-  ['http', 'schedule', 'config'],
+  ['agent'],
+  ['http', 'background'],
+  ['status'],
   ['operations'],
+  ['replication'],
+  ['serve'],
+  ['backups', 'peer'],
+  ['leadership'],
+  ['engine'],
   ['state'],
-  ['ports'],
-  ['pure'],
+  ['config', 'ports'],
+  ['domain'],
 ];
-const LONGEST_FILE = 400;
+const LONGEST_FILE = 300;
+
+/** What a driver implements stands beside whoever needs it. */
+const PORTS_ELSEWHERE = ['src/peer/peer.ts', 'src/peer/peer-machine.ts'];
 
 interface Edge {
   /** The file, and what it imports: a path below src/, or a package. */
@@ -33,33 +41,33 @@ interface Rule {
 const isPackage = (name: string): boolean => !name.startsWith('src/');
 
 /** src/http/routes/status.ts is of http, src/main.ts of main. */
-const layerOf = (path: string): string => path.split('/')[1]?.replace(/\.ts$/, '') ?? '';
+const roomOf = (path: string): string => path.split('/')[1]?.replace(/\.ts$/, '') ?? '';
 
-const heightOf = (path: string): number =>
-  LAYERS.findIndex((layer) => layer.includes(layerOf(path)));
+const floorOf = (path: string): number => FLOORS.findIndex((floor) => floor.includes(roomOf(path)));
 
 const RULES: Rule[] = [
   {
     reason:
-      'imports point one way: main → service → http | schedule → operations → state → ports → pure',
+      'imports point one way: main → agent → http | background → status → operations → replication → serve → backups | peer → leadership → engine → state → ports → domain',
     forbids: ({ from, to }) =>
       !isPackage(to) &&
-      layerOf(from) !== 'drivers' &&
-      layerOf(to) !== 'drivers' &&
-      layerOf(from) !== layerOf(to) &&
-      heightOf(from) >= heightOf(to),
+      roomOf(from) !== 'drivers' &&
+      roomOf(to) !== 'drivers' &&
+      roomOf(from) !== roomOf(to) &&
+      floorOf(from) >= floorOf(to),
   },
   {
-    reason: 'a driver knows ports, pure files and other drivers only',
+    reason: 'a driver knows ports, the domain and other drivers only',
     forbids: ({ from, to }) =>
-      layerOf(from) === 'drivers' &&
+      roomOf(from) === 'drivers' &&
       !isPackage(to) &&
-      !['drivers', 'ports', 'pure'].includes(layerOf(to)),
+      !['drivers', 'ports', 'domain'].includes(roomOf(to)) &&
+      !PORTS_ELSEWHERE.includes(to),
   },
   {
     reason: 'only src/main.ts builds drivers',
     forbids: ({ from, to }) =>
-      !isPackage(to) && layerOf(to) === 'drivers' && !['main', 'drivers'].includes(layerOf(from)),
+      !isPackage(to) && roomOf(to) === 'drivers' && !['main', 'drivers'].includes(roomOf(from)),
   },
   {
     reason:
@@ -68,17 +76,17 @@ const RULES: Rule[] = [
       from !== 'src/drivers/command.ts' && /^(execa|(node:)?child_process)$/.test(to),
   },
   {
-    reason: 'the command line knows an agent over HTTP, and pure files',
+    reason: 'the command line knows an agent over HTTP, and the domain',
     forbids: ({ from, to }) =>
-      layerOf(from) === 'cli' && !isPackage(to) && !['cli', 'pure'].includes(layerOf(to)),
+      roomOf(from) === 'cli' && !isPackage(to) && !['cli', 'domain'].includes(roomOf(to)),
   },
   {
-    reason: 'a pure file needs nothing but zod',
-    forbids: ({ from, to }) => layerOf(from) === 'pure' && isPackage(to) && to !== 'zod',
+    reason: 'the domain needs nothing but zod',
+    forbids: ({ from, to }) => roomOf(from) === 'domain' && isPackage(to) && to !== 'zod',
   },
   {
     reason: 'only src/http speaks HTTP to callers',
-    forbids: ({ from, to }) => layerOf(from) !== 'http' && /^(hono|@hono\/.+?)(\/|$)/.test(to),
+    forbids: ({ from, to }) => roomOf(from) !== 'http' && /^(hono|@hono\/.+?)(\/|$)/.test(to),
   },
 ];
 
@@ -87,8 +95,26 @@ const GIVEN_STATUS =
   /\bstatus(Code)?\s*[:=]\s*[1-5]\d\d\b|\.(json|text|html|body|status|redirect|writeHead)\([^;]*?[(,]\s*[1-5]\d\d\s*[,)]|\.(status|writeHead)\(\s*[1-5]\d\d\b/;
 
 /** One line a violation: `file → import: the rule's reason`. */
-export const findViolations = (files: readonly SourceFile[]): string[] =>
-  files.flatMap((file) => [...violationsOfImports(file), ...violationsOfText(file)]);
+export const findViolations = (files: readonly SourceFile[]): string[] => [
+  ...files.flatMap((file) => [...violationsOfImports(file), ...violationsOfText(file)]),
+  ...findCircles(files),
+];
+
+/** One line a circle of imports, types included: `circle: a → b → a`. */
+const findCircles = (files: readonly SourceFile[]): string[] => {
+  const imports = new Map(files.map((file) => [file.path, importsOf(file)]));
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(path);
+    if (start >= 0) circles.push(`circle: ${[...trail.slice(start), path].join(' → ')}`);
+    if (start >= 0 || done.has(path)) return;
+    for (const next of imports.get(path) ?? []) visit(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const { path } of files) visit(path, []);
+  return circles;
+};
 
 const violationsOfImports = (file: SourceFile): string[] =>
   importsOf(file).flatMap((to) =>
@@ -99,9 +125,9 @@ const violationsOfImports = (file: SourceFile): string[] =>
 
 const violationsOfText = ({ path, text }: SourceFile): string[] => {
   const violations: string[] = [];
-  const layer = layerOf(path);
-  if (layer !== 'drivers' && heightOf(path) === -1) {
-    violations.push(`${path}: belongs to no layer`);
+  const room = roomOf(path);
+  if (room !== 'drivers' && floorOf(path) === -1) {
+    violations.push(`${path}: belongs to no room`);
   }
   const lines = text.trimEnd().split('\n').length;
   if (lines > LONGEST_FILE) {
@@ -113,7 +139,7 @@ const violationsOfText = ({ path, text }: SourceFile): string[] => {
     violations.push(`${path}: mentions coffee, and the application is configuration`);
   }
   // Drivers speak the protocols of others.
-  const status = ['http', 'drivers'].includes(layer) ? null : GIVEN_STATUS.exec(text);
+  const status = ['http', 'drivers'].includes(room) ? null : GIVEN_STATUS.exec(text);
   if (status) violations.push(`${path}: "${status[0]}": only src/http knows status codes`);
   return violations;
 };

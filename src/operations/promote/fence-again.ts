@@ -2,7 +2,7 @@ import { ColdspareError, isError } from '../../domain/errors.js';
 import { recheckTimeout } from '../../domain/recheck-timeout.js';
 import type { Steps } from '../../engine/operation.js';
 import type { Node } from '../node.js';
-import type { Fenced } from './fence-peer.js';
+import type { Fenced } from './fenced.js';
 
 /**
  * Between a fence that could not be delivered and the commit lie the minutes or hours of the restore, and the link may

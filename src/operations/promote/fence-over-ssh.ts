@@ -1,7 +1,7 @@
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import type { StepContext } from '../../engine/operation.js';
 import type { PeerMachine } from '../../peer/peer-machine.js';
-import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './fence-peer.js';
+import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './fenced.js';
 import { freezePeerDatabase } from './peer-database.js';
 
 /**

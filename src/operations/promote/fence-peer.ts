@@ -1,40 +1,12 @@
 import type { FenceAnswer } from '../../domain/answers.js';
-import { type ErrorCode, isError, toColdspareError } from '../../domain/errors.js';
+import { isError, toColdspareError } from '../../domain/errors.js';
 import type { StepContext, Steps } from '../../engine/operation.js';
 import type { PeerProbe } from '../../peer/probe-peer.js';
 import { retryUnreachable } from '../../peer/retry-unreachable.js';
-import type { Node } from '../node.js';
 import { fenceOverSsh } from './fence-over-ssh.js';
+import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './fenced.js';
 
 const TRIES = 2;
-
-/** How the old primary was stopped from serving. */
-export interface Fenced {
-  outcome:
-    | 'fenced'
-    | 'fenced-by-ssh'
-    /** Its machine was reached, but its app could not be stopped: taken over all the same, by force. */
-    | 'not-stopped'
-    | 'unreachable'
-    | 'nothing-to-fence';
-  /** The epoch to take: above the one that the old primary was found to have served in. */
-  epoch: number;
-  /** What went wrong over SSH; null when nothing did, or SSH was not needed. */
-  sshError: ErrorCode | null;
-  /** `clock.elapsed()` when it was tried. */
-  triedAt: number;
-}
-
-export interface FenceRequest {
-  /** The epoch that this node means to take. */
-  epoch: number;
-  force: boolean;
-}
-
-export type Fencer = Pick<
-  Node,
-  'settings' | 'state' | 'leadership' | 'peer' | 'machine' | 'clock' | 'log' | 'peerView'
->;
 
 /**
  * Stops the old primary from serving: through its agent, or through its machine when the agent does not answer. Needs
@@ -99,7 +71,3 @@ const fenceThroughAgent = (
 /** It answers, but cannot: its app does not stop, or its disk does not take the promise. */
 const couldNotStop = (error: unknown): boolean =>
   isError(error, 'peer-refused') && ['app-failed', 'internal'].includes(String(error.value));
-
-/** What it means that the old primary could be reached in no way. */
-export const formatUnfenced = (epoch: number, why: string): string =>
-  `could not be fenced: ${why}. If it still runs, it stands down when it hears of epoch ${epoch}`;

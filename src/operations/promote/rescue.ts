@@ -6,7 +6,7 @@ import { pollUntil } from '../../engine/retry.js';
 import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
 import { retryUnreachable } from '../../peer/retry-unreachable.js';
 import type { Node } from '../node.js';
-import type { Fenced } from './fence-peer.js';
+import type { Fenced } from './fenced.js';
 import { dumpPeerDatabase } from './peer-database.js';
 
 const POLL_PAUSE = 100;

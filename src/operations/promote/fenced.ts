@@ -1,0 +1,34 @@
+import type { ErrorCode } from '../../domain/errors.js';
+import type { Node } from '../node.js';
+
+/** How the old primary was stopped from serving. */
+export interface Fenced {
+  outcome:
+    | 'fenced'
+    | 'fenced-by-ssh'
+    /** Its machine was reached, but its app could not be stopped: taken over all the same, by force. */
+    | 'not-stopped'
+    | 'unreachable'
+    | 'nothing-to-fence';
+  /** The epoch to take: above the one that the old primary was found to have served in. */
+  epoch: number;
+  /** What went wrong over SSH; null when nothing did, or SSH was not needed. */
+  sshError: ErrorCode | null;
+  /** `clock.elapsed()` when it was tried. */
+  triedAt: number;
+}
+
+export interface FenceRequest {
+  /** The epoch that this node means to take. */
+  epoch: number;
+  force: boolean;
+}
+
+export type Fencer = Pick<
+  Node,
+  'settings' | 'state' | 'leadership' | 'peer' | 'machine' | 'clock' | 'log' | 'peerView'
+>;
+
+/** What it means that the old primary could be reached in no way. */
+export const formatUnfenced = (epoch: number, why: string): string =>
+  `could not be fenced: ${why}. If it still runs, it stands down when it hears of epoch ${epoch}`;
