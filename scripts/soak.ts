@@ -44,7 +44,7 @@ const slicesOf = async (seed: number): Promise<Slice[]> => {
 };
 
 /** What a test file imports when ./scripts/test has only a part of it. Simulation and mutants have commands of their own. */
-const DRAWS = /\/(sample|watched-pair|stack-contract)\.js'/;
+const DRAWS = /\/(sample|fault-rules|stack-contract)\.js'/;
 
 const filesThatDraw = async (): Promise<string[]> => {
   const names = await readdir('test', { recursive: true });

@@ -5,10 +5,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hasEnded } from '../../src/domain/operation.js';
 import { describeClock, MachineClock } from '../support/clock.js';
 import { liesPrepared, staysPrepared } from '../support/drilled.js';
+import { held } from '../support/fault-rules.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { sample } from '../support/sample.js';
 import { STEPS } from '../support/step-names.js';
-import { held, provoke, succeed, watchedPair } from '../support/watched-pair.js';
+import { provoke, succeed, watchedPair } from '../support/watched-pair.js';
 
 const HOUR = 3_600;
 

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { hasEnded } from '../../src/domain/operation.js';
 import { cleansUp, liesPrepared, passesAgain, staysPrepared } from '../support/drilled.js';
+import { heldSome, saying } from '../support/fault-rules.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { sample } from '../support/sample.js';
 import { STEPS } from '../support/step-names.js';
-import { heldSome, provoke, saying, succeed, watchedPair } from '../support/watched-pair.js';
+import { provoke, succeed, watchedPair } from '../support/watched-pair.js';
 
 describePostgres('PostgreSQL is killed before any step of an operation', () => {
   const pair = watchedPair();

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hasEnded } from '../../src/domain/operation.js';
 import { liesPrepared, passesAgain, staysPrepared } from '../support/drilled.js';
+import { heldSome, saying } from '../support/fault-rules.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { describeMount, SmallDisk } from '../support/small-disk.js';
 import { STEPS } from '../support/step-names.js';
-import { heldSome, provoke, saying, succeed, watchedPair } from '../support/watched-pair.js';
+import { provoke, succeed, watchedPair } from '../support/watched-pair.js';
 
 describeMount('the disk is full before any step of an operation', () => {
   let disks: Record<string, SmallDisk> = {};

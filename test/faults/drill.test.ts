@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { cleansUp, isTidy, passesAgain } from '../support/drilled.js';
+import { failures, kills, saying } from '../support/fault-rules.js';
 import type { FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
 import {
-  failures,
-  kills,
   provoke,
   revive,
-  saying,
   strikes,
   succeed,
   type WatchedPair,

@@ -1,12 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { failures, kills, saying } from '../support/fault-rules.js';
 import { eventually, type FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
 import {
-  failures,
-  kills,
   revive,
-  saying,
   strikes,
   succeed,
   type WatchedMachine,

@@ -1,13 +1,11 @@
 import { describe, test } from 'vitest';
+import { failures, kills, saying } from '../support/fault-rules.js';
 import type { FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
 import {
-  failures,
-  kills,
   provoke,
   revive,
-  saying,
   type WatchedPair,
   watchedInProcessPair,
   watchedPair,

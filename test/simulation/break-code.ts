@@ -140,11 +140,12 @@ const wordsOf = (node: SyntaxNode): string[] => {
   return [...own, ...childrenOf(node).flatMap(wordsOf)];
 };
 
-type Part = SyntaxNode & { id?: Part | null; key?: Part; name?: string; value?: Part };
+type Part = SyntaxNode & { id?: Part | null; key?: Part; name?: string; value?: unknown };
 
 const findNamed = (node: SyntaxNode, outer: string[]): Named[] => {
   const { id, key } = node as Part;
-  const name = (id ?? key)?.name;
+  const label = id ?? key;
+  const name = label?.name ?? (typeof label?.value === 'string' ? label.value : undefined);
   const path = name === undefined ? outer : [...outer, name];
   const inner = childrenOf(node).flatMap((child) => findNamed(child, path));
   return name === undefined ? inner : [{ path, node }, ...inner];

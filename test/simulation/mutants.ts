@@ -21,13 +21,13 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { trouble: 'volume recreated' },
     edits: [
       {
-        in: 'checkLineageStep',
+        in: 'checkLineage',
         take: 'LogicalExpression',
         with: ['expected', 'lineage'],
         put: 'false',
       },
       {
-        in: 'serveSteps',
+        in: 'openDatabase',
         take: 'LogicalExpression',
         with: ['undefined', 'lineage'],
         put: 'marker === undefined',
@@ -52,13 +52,15 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 2,
     name: 'a rebooted primary serves without asking its peer',
     isRare: true,
-    edits: [{ in: 'primarySteps', take: 'CallExpression', with: ['askPeerStep'], put: '...[]' }],
+    edits: [{ in: 'bootPrimary', take: 'ExpressionStatement', with: ['askPeer'], put: '' }],
   },
   {
     rule: 2,
     name: 'a takeover does not ask again before it commits',
     focus: { theme: 'partitions', settings: { MONITOR: 'on', WITNESS_URL: '' } },
-    edits: [{ in: 'planFailover', take: 'CallExpression', with: ['fenceAgainStep'], put: '...[]' }],
+    edits: [
+      { in: 'makeReady', take: 'ExpressionStatement', with: ['assertStillUnreachable'], put: '' },
+    ],
   },
   {
     rule: 2,
@@ -79,7 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { theme: 'handovers', trouble: 'network weak' },
     edits: [
       {
-        in: 'peersDecision',
+        in: 'askForDecision',
         take: 'ExpressionStatement',
         with: ['peer-refused'],
         put: 'throw error;',
@@ -90,7 +92,12 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 2,
     name: 'a primary that hears of a higher epoch goes on',
     edits: [
-      { in: 'noteEpoch', take: 'BinaryExpression', with: ['yielding'], put: "mode !== 'standby'" },
+      {
+        in: 'PairLeadership.noteEpoch',
+        take: 'BinaryExpression',
+        with: ['yielding'],
+        put: "mode !== 'standby'",
+      },
     ],
   },
   {
@@ -98,8 +105,13 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'force goes on although the peer answers that it could not stop, and is not asked again',
     focus: { theme: 'forced takeovers', trouble: 'commands fail' },
     edits: [
-      { in: 'fenceOtherwise', take: 'IfStatement', with: ['couldNotStop'], put: '' },
-      { in: 'fenceAgainStep', take: 'UnaryExpression', with: ['answersAgain'], put: 'true' },
+      { in: 'fence-peer.fence', take: 'IfStatement', with: ['couldNotStop'], put: '' },
+      {
+        in: 'assertStillUnreachable',
+        take: 'UnaryExpression',
+        with: ['answersAgain'],
+        put: 'true',
+      },
     ],
   },
   {
@@ -108,9 +120,9 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         in: 'planHandover',
-        take: 'ArrayExpression',
-        with: ['freezeStep', 'dumpStep'],
-        put: movedBefore('dumpStep', 'freezeStep'),
+        take: 'BlockStatement',
+        with: ['freezeWrites', 'finalSync'],
+        put: movedBefore('finalSync', 'freezeWrites'),
       },
     ],
   },
@@ -124,7 +136,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 3,
     name: 'a superseded node does not set its diverged data aside',
-    edits: [{ in: 'setAsideStep', take: 'AwaitExpression', with: ['setAside'], put: "'kept'" }],
+    edits: [{ in: 'setAsideIfDue', take: 'AwaitExpression', with: ['setAside'], put: "'kept'" }],
   },
   {
     rule: 4,
@@ -143,8 +155,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a restarted agent takes up a promote over the database that it serves',
     isRare: true,
     edits: [
-      { in: 'planAgain', take: 'BinaryExpression', with: ['mode', 'primary'], put: 'true' },
-      { in: 'restoreSteps', take: 'ExpressionStatement', with: ['assertNotPrimary'], put: '' },
+      { in: 'planPromoteAgain', take: 'BinaryExpression', with: ['mode', 'primary'], put: 'true' },
+      { in: 'swapIn', take: 'ExpressionStatement', with: ['assertNotPrimary'], put: '' },
     ],
   },
   {
@@ -177,11 +189,12 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the role is committed before the database is restored',
     edits: [
       {
-        in: 'planFailover',
-        take: 'ArrayExpression',
-        with: ['restoreSteps', 'commitStep'],
-        put: movedBefore('commitStep', 'restoreSteps'),
+        in: 'makeReady',
+        take: 'AwaitExpression',
+        with: ['replication', 'takeOver'],
+        put: (text) => `(await commitRole(node, steps, { epoch, cause: 'unplanned' }), ${text})`,
       },
+      { in: 'planTakeOverFromLost', take: 'ExpressionStatement', with: ['commitRole'], put: '' },
     ],
   },
   {
@@ -208,13 +221,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a restarted agent takes up a takeover that its peer was told has failed',
     focus: { theme: 'handovers', step: 'promote.verify' },
     edits: [
-      { in: 'planAgain', take: 'BinaryExpression', with: ['take-over'], put: 'true' },
       {
-        in: 'planPromotion',
+        in: 'take-over.resume',
         take: 'CallExpression',
-        with: ['planPromote'],
-        put: (text) => `command.type === 'take-over' ? planTakeOver(node, command) : ${text}`,
-        needs: ['planTakeOver'],
+        with: ['planRestOfPromote'],
+        put: (text) => `${text} ?? planTakeOver(node, _command)`,
       },
     ],
   },
@@ -229,7 +240,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 7,
     name: 'an operation that fails does not say why',
     edits: [
-      { in: 'Runner.finish', take: 'MemberExpression', with: ['error', 'remedy'], put: "''" },
+      { in: 'execute.finish', take: 'MemberExpression', with: ['error', 'remedy'], put: "''" },
     ],
   },
   {

@@ -9,7 +9,6 @@ import {
   type PairOptions,
   startPair,
 } from './pair.js';
-import { sample } from './sample.js';
 
 /** Milliseconds. A primary whose app could not be started waits longer each time before it tries again. */
 const PATIENCE = 60_000;
@@ -41,61 +40,6 @@ interface WatchablePair {
   vcl3: WatchedMachine;
   remove(): Promise<void>;
 }
-
-/** Every step fails, before its effect and after it: one test each. For a pair in process. */
-export const failures = (labels: readonly string[]): FaultRule[] =>
-  labels.flatMap((label) => [
-    { label, moment: 'before', action: 'fail' },
-    { label, moment: 'after', action: 'fail' },
-  ]);
-
-/** How many kills the default suite draws of each operation, beside those that it always has. */
-const DRAWN = 2;
-
-/**
- * Steps between which an operation commits, promises, swaps or moves what both nodes go by: a kill before any of them
- * belongs to every run.
- */
-const DECISIVE: ReadonlySet<string> = new Set([
-  'adopt.open-database',
-  'boot.resume',
-  'boot.freeze',
-  'drill.clean-up',
-  'fence.promise',
-  'fence.stop-app',
-  'handover.offer',
-  'handover.await-peer',
-  'handover.stand-down',
-  'handover.stop-database',
-  'prepare.swap',
-  'prepare.tidy',
-  'promote.fence',
-  'promote.swap',
-  'promote.commit-role',
-  'promote.open-database',
-  'receive.commit',
-  'stand-down.set-aside',
-]);
-
-/**
- * The agent is killed before a step, or after the last one: killed after a step is killed before the next one, since
- * what comes after goes by the state on disk. All of them in a soak; else the decisive ones, and some more that change
- * with the commit.
- */
-export const kills = (operation: string, labels: readonly string[]): FaultRule[] => {
-  const all: FaultRule[] = [
-    ...labels.map((label): FaultRule => ({ label, moment: 'before', action: 'kill' })),
-    ...labels.slice(-1).map((label): FaultRule => ({ label, moment: 'after', action: 'kill' })),
-  ];
-  const isAlwaysThere = ({ label, moment }: FaultRule) =>
-    moment === 'before' && DECISIVE.has(label);
-  const drawn = sample(
-    `kills of ${operation}`,
-    all.filter((rule) => !isAlwaysThere(rule)),
-    DRAWN,
-  );
-  return all.filter((rule) => isAlwaysThere(rule) || drawn.includes(rule));
-};
 
 /** A pair in processes of its own. @see watch */
 export const watchedPair = (options: () => PairOptions = () => ({})) =>
@@ -264,14 +208,6 @@ export const provoke = async (
   return asked?.id ?? '';
 };
 
-/** One case for every step: it is held before it begins, until `release`. */
-export const held = (labels: readonly string[]) =>
-  labels.map((label): FaultRule => ({ label, moment: 'before', action: 'hold' }));
-
-/** The same for `count` of the steps, which change with the commit; for all of them in a soak. */
-export const heldSome = (what: string, labels: readonly string[], count: number) =>
-  held(sample(what, labels, count));
-
 /** Asks until it is done. */
 export const succeed = (
   machine: WatchedMachine,
@@ -298,6 +234,3 @@ export const strikes = async (machine: WatchedMachine, cut: FaultRule): Promise<
   expect(await machine.hits()).toEqual([`${cut.label} ${cut.moment} ${cut.action}`]);
   if (cut.action === 'kill') await machine.agent.exited();
 };
-
-/** What is written before a cut, so that its loss would show. */
-export const saying = (cut: FaultRule): string => `before ${cut.label} ${cut.moment} ${cut.action}`;
