@@ -27,7 +27,7 @@ const { values } = parseArgs({
   },
 });
 
-const code = await readCode('dist/src');
+const code = await readCode();
 
 interface Catch {
   seed: string;

@@ -37,10 +37,13 @@ interface SourceFile {
   named: Named[];
 }
 
-/** All of the code below `directory`. */
-export const readCode = async (directory: string): Promise<SourceFile[]> => {
-  const names = await readdir(directory, { recursive: true });
-  const paths = names.filter((name) => name.endsWith('.js')).map((name) => join(directory, name));
+/** All of src/ as it is built in dist/. */
+export const readCode = async (): Promise<SourceFile[]> => {
+  // By the sources: dist/ also has what was built of files that have moved.
+  const names = await readdir('src', { recursive: true });
+  const paths = names
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join('dist/src', name.replace(/\.ts$/, '.js')));
   return Promise.all(
     paths.map(async (path) => {
       const text = await readFile(path, 'utf8');

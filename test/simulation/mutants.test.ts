@@ -8,7 +8,7 @@ import { MUTANTS } from './mutants.js';
 const SEEDS = 1_500;
 
 test('every guard that is to be broken is there, once', async () => {
-  const code = await readCode('dist/src');
+  const code = await readCode();
   for (const { name, edits } of MUTANTS)
     expect.soft(() => applyEdits(code, edits), name).not.toThrow();
 });

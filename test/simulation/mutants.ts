@@ -165,7 +165,7 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { trouble: 'network weak' },
     edits: [
       {
-        in: 'BackupStore.refuseDifferent',
+        in: 'Uploads.assertSame',
         take: 'LogicalExpression',
         with: ['sha256'],
         put: 'upload.bytes >= 0',
