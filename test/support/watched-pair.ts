@@ -51,8 +51,12 @@ export const watchedPair = (options: () => PairOptions = () => ({})) =>
   });
 
 /** A pair in the tests' own process, without PostgreSQL. @see watch */
-export const watchedInProcessPair = (env?: Record<string, string>) =>
-  watch(() => startInProcessPair(env));
+export const watchedInProcessPair = (env?: Record<string, string>) => {
+  beforeEach(({ task }) => {
+    task.meta.isInProcess = true;
+  });
+  return watch(() => startInProcessPair(env));
+};
 
 /**
  * A pair that is used for every case of a list, and watched all the time: never may both apps answer. The role
