@@ -13,7 +13,8 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line.ts'],
     // A process of its own for every file, so that what it leaves behind can be told from the others' things.
     pool: 'forks',
-    maxWorkers: Number(process.env.TEST_WORKERS ?? 2),
+    // Most files wait for their processes rather than compute: one more than there are cores of a small machine.
+    maxWorkers: Number(process.env.TEST_WORKERS ?? 3),
     sequence: { sequencer: SlowFirst },
     // Two thousand tests with real processes on a machine that others use: one that fails is looked at once more. What
     // passed only then is named at the end of the run, with why it failed, and is to be looked into.

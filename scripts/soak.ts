@@ -22,9 +22,6 @@ const { values } = parseArgs({
   },
 });
 
-/** Schedules: all in all, and in a slice. */
-const SCHEDULES = 10_000;
-const SLICE = 1_000;
 /** How much of a failed slice's output is shown. Characters. */
 const TAIL = 6_000;
 
@@ -32,24 +29,18 @@ const TAIL = 6_000;
 type Slice = string;
 
 const slicesOf = async (seed: number): Promise<Slice[]> => {
-  const simulations = Array.from(
-    { length: SCHEDULES / SLICE },
-    (_, index) => `npm run simulate -- --seeds ${SLICE} --from ${seed * SCHEDULES + index * SLICE}`,
-  );
   const files = await filesThatDraw();
   const tests = files.map((file) => `SOAK=true TEST_SEED=${seed} npx vitest run ${file}`);
-  return [...simulations, ...tests, 'npm run mutants'].filter((slice) =>
-    slice.includes(values.only),
-  );
+  return [...tests, 'npm run mutants'].filter((slice) => slice.includes(values.only));
 };
 
-/** What a test file imports when ./scripts/test has only a part of it. Simulation and mutants have commands of their own. */
+/** What a test file imports when ./scripts/test has only a part of it. The mutants have a command of their own. */
 const DRAWS = /\/(sample|fault-rules|stack-contract)\.js'/;
 
 const filesThatDraw = async (): Promise<string[]> => {
   const names = await readdir('test', { recursive: true });
   const files = names
-    .filter((name) => name.endsWith('.test.ts') && !name.startsWith('simulation/'))
+    .filter((name) => name.endsWith('.test.ts') && name !== 'simulation/mutants.test.ts')
     .map((name) => `test/${name}`);
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   return files.filter((_, index) => DRAWS.test(texts[index] ?? ''));
