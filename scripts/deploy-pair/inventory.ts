@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { environmentSchema, SECRETS } from '../../src/config/config.js';
+import { environmentSchema, SECRETS } from '../../src/config/variables.js';
 import { Stop } from './stop.js';
 
 /** What the deploy decides itself, so that the two nodes cannot disagree. */

@@ -1,4 +1,5 @@
-import { type Config, ConfigError, loadConfig, SECRETS } from '../../src/config/config.js';
+import { type Config, ConfigError, loadConfig } from '../../src/config/config.js';
+import { SECRETS } from '../../src/config/variables.js';
 import { type Inventory, layoutOf, type ServerSettings } from './inventory.js';
 import { Stop } from './stop.js';
 

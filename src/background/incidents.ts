@@ -1,8 +1,9 @@
+import type { Settings } from '../config/settings.js';
 import { formatDuration } from '../domain/duration.js';
 import type { OperationRecord } from '../domain/operation.js';
 import type { NodeStatus } from '../domain/status.js';
 import type { Mode } from '../domain/transitions.js';
-import type { Fenced, Node, Settings } from '../operations/node.js';
+import type { Fenced, Node } from '../operations/node.js';
 import { ageOf, usableBackups } from '../operations/promote/choose-backup.js';
 import { formatProbe } from '../ports/probe.js';
 import {

@@ -1,4 +1,5 @@
 import type { BackupStore } from '../backups/backup-store.js';
+import type { Settings } from '../config/settings.js';
 import type { ColdspareError } from '../domain/errors.js';
 import type { Marker } from '../domain/marker.js';
 import type { NodeStatus } from '../domain/status.js';
@@ -18,41 +19,6 @@ import type { Stack } from '../ports/stack.js';
 import type { Ballast } from '../state/ballast.js';
 import type { NodeState } from '../state/node-state.js';
 import type { Restoring } from './restore/restore-job.js';
-
-/** The part of the configuration that operations and schedules go by. Lengths of time are milliseconds. */
-export interface Settings {
-  nodeName: string;
-  peerUrl: string;
-  databaseName: string;
-  backupPrefix: string;
-  backupKeep: number;
-  backupMaxAge: number;
-  primaryCheckUrl: string | undefined;
-  witnessUrl: string | undefined;
-  monitor: 'on' | 'off';
-  checkInterval: number;
-  checkTimeout: number;
-  witnessTimeout: number;
-  failThreshold: number;
-  confirmChecks: number;
-  confirmInterval: number;
-  failback: 'auto' | 'manual';
-  prepare: 'on-receive' | 'on-promote';
-  /** SQL that has to be true of what a drill restores. */
-  drillQuery: string | undefined;
-  failbackStable: number;
-  rescueTimeout: number;
-  alone: 'serve' | 'wait';
-  aloneGrace: number;
-  appStartTimeout: number;
-  appRestartAfter: number;
-  /** The monitors whose word counts, by name, id or URL; none: all of them. */
-  webhookMonitors: readonly string[];
-  /** With one, every webhook has to be signed. */
-  webhookSigningSecret: string | undefined;
-  /** Changed at every round of the guard; undefined without a watchdog. */
-  heartbeatFile: string | undefined;
-}
 
 /** What became of an old primary whose agent did not answer. */
 export interface Fenced {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, environmentSchema, loadConfig } from '../../src/config/config.js';
+import { ConfigError, loadConfig } from '../../src/config/config.js';
+import { environmentSchema } from '../../src/config/variables.js';
 
 const unfilled = readFileSync('.env.example', 'utf8');
 /** Each reader's keys are their own: one that is printed there would be everybody's. */
