@@ -8,7 +8,7 @@ export const backups = {
     BACKUP_CRON: {
       schema: cron.prefault('*/30 * * * *'),
       about: `When the primary takes a backup and sends it to the standby, as a cron expression in UTC.
-        When nothing was written since the last backup, the agent only confirms that one. This costs almost nothing.
+        When nothing was written since the last backup, the agent only confirms that one. That costs almost nothing.
         So every minute (* * * * *) is fine for a database that is idle at night.`,
     },
     BACKUP_KEEP: {
@@ -18,8 +18,8 @@ export const backups = {
     },
     BACKUP_MAX_AGE: {
       schema: duration('1s', '3650d').prefault('2h'),
-      about: `When the newest backup is older than this, /health reports backup-stale,
-        and an unplanned promote needs {"force": true}.`,
+      about: `The age at which the newest backup is too old.
+        /health then reports backup-stale, and an unplanned promote needs {"force": true}.`,
     },
     BACKUP_MAX_BYTES: {
       schema: wholeNumber(1, Number.MAX_SAFE_INTEGER).prefault(String(1024 ** 4)),
@@ -43,19 +43,19 @@ export const backups = {
     PREPARE: {
       schema: z.enum(['on-receive', 'on-promote']).prefault('on-receive'),
       about: `When a standby restores a backup.
-        on-receive: as soon as it arrives. on-promote: only when this node takes over.`,
+        on-receive: as soon as the backup arrives. on-promote: only when this node takes over.`,
     },
     DRILL_CRON: {
       schema: cron.optional(),
-      about: `When a standby restores its newest backup as a test, as POST /drill does: a cron expression in UTC.
+      about: `When a standby restores its newest backup as a test, as a cron expression in UTC. POST /drill does the same.
         Choose a time when no backup comes.`,
       unset: 'only when you ask for it',
       example: '20 4 * * *',
     },
     DRILL_QUERY: {
       schema: text.optional(),
-      about:
-        'SQL that has to be true of the data that a drill restores. It returns one row with one column.',
+      about: `SQL that has to be true of the data that a drill restores.
+        It returns one row with one column.`,
       example: 'SELECT count(*) > 0 FROM orders',
     },
   },

@@ -13,16 +13,16 @@ export const checks = {
     },
     WITNESS_URL: {
       schema: httpUrl.optional(),
-      about: `The service as your users reach it, through VCL1. Any answer below 500 means that users are served,
-        so that only the link between the nodes is cut. It forbids a takeover.
-        Give the final https URL, without a redirect, and one that only the app answers.`,
-      unset: "only this node's own view decides",
+      about: `The service as your users reach it, through VCL1.
+        Any answer below 500 means that users are served and only the link between the nodes is cut.
+        Such an answer forbids a takeover. So give the final https URL, without a redirect, that only the app answers.`,
+      unset: "this node's own view decides",
       example: 'https://shop.example/health',
     },
     MONITOR: {
       schema: z.enum(['on', 'off']).prefault('on'),
-      about:
-        'on: a standby checks the primary by itself. off: only a webhook or a person starts a takeover.',
+      about: `on: a standby checks the primary and takes over by itself.
+        off: only a webhook or a person starts a takeover.`,
     },
     CHECK_INTERVAL: {
       schema: duration('100ms').prefault('5s'),
@@ -37,17 +37,17 @@ export const checks = {
     FAIL_THRESHOLD: {
       schema: wholeNumber(1, 1000).prefault('3'),
       about: `After this many failed checks in a row a standby promotes itself.
-        An agent that is down for so long, as in an upgrade, counts as a lost primary
+        A primary whose agent is down for that long, as in an upgrade, counts as lost,
         unless PRIMARY_CHECK_URL shows that its app serves.`,
     },
     CONFIRM_CHECKS: {
       schema: wholeNumber(1, 100).prefault('3'),
-      about:
-        'When a webhook or a person reports an outage, the standby checks this many times before it does anything.',
+      about: `How many times the standby checks when a webhook or a person reports an outage.
+        Only then does it change anything.`,
     },
     CONFIRM_INTERVAL: {
       schema: duration('100ms').prefault('2s'),
-      about: 'The pause between two of these checks.',
+      about: 'The pause between two checks of a reported outage.',
     },
   },
 } satisfies Group;

@@ -22,7 +22,8 @@ export const database = {
     },
     DB_USER: {
       schema: text.prefault('postgres'),
-      about: 'The user who dumps, restores and renames databases and makes roles: a superuser.',
+      about:
+        'The user who restores and renames databases and makes roles. In practice it is a superuser.',
     },
     DB_PASSWORD: {
       schema: z.string().optional(),
@@ -38,7 +39,7 @@ export const database = {
     TRANSFER_TIMEOUT: {
       schema: duration('1s').prefault('4h'),
       about: `How long a dump or a restore may take. The agent gives up one that takes longer.
-        Set it to several times what yours take: ./scripts/coldspare drill tells you.`,
+        Set it to several times what yours take. ./scripts/coldspare drill measures that.`,
     },
     PG_BIN: {
       schema: path.optional(),

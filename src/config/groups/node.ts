@@ -15,13 +15,8 @@ export const node = {
     INITIAL_ROLE: {
       schema: z.enum(['primary', 'standby']),
       about: `The role at the first start: primary on VCL2, standby on VCL3.
-        As soon as STATE_DIR holds a role, only that one counts.`,
+        Once STATE_DIR holds a role, only that one counts.`,
       example: 'standby',
-    },
-    PEER_URL: {
-      schema: httpUrl,
-      about: "The other node's agent.",
-      example: 'http://10.0.0.2:8080',
     },
     HOST: {
       schema: text.prefault('0.0.0.0'),
@@ -31,13 +26,18 @@ export const node = {
       schema: wholeNumber(0, 65_535).prefault('8080'),
       about: 'The port on which this agent listens.',
     },
+    PEER_URL: {
+      schema: httpUrl,
+      about: "The other node's agent.",
+      example: 'http://10.0.0.2:8080',
+    },
     STATE_DIR: {
       schema: path.prefault('/var/lib/coldspare'),
       about: 'The directory where the agent keeps its role, its epoch and its operations.',
     },
     LOG_LEVEL: {
       schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).prefault('info'),
-      about: 'debug, info, warn, error or silent.',
+      about: 'How much the agent logs: debug, info, warn, error or silent.',
     },
   },
 } satisfies Group;

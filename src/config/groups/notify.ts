@@ -23,7 +23,7 @@ export const notify = {
       about: `Where the agent announces every change of role and every alarm: URLs, separated by commas.
         It knows hooks.slack.com, discord.com and ntfy.sh by their host, and e-mail by smtp: or smtps:.
         Any other URL gets a POST of JSON.
-        For a server of your own, name the kind in front: slack+https://…, discord+https://… or ntfy+https://….
+        For a server of your own, put its kind in front: slack+https://…, discord+https://… or ntfy+https://….
         Keys and passwords in a URL never reach a log.`,
       unset: 'nobody is told',
       example:

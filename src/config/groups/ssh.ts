@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { path, text, wholeNumber } from '../values.js';
 import type { Group } from '../variable.js';
 
-const likeThisNode = (name: string) => `${name}, or with STACK=compose a command of compose`;
+const likeThisNode = (name: string) => `${name}, or COMPOSE_COMMAND with STACK=compose`;
 
 export const ssh = {
   title: 'Fencing over SSH (STACK=compose and STACK=host)',
-  about: `When the other agent is dead, a promote stops the app and the database of its machine over SSH
-    and takes a last dump there.
-    The commands run on that machine, as the user of PEER_SSH, in its login shell (sh, bash or zsh).`,
+  about: `When the other agent is dead, a promote goes to its machine over SSH.
+    It stops the app and the database there, and takes a last dump.
+    The commands run there as the user of PEER_SSH, in the login shell of that user (sh, bash or zsh).`,
   variables: {
     PEER_SSH: {
       schema: z

@@ -8,8 +8,8 @@ export const app = {
   variables: {
     STACK: {
       schema: z.enum(['compose', 'host', 'embedded']).prefault('compose'),
-      about: `What the app and its database run in. compose: a Docker Compose project.
-        host: an installed PostgreSQL and any service manager. embedded: the demo.`,
+      about: `What runs the app and its database.
+        compose: a Docker Compose project. host: an installed PostgreSQL and any service manager. embedded: the demo.`,
       live: true,
     },
     APP_HEALTH_URL: {
@@ -23,10 +23,10 @@ export const app = {
     },
     APP_RESTART_AFTER: {
       schema: duration('100ms').prefault('1m'),
-      about: `The primary starts its app again when the app has been down for this long,
-        and also a single service of it that has failed.
-        When the app still does not answer after that, the agent stops it before it starts it the next time.
-        Keep this longer than FAIL_THRESHOLD × CHECK_INTERVAL: a shorter one races the standby's takeover.`,
+      about: `A primary starts its app again when the app has been down for this long.
+        It does the same with a single service of the app that has failed.
+        If the app runs then and does not answer, the agent stops it before it starts it the next time.
+        Keep this longer than FAIL_THRESHOLD × CHECK_INTERVAL. Otherwise the restart races the standby's takeover.`,
     },
   },
 } satisfies Group;
@@ -47,20 +47,20 @@ export const compose = {
     COMPOSE_PROJECT_DIR: {
       schema: text.transform((directory) => resolve(directory)).prefault('.'),
       about: `The directory of docker-compose.yml. The agent runs every compose command there.
-        So the project's override file, .env, COMPOSE_FILE and profiles apply as they do for you.`,
+        The project's override file, .env, COMPOSE_FILE and profiles apply as they do for you.`,
     },
     COMPOSE_COMMAND: {
       schema: text.prefault('docker compose'),
       about: `docker compose, docker-compose, or podman compose with docker-compose as its provider (not tested).
-        Options may follow (-p shop), but no -f: name files by COMPOSE_FILE.`,
+        You may add options such as -p shop, but not -f. Name files in COMPOSE_FILE instead.`,
     },
     DB_SERVICE: {
       schema: z.string().regex(serviceName, 'must be the name of a service').prefault('db'),
-      about: 'The service of the database. It is the name of a service, not of a container.',
+      about: 'The service of the database, not its container.',
     },
     APP_SERVICE: {
       schema: services.prefault('app'),
-      about: `The services of the app, separated by blanks (app worker).
+      about: `The services of the app, separated by blanks, such as: app worker.
         Name every service that writes to the database.`,
     },
   },
@@ -84,13 +84,13 @@ export const host = {
     DB_START_COMMAND: {
       schema: text.optional(),
       about: 'Starts the database.',
-      unset: 'the database is taken to be always on',
+      unset: 'the database always runs',
       example: 'systemctl start postgresql@15-main',
     },
     DB_STOP_COMMAND: {
       schema: text.optional(),
       about: 'Stops the database.',
-      unset: 'the database is taken to be always on',
+      unset: 'the database always runs',
       example: 'systemctl stop postgresql@15-main',
     },
   },

@@ -4,7 +4,7 @@ import type { Group } from '../variable.js';
 export const tls = {
   title: 'TLS',
   about: `Without TLS_CERT the agent speaks plain HTTP. All files are PEM.
-    The agent loads new files within seconds. It keeps the old ones while the new ones cannot be used.`,
+    The agent loads new files within seconds. While it cannot use the new files, it keeps the old ones.`,
   variables: {
     TLS_CERT: {
       schema: path.optional(),
@@ -20,7 +20,7 @@ export const tls = {
       schema: path.optional(),
       about: `The authority that signed the certificates of both nodes.
         With it, the other agent must show such a certificate besides PEER_TOKEN.
-        PEER_URL then has to begin with https://.`,
+        PEER_URL has to begin with https:// then.`,
       unset: "an https PEER_URL is checked against the system's authorities",
       example: '/etc/coldspare/tls/ca.crt',
     },
