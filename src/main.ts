@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { config as readDotenv } from 'dotenv';
 import { startAgent } from './agent/agent.js';
-import { type Drivers, heartbeatFile } from './agent/create-node.js';
+import type { Drivers } from './agent/create-node.js';
 import { watch } from './agent/watchdog.js';
-import { type Config, ConfigError, environmentSchema, loadConfig } from './config/config.js';
+import { type Config, ConfigError, loadConfig } from './config/config.js';
+import { meantVariable } from './config/misspelled.js';
+import { heartbeatFile } from './config/settings.js';
+import { environmentSchema } from './config/variables.js';
 import { ColdspareError } from './domain/errors.js';
 import { startDetached } from './drivers/command.js';
 import { createFileDisk } from './drivers/file-disk.js';
@@ -43,7 +46,7 @@ const main = async ([, program = '', command]: string[]): Promise<void> => {
 
   if (command === 'watchdog') return runWatchdog(config);
   if (command !== undefined) throw new ConfigError(`there is no command "${command}"`);
-  await runAgent(config);
+  await runAgent(config, environment);
   // One of an agent before goes by its settings, and outlives that agent: it would stop the app of one without a watchdog.
   await endLockHolder(watchdogDirectory(config), watchdogOf(config));
   if (config.WATCHDOG_TIMEOUT > 0) await startWatchdog(config, program, environment);
@@ -52,12 +55,16 @@ const main = async ([, program = '', command]: string[]): Promise<void> => {
 const watchdogDirectory = ({ STATE_DIR }: Config): string => join(STATE_DIR, 'watchdog');
 const watchdogOf = ({ NODE_NAME }: Config) => ({ node: NODE_NAME, why: 'runs the watchdog' });
 
-const runAgent = async (config: Config): Promise<void> => {
+const runAgent = async (config: Config, environment: NodeJS.ProcessEnv): Promise<void> => {
   const lock = await acquireNodeLock(config.STATE_DIR, {
     node: config.NODE_NAME,
     why: 'runs the agent',
   });
   const drivers = await buildDrivers(config);
+  for (const name of Object.keys(environment)) {
+    const meant = meantVariable(name);
+    if (meant) drivers.log.warn({ name }, `there is no variable ${name}; did you mean ${meant}?`);
+  }
   const agent = await startAgent(config, drivers);
   const stop = async (signal: NodeJS.Signals) => {
     drivers.log.info({ signal }, 'stopping; the app goes on');
