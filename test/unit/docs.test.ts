@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { PROBLEM_CODES } from '../../src/domain/conditions/conditions.js';
 import { DECISIONS } from '../../src/domain/takeover-verdict.js';
 import { PROVIDERS } from '../../src/http/webhooks/providers.js';
-import { PROBLEM_CODES } from '../../src/status/node-status.js';
 import { rowsOf } from '../support/markdown.js';
 
 const manual = readFileSync('wrangler-free-readme.md', 'utf8');

@@ -1,10 +1,11 @@
 import { Gauge, type Registry } from 'prom-client';
+import { PROBLEM_CODES } from '../../domain/conditions/conditions.js';
 import type { OperationRecord, StepRecord } from '../../domain/operation.js';
 import type { NodeStatus } from '../../domain/status.js';
 import { modeSchema } from '../../domain/transitions.js';
 import type { Node } from '../../operations/node.js';
 import { usableBackups } from '../../operations/promote/choose-backup.js';
-import { isReady, nodeStatus, PROBLEM_CODES } from '../../status/node-status.js';
+import { isReady, nodeStatus } from '../../status/node-status.js';
 import { secondsOf } from './operations.js';
 
 /** What is shown of a node at one moment. */
