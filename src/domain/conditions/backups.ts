@@ -44,11 +44,12 @@ export const BACKUPS = {
   'backup-stale': {
     severity: 'critical',
     when: ({ backupAge, policy }) => backupAge > policy.backupMaxAgeSeconds * 1_000,
-    says: 'has no recent backup, so a takeover could lose what was written since',
+    says: 'has no recent backup, so a takeover could lose data',
     because: ({ latestBackup, policy }) => {
-      const age = latestBackup && formatDuration(latestBackup.ageSeconds * 1_000);
       const newest =
-        age === null ? 'there is none' : `the newest, ${latestBackup?.id}, is ${age} old`;
+        latestBackup === null
+          ? 'there is none'
+          : `the newest, ${latestBackup.id}, is ${formatDuration(latestBackup.ageSeconds * 1_000)} old`;
       return `${newest}, and BACKUP_MAX_AGE is ${formatDuration(policy.backupMaxAgeSeconds * 1_000)}`;
     },
     remedy: {
@@ -87,10 +88,10 @@ export const BACKUPS = {
     severity: 'warning',
     mode: 'standby',
     when: ({ latest, since }) => {
-      const error = latest?.prepare?.error;
-      if (!error || Date.parse(latest.prepare?.startedAt ?? '') < Date.parse(since)) return false;
+      const prepare = latest?.prepare;
+      if (!prepare?.error || Date.parse(prepare.startedAt) < Date.parse(since)) return false;
       // These have rows of their own, and say nothing of what was wrong before.
-      return error.code === 'backup-unusable' || error.code === 'no-room' ? undefined : true;
+      return ['backup-unusable', 'no-room'].includes(prepare.error.code) ? undefined : true;
     },
     says: 'could not get ready for a takeover ahead of time',
     because: ({ latest }) => latest?.prepare?.error?.message,
@@ -103,9 +104,9 @@ export const BACKUPS = {
     says: 'failed its last drill',
     because: ({ lastDrill }) => lastDrill && `${lastDrill.backup}: ${lastDrill.error}`,
     remedy: {
-      page: 'press "Back up now" on the page of the primary, then "Drill" here: one that passes ends the alarm',
+      page: 'press "Back up now" on the page of the primary, then "Drill" on the page of the one that failed: one that passes ends the alarm',
       terminal:
-        'coldspare backup on the primary, then coldspare drill here: one that passes ends the alarm',
+        'coldspare backup on the primary, then coldspare drill on the one that failed: one that passes ends the alarm',
       http: ({ node }) =>
         `POST /backups on the primary, then POST /drill on ${node}: one that passes ends the alarm`,
     },

@@ -1,9 +1,47 @@
 import type { OperationRecord } from '../operation.js';
-import type { Condition, Facts, Known } from './condition.js';
+import type { Mode } from '../transitions.js';
+import type { Condition, Known, Severity } from './condition.js';
 
 const QUIET = 600_000;
 const HOUR = 3_600_000;
 const STAND_DOWN_PATIENCE = 300_000;
+
+/** What became of a primary whose agent did not answer; until it answers again, for then it knows who is primary. */
+const oldPrimary = (
+  event: string,
+  { severity, says, over }: { severity: Severity; says: string; over: string },
+): Condition => ({
+  severity,
+  when: ({ peer, fenced }) => {
+    if (peer.reachable) return false;
+    return fenced?.event === event ? true : undefined;
+  },
+  says,
+  because: ({ fenced }) => fenced?.message,
+  remedy: ({ fenced }) => fenced?.remedy ?? '',
+  alarm: { over },
+});
+
+/** Over when one has worked, or when nobody has tried for an hour. Each reason is announced once. */
+const failedOperation = (
+  kind: 'promote' | 'handover',
+  { severity, says, unless }: { severity: Severity; says: string; unless: Mode },
+): Condition => ({
+  // Whoever asked for a takeover from a healthy primary was wrong: the users are served.
+  severity: ({ latest }) => (latest?.[kind]?.error?.code === 'primary-healthy' ? 'info' : severity),
+  when: ({ latest, mode, now }) => {
+    const record = latest?.[kind];
+    if (mode === unless || !record?.error || record.committed) return false;
+    return now - Date.parse(record.endedAt ?? record.startedAt) <= HOUR;
+  },
+  says,
+  because: ({ latest }) => {
+    const { source, state, error } = latest?.[kind] ?? {};
+    return error && `the ${kind} that ${source} asked for is ${state}: ${error.message}`;
+  },
+  remedy: ({ latest }) => latest?.[kind]?.error?.remedy ?? '',
+  alarm: { variant: ({ latest }) => latest?.[kind]?.error?.code ?? '' },
+});
 
 /** Who serves, who may, and what became of changing that. */
 export const SERVING = {
@@ -43,9 +81,9 @@ export const SERVING = {
       yielding &&
       `${yielding.operation} is undecided${peer.reachable ? '' : ', and the other agent does not answer'}`,
     remedy: {
-      page: 'nothing, as long as the other server answers. When it is gone for good, press Promote on this page and choose force',
+      page: 'nothing, as long as the other server answers. When it is gone for good, press "Promote" on the page of the one that yields, with force',
       terminal:
-        'nothing, as long as the other server answers. When it is gone for good, here: coldspare promote --force',
+        'nothing, as long as the other server answers. When it is gone for good: coldspare promote --force on the one that yields',
       http: ({ node }) =>
         `when the other node is gone for good: POST /promote {"force": true} on ${node}`,
     },
@@ -88,38 +126,26 @@ export const SERVING = {
       'check the other node; if it serves too, it has the higher epoch and this one stands down when they meet',
     alarm: { over: 'the other agent answers, and has said who is primary' },
   },
-  'not-fenced': {
+  'not-fenced': oldPrimary('not-fenced', {
     severity: 'critical',
-    when: (facts) => isFenced(facts, 'not-fenced'),
     says: 'could not fence the old primary',
-    because: ({ fenced }) => fenced?.message,
-    remedy: ({ fenced }) => fenced?.remedy ?? '',
-    alarm: { over: 'the old primary answers again' },
-  },
-  'fenced-by-ssh': {
+    over: 'the old primary answers again',
+  }),
+  'fenced-by-ssh': oldPrimary('fenced-by-ssh', {
     severity: 'warning',
-    when: (facts) => isFenced(facts, 'fenced-by-ssh'),
     says: 'has fenced the old primary over SSH',
-    because: ({ fenced }) => fenced?.message,
-    remedy: ({ fenced }) => fenced?.remedy ?? '',
-    alarm: { over: 'the agent of the old primary answers again' },
-  },
-  'promote-failed': {
-    severity: ({ latest }) => severityOf(latest?.promote, 'critical'),
-    when: (facts) => facts.mode !== 'primary' && failedLately(facts.latest?.promote, facts.now),
+    over: 'the agent of the old primary answers again',
+  }),
+  'promote-failed': failedOperation('promote', {
+    severity: 'critical',
     says: 'did not take over',
-    because: ({ latest }) => formatFailure(latest?.promote),
-    remedy: ({ latest }) => latest?.promote?.error?.remedy ?? '',
-    alarm: { variant: ({ latest }) => latest?.promote?.error?.code ?? '' },
-  },
-  'handover-failed': {
-    severity: ({ latest }) => severityOf(latest?.handover, 'warning'),
-    when: (facts) => facts.mode !== 'standby' && failedLately(facts.latest?.handover, facts.now),
+    unless: 'primary',
+  }),
+  'handover-failed': failedOperation('handover', {
+    severity: 'warning',
     says: 'did not hand over',
-    because: ({ latest }) => formatFailure(latest?.handover),
-    remedy: ({ latest }) => latest?.handover?.error?.remedy ?? '',
-    alarm: { variant: ({ latest }) => latest?.handover?.error?.code ?? '' },
-  },
+    unless: 'standby',
+  }),
   'app-stopped': {
     severity: 'warning',
     when: ({ foreignApp, now, upFor = 0 }) => {
@@ -153,27 +179,6 @@ const lastStart = ({ latest }: Known): OperationRecord | undefined =>
   [latest?.boot, latest?.promote]
     .filter((record) => record !== undefined)
     .sort((a, b) => (b.endedAt ?? '').localeCompare(a.endedAt ?? ''))[0];
-
-/** Until the agent of the old primary answers again, for then it knows who is primary. */
-const isFenced = ({ peer, fenced }: Facts, event: string): boolean | undefined => {
-  if (peer.reachable) return false;
-  return fenced?.event === event ? true : undefined;
-};
-
-/** Over when one has worked, or when nobody has tried for an hour. */
-const failedLately = (record: OperationRecord | undefined, now: number): boolean =>
-  record?.error != null &&
-  !record.committed &&
-  now - Date.parse(record.endedAt ?? record.startedAt) <= HOUR;
-
-/** Whoever asked for a takeover from a healthy primary was wrong: the users are served. */
-const severityOf = (record: OperationRecord | undefined, otherwise: 'warning' | 'critical') =>
-  record?.error?.code === 'primary-healthy' ? 'info' : otherwise;
-
-const formatFailure = (record: OperationRecord | undefined): string | undefined =>
-  record?.error
-    ? `the ${record.kind} that ${record.source} asked for is ${record.state}: ${record.error.message}`
-    : undefined;
 
 /** The monitor may take over now that the pause has ended. */
 const isDue = ({ mode, peerServes }: Known): boolean => mode === 'standby' && peerServes === false;
