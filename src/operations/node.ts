@@ -55,7 +55,7 @@ export interface Settings {
 }
 
 /** What became of an old primary whose agent did not answer. */
-export interface Fenced {
+interface Fenced {
   event: 'fenced-by-ssh' | 'not-fenced';
   message: string;
   remedy: string;
