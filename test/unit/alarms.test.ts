@@ -263,6 +263,26 @@ describe('what a node sees of itself', () => {
     expect(told(primary)).toEqual(['app-down', 'app-down over']);
   });
 
+  test.each(['primary', 'standby'] as const)(
+    'a %s without a recent backup says so',
+    async (role) => {
+      const fake = await createFakeNode(role, { settings: { backupMaxAge: -1 } });
+      const look = createAlarms(fake.node);
+      for (let round = 0; round < 3; round += 1) await look();
+      expect(fake.announced).toMatchObject([
+        {
+          event: 'backup-stale',
+          severity: 'critical',
+          message: expect.stringContaining(
+            'has no recent backup, so a takeover could lose data: there is none',
+          ),
+          remedy: expect.stringContaining('POST /backups on the primary'),
+        },
+      ]);
+      await fake.remove();
+    },
+  );
+
   test('an app that is stopped during a pause is meant to be', async () => {
     const { node } = primary;
     await node.state.update({ pause: { until: '2999-01-01T00:00:00.000Z', reason: 'deploy' } });
