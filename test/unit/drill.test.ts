@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createAlarms } from '../../src/background/alarms.js';
 import { drillIfStandby } from '../../src/background/drills.js';
-import { createIncidentWatch } from '../../src/background/incident-watch.js';
 import { foreseeTakeOver } from '../../src/domain/drill.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import { createFileDisk } from '../../src/drivers/file-disk.js';
@@ -15,7 +15,7 @@ let lookForIncidents: () => Promise<void>;
 beforeEach(async () => {
   standby = await startService('standby', { settings: { drillQuery: 'SELECT true' } });
   await standby.database.stop();
-  lookForIncidents = createIncidentWatch(standby.node);
+  lookForIncidents = createAlarms(standby.node);
 });
 afterEach(() => standby.close());
 

@@ -1,8 +1,8 @@
 import { finished } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PROBLEM_CODES } from '../../src/domain/conditions/conditions.js';
 import { ColdspareError, Refused } from '../../src/domain/errors.js';
 import { cancelOperation, requestBackup } from '../../src/operations/requests.js';
-import { PROBLEM_CODES } from '../../src/status/node-status.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 
 let service: Service;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createIncidentWatch } from '../../src/background/incident-watch.js';
+import { createAlarms } from '../../src/background/alarms.js';
 import { pruneBackups } from '../../src/backups/prune.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { Manifest } from '../../src/domain/manifest.js';
@@ -22,7 +22,7 @@ beforeEach(async () => {
   await standby.database.stop();
   standby.database.databases.clear();
   prepare = createPreparation(standby.node);
-  look = createIncidentWatch(standby.node);
+  look = createAlarms(standby.node);
 });
 afterEach(() => standby.close());
 

@@ -1,4 +1,4 @@
-import { type Finding, nodeFindings, pairFindings } from '../../domain/findings.js';
+import { type Finding, nodeFindings, pairFindings } from '../../domain/conditions/findings.js';
 import { type NodeStatus, nodeStatusSchema } from '../../domain/status.js';
 import type { Agent } from '../agent-client.js';
 import type { Context, Outcome } from '../context.js';

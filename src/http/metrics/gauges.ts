@@ -1,11 +1,12 @@
 import { Gauge, type Registry } from 'prom-client';
 import { usableBackups } from '../../backups/catalog.js';
+import { PROBLEM_CODES } from '../../domain/conditions/conditions.js';
 import type { OperationRecord, StepRecord } from '../../domain/operation.js';
 import type { NodeStatus } from '../../domain/status.js';
 import { modeSchema } from '../../domain/transitions.js';
 import type { Node } from '../../operations/node.js';
 import { isReady } from '../../serve/serving.js';
-import { nodeStatus, PROBLEM_CODES } from '../../status/node-status.js';
+import { nodeStatus } from '../../status/node-status.js';
 import { secondsOf } from './operations.js';
 
 /** What is shown of a node at one moment. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createIncidentWatch } from '../../src/background/incident-watch.js';
+import { createAlarms } from '../../src/background/alarms.js';
 import { ColdspareError, type ErrorCode } from '../../src/domain/errors.js';
 import type { OperationKind } from '../../src/domain/operation.js';
 import type { Node } from '../../src/operations/node.js';
@@ -62,13 +62,13 @@ const restart = async (fake: FakeNode): Promise<() => Promise<void>> => {
   node.state = await NodeState.open(node.disk, directory, 'standby', node.clock.now);
   node.peerView.last = undefined;
   node.local.app = undefined;
-  return createIncidentWatch(node);
+  return createAlarms(node);
 };
 
-describe('an incident', () => {
+describe('an alarm', () => {
   test('of the primary is over when it hands its role on, and is not told of again when it has it back', async () => {
     const { node } = primary;
-    const look = createIncidentWatch(node);
+    const look = createAlarms(node);
     await tried(primary, 'backup', 'database-failed');
     await look();
     await node.state.apply('superseded', 2, { standDown: null });
@@ -81,7 +81,7 @@ describe('an incident', () => {
 
   test('"no backup could be taken" is over when the newest one is found to hold everything', async () => {
     const { node } = primary;
-    const look = createIncidentWatch(node);
+    const look = createAlarms(node);
     await tried(primary, 'backup', 'database-failed');
     await look();
     const at = new Date(node.clock.now() + 1_000).toISOString();
@@ -99,7 +99,7 @@ describe('an incident', () => {
   });
 
   test('is told once when it begins and once when it is over', async () => {
-    const look = createIncidentWatch(standby.node);
+    const look = createAlarms(standby.node);
     await look();
     expect(told(standby)).toEqual([]);
     isLost(standby.node);
@@ -108,8 +108,9 @@ describe('an incident', () => {
       {
         event: 'peer-lost',
         severity: 'warning',
-        message: 'vcl3 cannot reach the other agent: no answer',
-        remedy: 'look at the other server; from here: curl -sS http://vcl2.invalid:8080/health',
+        message: 'vcl3 cannot reach the other agent: no answer (http://vcl2.invalid:8080)',
+        remedy:
+          'look at the other server; on vcl3 this has to answer: curl -sS http://vcl2.invalid:8080/health',
       },
     ]);
     answers(standby.node, primary.node);
@@ -122,7 +123,7 @@ describe('an incident', () => {
 
   test('is not told again by a restarted agent, and is over once', async () => {
     isLost(standby.node);
-    await createIncidentWatch(standby.node)();
+    await createAlarms(standby.node)();
     // It has not looked yet: neither is it known to last, nor to be over.
     const look = await restart(standby);
     await look();
@@ -136,7 +137,7 @@ describe('an incident', () => {
   });
 
   test('is told once although the disk takes nothing', async () => {
-    const look = createIncidentWatch(standby.node);
+    const look = createAlarms(standby.node);
     isLost(standby.node);
     standby.node.disk.write = async () => {
       throw new Error('ENOSPC');
@@ -150,7 +151,7 @@ describe('an incident', () => {
     const patient = await createFakeNode('standby', {
       settings: { checkInterval: 60_000, failThreshold: 3 },
     });
-    const look = createIncidentWatch(patient.node);
+    const look = createAlarms(patient.node);
     isLost(patient.node);
     await look();
     answers(patient.node, primary.node);
@@ -162,20 +163,20 @@ describe('an incident', () => {
 
 describe('operations that came to nothing', () => {
   test('each reason of a promote is told once, however often it is tried', async () => {
-    const look = createIncidentWatch(standby.node);
+    const look = createAlarms(standby.node);
     for (const code of ['no-backup', 'no-backup', 'isolated', 'no-backup'] as const) {
       await tried(standby, 'promote', code);
       await look();
     }
     expect(standby.announced.map(({ message }) => message)).toEqual([
-      'the promote that was asked of vcl3 by operator is rolled-back: it says no-backup',
-      'the promote that was asked of vcl3 by operator is rolled-back: it says isolated',
+      'vcl3 did not take over: the promote that operator asked for is rolled-back: it says no-backup',
+      'vcl3 did not take over: the promote that operator asked for is rolled-back: it says isolated',
     ]);
     expect(standby.announced[0]).toMatchObject({ severity: 'critical', remedy: 'do this' });
   });
 
   test('what is asked again by itself, or was not wanted any more, is not told', async () => {
-    const look = createIncidentWatch(standby.node);
+    const look = createAlarms(standby.node);
     for (const code of ['preempted', 'cancelled', 'primary-busy', 'busy'] as const) {
       await tried(standby, 'promote', code);
       await look();
@@ -185,24 +186,24 @@ describe('operations that came to nothing', () => {
 
   test('a checker that was wrong is no alarm', async () => {
     await tried(standby, 'promote', 'primary-healthy');
-    await createIncidentWatch(standby.node)();
+    await createAlarms(standby.node)();
     expect(standby.announced).toMatchObject([{ event: 'promote-failed', severity: 'info' }]);
   });
 
   test('a failed backup is told once, and when backups are taken again', async () => {
-    const look = createIncidentWatch(primary.node);
+    const look = createAlarms(primary.node);
     for (const code of ['database-failed', 'disk-full', undefined, undefined] as const) {
       await tried(primary, 'backup', code);
       await look();
     }
     expect(told(primary)).toEqual(['backup-failed', 'backup-failed over']);
     expect(primary.announced[0]?.message).toMatch(
-      /^vcl2 could not take a backup \(.*_backup_.*\): it says database-failed$/,
+      /^vcl2 could not take a backup: it says database-failed \(.*_backup_.*\)$/,
     );
   });
 
   test('a backup that was taken and did not arrive is told as that', async () => {
-    const look = createIncidentWatch(primary.node);
+    const look = createAlarms(primary.node);
     await tried(primary, 'backup', 'peer-refused', 'dump');
     await primary.node.state.update({
       push: { lastSuccessAt: null, failingSince: isoNow(primary.node), error: 'the disk is full' },
@@ -219,7 +220,7 @@ describe('operations that came to nothing', () => {
 
   test('a restarted agent knows of the failure before, and tells its end', async () => {
     await tried(primary, 'backup', 'database-failed');
-    await createIncidentWatch(primary.node)();
+    await createAlarms(primary.node)();
     const look = await restart(primary);
     await look();
     await tried(primary, 'backup');
@@ -229,17 +230,17 @@ describe('operations that came to nothing', () => {
 
   test('a standby that cannot restore ahead of time, and a handover that came to nothing', async () => {
     await tried(standby, 'prepare', 'database-failed');
-    await createIncidentWatch(standby.node)();
+    await createAlarms(standby.node)();
     expect(standby.announced).toMatchObject([{ event: 'prepare-failed', severity: 'warning' }]);
     await tried(primary, 'handover', 'peer-not-ready');
-    await createIncidentWatch(primary.node)();
+    await createAlarms(primary.node)();
     expect(primary.announced).toMatchObject([{ event: 'handover-failed', severity: 'warning' }]);
   });
 });
 
 describe('what a node sees of itself', () => {
   test('the app of a primary is down, and why its last start failed', async () => {
-    const look = createIncidentWatch(primary.node);
+    const look = createAlarms(primary.node);
     await primary.app.stop();
     primary.node.local.app = { value: await primary.app.check(), at: 0 };
     await tried(primary, 'boot', 'app-failed');
@@ -249,7 +250,7 @@ describe('what a node sees of itself', () => {
         event: 'app-down',
         severity: 'critical',
         message:
-          'vcl2 is the primary and its app does not answer: it refuses (ECONNREFUSED); the last start: it says app-failed',
+          'vcl2 is the primary, and its app does not answer: refuses (ECONNREFUSED); the last start failed: it says app-failed',
         remedy: 'do this',
       },
     ]);
@@ -259,12 +260,32 @@ describe('what a node sees of itself', () => {
     expect(told(primary)).toEqual(['app-down', 'app-down over']);
   });
 
+  test.each(['primary', 'standby'] as const)(
+    'a %s without a recent backup says so',
+    async (role) => {
+      const fake = await createFakeNode(role, { settings: { backupMaxAge: -1 } });
+      const look = createAlarms(fake.node);
+      for (let round = 0; round < 3; round += 1) await look();
+      expect(fake.announced).toMatchObject([
+        {
+          event: 'backup-stale',
+          severity: 'critical',
+          message: expect.stringContaining(
+            'has no recent backup, so a takeover could lose data: there is none',
+          ),
+          remedy: expect.stringContaining('POST /backups on the primary'),
+        },
+      ]);
+      await fake.remove();
+    },
+  );
+
   test('an app that is stopped during a pause is meant to be', async () => {
     const { node } = primary;
     await node.state.update({ pause: { until: '2999-01-01T00:00:00.000Z', reason: 'deploy' } });
     await primary.app.stop();
     node.local.app = { value: await primary.app.check(), at: 0 };
-    await createIncidentWatch(node)();
+    await createAlarms(node)();
     expect(told(primary)).toEqual([]);
   });
 
@@ -272,7 +293,7 @@ describe('what a node sees of itself', () => {
     const yielding = { operation: 'x_promote_y', epoch: 2, finalBackup: null, writes: null };
     await primary.node.state.apply('yield', 1, { yielding: { ...yielding, cause: 'fence' } });
     isLost(primary.node);
-    await createIncidentWatch(primary.node)();
+    await createAlarms(primary.node)();
     expect(primary.announced).toContainEqual(
       expect.objectContaining({
         event: 'yielding',
@@ -284,7 +305,7 @@ describe('what a node sees of itself', () => {
   });
 
   test('serving alone is over when the other agent has answered', async () => {
-    const look = createIncidentWatch(primary.node);
+    const look = createAlarms(primary.node);
     isLost(primary.node);
     primary.node.peerView.servingWithoutPeer = 'the other agent did not answer for 30 s';
     await look();
@@ -297,7 +318,7 @@ describe('what a node sees of itself', () => {
   });
 
   test('an app that was started again and again is told once', async () => {
-    const look = createIncidentWatch(standby.node);
+    const look = createAlarms(standby.node);
     for (let round = 0; round < 3; round += 1) {
       standby.node.local.foreignApp = { value: 'why', at: standby.node.clock.now() };
       await look();
@@ -308,7 +329,7 @@ describe('what a node sees of itself', () => {
 
   test('the end of a pause is told once, with what is due by then', async () => {
     const { node } = standby;
-    const look = createIncidentWatch(node);
+    const look = createAlarms(node);
     const end = (ago: number) => new Date(node.clock.now() - ago).toISOString();
     isLost(node);
     await node.state.update({ pause: { until: end(-60_000), reason: 'deploy' } });
@@ -322,7 +343,7 @@ describe('what a node sees of itself', () => {
         event: 'pause-ended',
         severity: 'warning',
         message:
-          'the pause of vcl3 has ended (deploy): failover and failback go on, and the primary does not serve',
+          'vcl3 goes on with failover and failback, for its pause has ended: it was for deploy; the primary does not serve',
       },
     ]);
   });
