@@ -87,6 +87,8 @@ const makeHarness = async () => {
       await database.thaw();
       for (const name of await database.others()) await database.drop(name);
       const client = await open({ port, database: NAME });
+      // What a client has set stays: all of them share one session.
+      await client.query('DISCARD ALL');
       await client.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
       await client.query(`COMMENT ON DATABASE ${NAME} IS NULL`);
       await client.end();

@@ -172,7 +172,7 @@ export class DatabaseService {
 
   async #withClosed<T>(name: string, work: (engine: PGlite) => Promise<T>): Promise<T> {
     const { path } = this.#databases.get(name);
-    const engine = await PGlite.create(path, await engineOptions(this.#name));
+    const engine = await PGlite.create(path, engineOptions(this.#name));
     try {
       return await work(engine);
     } finally {

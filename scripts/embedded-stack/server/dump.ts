@@ -25,7 +25,7 @@ export const dumpCopy = async (
   database: string,
   file: string,
 ): Promise<DumpFacts> => {
-  const engine = await PGlite.create(directory, await engineOptions(database, DOUBLE_BACKSLASHES));
+  const engine = await PGlite.create(directory, engineOptions(database, DOUBLE_BACKSLASHES));
   try {
     const session = sessionOf(engine);
     const facts: DumpFacts = {

@@ -15,17 +15,17 @@ const POLL_PAUSE = 10;
 declare const WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
 
 /** Compiled once a process: PGlite itself would do it again for every database, a third of the time that opening takes. */
-const wasmModule = readFile(
-  new URL('pglite.wasm', import.meta.resolve('@electric-sql/pglite')),
-).then((bytes) => WebAssembly.compile(bytes));
+const pgliteWasmModule = await WebAssembly.compile(
+  await readFile(new URL('pglite.wasm', import.meta.resolve('@electric-sql/pglite'))),
+);
 
 /** Options to open the cluster in a directory on the one database in it. */
-export const engineOptions = async (
+export const engineOptions = (
   database: string,
   settings: Record<string, string> = {},
-): Promise<PGliteOptions> => ({
+): PGliteOptions => ({
   database,
-  pgliteWasmModule: await wasmModule,
+  pgliteWasmModule,
   startParams: [
     ...PGlite.defaultStartParams,
     // On the command line, so that no RESET or DISCARD of a client takes them back.

@@ -26,7 +26,7 @@ export interface LiveSessionOptions {
 export const openLiveSession = async (options: LiveSessionOptions): Promise<LiveSession> => {
   const { path, database, port, frozen } = options;
   const settings: Record<string, string> = frozen ? { default_transaction_read_only: 'on' } : {};
-  const engine = new Engine(path, await engineOptions(database, settings));
+  const engine = new Engine(path, engineOptions(database, settings));
   await engine.waitReady;
   const server = new PGLiteSocketServer({
     db: engine,

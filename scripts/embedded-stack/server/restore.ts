@@ -18,7 +18,7 @@ export const restoreDump = async (
   surroundings: Surroundings | undefined,
 ): Promise<void> => {
   const sql = await readFile(file, 'utf8');
-  const engine = await PGlite.create(directory, await engineOptions(database));
+  const engine = await PGlite.create(directory, engineOptions(database));
   try {
     // Roles are not inside a dump, yet its GRANT and OWNER statements name them.
     await createRoles(sessionOf(engine), surroundings?.roles ?? []);
