@@ -32,6 +32,8 @@ export const environmentOf = (
   try {
     const config = loadConfig(variables);
     refuseOddPaths(config);
+    if (config.STACK === 'embedded')
+      throw new ConfigError('STACK=embedded: only the demo has it; servers have compose or host');
     return { variables, config };
   } catch (cause) {
     throw new Stop(

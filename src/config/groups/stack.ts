@@ -97,7 +97,7 @@ export const host = {
 } satisfies Group;
 
 export const embedded = {
-  title: 'STACK=embedded',
+  title: 'STACK=embedded (the demo: node dist/scripts/embedded-stack/main.js)',
   variables: {
     EMBEDDED_APP: {
       schema: path.optional(),

@@ -29,7 +29,7 @@ export const readSurroundings = async (session: PsqlSession): Promise<Surroundin
 };
 
 /** `name=value` of each. */
-export const parseSettings = (settings: readonly string[]): Record<string, string> =>
+const parseSettings = (settings: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     settings.map((setting) => {
       const at = setting.indexOf('=');

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ExecProtocolOptionsStream,
@@ -5,10 +6,18 @@ import {
   type PGliteOptions,
   protocol,
 } from '@electric-sql/pglite';
-import { ColdspareError } from '../../domain/errors.js';
+import { ColdspareError } from '../../../src/domain/errors.js';
 import { createTurns } from './turns.js';
 
 const POLL_PAUSE = 10;
+
+/** Node has it, and only the types of browsers tell. */
+declare const WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
+
+/** Compiled once a process: PGlite itself would do it again for every database, a third of the time that opening takes. */
+const pgliteWasmModule = await WebAssembly.compile(
+  await readFile(new URL('pglite.wasm', import.meta.resolve('@electric-sql/pglite'))),
+);
 
 /** Options to open the cluster in a directory on the one database in it. */
 export const engineOptions = (
@@ -16,6 +25,7 @@ export const engineOptions = (
   settings: Record<string, string> = {},
 ): PGliteOptions => ({
   database,
+  pgliteWasmModule,
   startParams: [
     ...PGlite.defaultStartParams,
     // On the command line, so that no RESET or DISCARD of a client takes them back.
@@ -24,9 +34,9 @@ export const engineOptions = (
 });
 
 /**
- * PGlite behind pglite-socket. There is one backend session for all clients, so two things must be kept apart
- * that the library mixes: the messages of two clients between Parse and Sync (one client's parameters would
- * meet the other's statement), and a client's transaction and our own work.
+ * PGlite behind pglite-socket. All clients share one backend session, and the library lets them mix. This class keeps
+ * apart the messages of two clients between Parse and Sync (one client's parameters would meet the other's
+ * statement), and a client's transaction and our own work.
  */
 export class Engine extends PGlite {
   readonly #takeTurns = createTurns();
@@ -52,7 +62,7 @@ export class Engine extends PGlite {
     try {
       await super.execProtocolRawStream(message, options);
     } catch (cause) {
-      // pglite-socket answers nobody any more after this. Better to die, which the agent sees, than to hang.
+      // pglite-socket answers no client after this. The process ends, so that the agent sees it.
       setImmediate(() => {
         throw cause;
       });
@@ -71,7 +81,7 @@ export class Engine extends PGlite {
     try {
       return await super.exec(...args);
     } catch (error) {
-      // With the session ends what was to be rolled back. pglite-socket lets this failure end the process.
+      // The session has ended, and that rolled back too. pglite-socket would let this error end the process.
       if (args[0] === 'ROLLBACK' && !this.ready) return [];
       throw error;
     }
@@ -108,20 +118,13 @@ export class Engine extends PGlite {
   }
 }
 
-/** Whether the client that sent a message of this type has more to say before another may. */
-const staysOpen = (type: number | undefined, isOpen: boolean): boolean => {
-  switch (String.fromCharCode(type ?? 0)) {
-    case 'P':
-    case 'B':
-    case 'D':
-    case 'E':
-    case 'C':
-    case 'H':
-      return true;
-    case 'S':
-    case 'Q':
-      return false;
-    default:
-      return isOpen;
-  }
+/** Messages of the extended protocol that more must follow: Parse, Bind, Describe, Execute, Close, Flush. */
+const OPENING = 'PBDECH';
+/** Sync and Query. */
+const CLOSING = 'SQ';
+
+/** Whether the client that sent a message of this type has more to say before another client may. */
+const staysOpen = (type = 0, isOpen: boolean): boolean => {
+  const letter = String.fromCharCode(type);
+  return !CLOSING.includes(letter) && (isOpen || OPENING.includes(letter));
 };

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ColdspareError } from '../../domain/errors.js';
-import { runCommand } from '../command.js';
+import { ColdspareError } from '../../src/domain/errors.js';
+import { runCommand } from '../../src/drivers/command.js';
 
 const POLL_PAUSE = 25;
 /** How long SIGKILL may take; longer means that the kernel holds the process. */
@@ -9,8 +9,8 @@ const KILL_DEADLINE = 5_000;
 const LIST_TIMEOUT = 5_000;
 
 /**
- * Pids of the running processes that were started with `mark` as an argument, whoever started them. No pid
- * file: those outlive their process, and then name a stranger.
+ * Pids of the running processes that were started with `mark` as an argument, whoever started them. Not from a pid
+ * file: it outlives its process, and then another program may have the pid.
  */
 export const findProcesses = async (mark: string): Promise<number[]> =>
   (await listProcesses()).filter(({ argv }) => argv.includes(mark)).map(({ pid }) => pid);

@@ -5,54 +5,58 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { ColdspareError } from '../../domain/errors.js';
-import type { Database } from '../../ports/stack.js';
-import { runCommand, startDetached } from '../command.js';
+import { ColdspareError } from '../../src/domain/errors.js';
+import { runCommand, startDetached } from '../../src/drivers/command.js';
+import { checkPlainDump } from '../../src/drivers/postgres/plain-dump.js';
+import type { Database } from '../../src/ports/stack.js';
 import { createControlClient } from './control-client.js';
 import type { Layout } from './layout.js';
+import type { EmbeddedOptions } from './options.js';
 import { endProcesses, findProcesses } from './processes.js';
-import type { EmbeddedOptions } from './stack.js';
 
 const POLL_PAUSE = 100;
 /** Milliseconds for a short request, which may have to wait for a dump or a restore before it. */
 const ASK_TIMEOUT = 30_000;
 
 /** Programs are compiled files, also when a test runs this one as TypeScript. */
-const programs = import.meta.url.endsWith('.ts') ? '../../../dist/src/drivers/embedded/' : './';
+const programs = import.meta.url.endsWith('.ts')
+  ? '../../dist/scripts/embedded-stack/server/'
+  : './server/';
 const programPath = (name: string): string =>
   fileURLToPath(new URL(`${programs}${name}`, import.meta.url));
-const serverProgram = programPath('database-server.js');
-const initializeProgram = programPath('initialize.js');
 
 export const createDatabase = (
   { database, timeouts }: EmbeddedOptions,
   layout: Layout,
 ): Database => {
   const { transfer } = timeouts;
-  const control = createControlClient(layout.controlSocket);
-  const mark = `--coldspare-database=${layout.directory}`;
-  const databaseArgument = `--database=${database.name}`;
+  const { marks } = layout;
+  const ask = createControlClient(layout.controlSocket);
+  const isRunning = async () => (await findProcesses(marks.database)).length > 0;
 
-  /** Without a live database there is nothing to query, and the server's own word has to do. */
   const answers = async (): Promise<boolean> => {
     try {
-      return (
-        !(await control.ask('exists', null, timeouts.query)) ||
-        (await answersQuery(database, timeouts.query))
-      );
+      // Without a live database there is nothing to query, and the server's own answer has to do.
+      if (!(await ask('exists', [], timeouts.query))) return true;
+      await query(database, timeouts.query);
+      return true;
     } catch {
       return false;
     }
   };
 
-  const initialize = async (signal: AbortSignal): Promise<void> => {
-    if (await isThere(layout.template)) return;
-    await runCommand(
-      [process.execPath, initializeProgram, `--directory=${layout.directory}`, databaseArgument],
-      {
+  const startServer = async (signal: AbortSignal): Promise<void> => {
+    const name = `--database=${database.name}`;
+    if (!(await exists(layout.template))) {
+      await runCommand([process.execPath, programPath('initialize.js'), marks.initialize, name], {
         timeout: timeouts.start,
         signal,
-      },
+      });
+    }
+    const program = programPath('database-server.js');
+    await startDetached(
+      [process.execPath, program, marks.database, name, `--port=${database.port}`],
+      { logFile: layout.databaseLog },
     );
   };
 
@@ -60,10 +64,10 @@ export const createDatabase = (
     const deadline = performance.now() + timeouts.start;
     while (!(await answers())) {
       signal.throwIfAborted();
-      if ((await findProcesses(mark)).length === 0) throw await ended(layout);
+      if (!(await isRunning())) throw await ended(layout);
       if (performance.now() > deadline) {
-        // Not left for the next attempt to wait for: killing it loses nothing.
-        await endProcesses(mark, 0);
+        // The next attempt must not wait for it again, and killing it loses nothing.
+        await endProcesses(marks.database, 0);
         throw silent(timeouts.start);
       }
       await sleep(POLL_PAUSE);
@@ -75,33 +79,24 @@ export const createDatabase = (
       signal.throwIfAborted();
       if (await answers()) return;
       await mkdir(layout.directory, { recursive: true, mode: 0o700 });
-      if ((await findProcesses(mark)).length === 0) {
-        await initialize(signal);
-        await startDetached(
-          [process.execPath, serverProgram, mark, databaseArgument, `--port=${database.port}`],
-          { logFile: layout.databaseLog },
-        );
-      }
+      if (!(await isRunning())) await startServer(signal);
       await waitUntilAnswers(signal);
     },
-    stop: (signal) => endProcesses(mark, timeouts.stop, signal),
+    stop: (signal) => endProcesses(marks.database, timeouts.stop, signal),
     answers,
-    live: async () => {
-      const { exists, marker } = await control.ask('live', null, ASK_TIMEOUT);
-      return { exists, marker };
-    },
-    mark: (marker) => control.ask('mark', marker, ASK_TIMEOUT),
-    inventory: (of) => control.ask('inventory', { of }, transfer),
-    // A dump is taken from a copy, which is not of the same cluster.
+    live: () => ask('live', [], ASK_TIMEOUT),
+    mark: (marker) => ask('mark', [marker], ASK_TIMEOUT),
+    inventory: (of) => ask('inventory', of === undefined ? [] : [of], transfer),
+    // A dump is taken from a copy, which has transactions of its own.
     fingerprint: async () => undefined,
 
     dump: async (sink, signal) => {
       try {
-        const facts = await control.ask('dump', null, transfer, signal);
-        await pipeline(createReadStream(layout.outgoingDump), sink, { signal });
-        return { ...facts, marker: facts.marker };
+        const facts = await ask('dump', [], transfer, signal);
+        await pipeline(createReadStream(layout.outgoingDump), checkPlainDump(), sink, { signal });
+        return facts;
       } catch (error) {
-        // Torn, not ended: whoever reads the other side must not take it for complete.
+        // Destroyed, not ended: who reads the other side must not take what came so far for the whole dump.
         sink.destroy();
         signal.throwIfAborted();
         throw error;
@@ -109,38 +104,39 @@ export const createDatabase = (
         await rm(layout.outgoingDump, { force: true });
       }
     },
-    // In a process that does one thing at a time, nothing can be done more gently.
+    // `gently` is ignored: the server does one thing at a time.
     restore: async (content, { surroundings }, signal, { beside = 'incoming' } = {}) => {
       try {
         await receive(content, layout.arrivingDump[beside], signal);
-        await control.ask('restore', { beside, surroundings }, transfer, signal);
+        await ask('restore', [beside, surroundings], transfer, signal);
       } finally {
         await rm(layout.arrivingDump[beside], { force: true });
       }
     },
-    // A timer of the server's own would have to interrupt a process that does one thing at a time.
-    answer: (sql, timeout, signal) => control.ask('answer', { sql }, timeout, signal),
-    discard: (beside = 'incoming') => control.ask('discard', { beside }, ASK_TIMEOUT),
-    swap: (marker, keepAs) => control.ask('swap', { marker, keepAs }, transfer),
-    setAside: (keepAs) => control.ask('setAside', { keepAs }, transfer),
+    answer: (sql, timeout, signal) => ask('answer', [sql], timeout, signal),
+    discard: (beside = 'incoming') => ask('discard', [beside], ASK_TIMEOUT),
+    swap: (marker, keepAs) => ask('swap', [marker, keepAs], transfer),
+    setAside: (keepAs) => ask('setAside', [keepAs], transfer),
     room: () =>
       statfs(layout.directory).then(
         ({ bavail, bsize }) => bavail * bsize,
         () => undefined,
       ),
-    others: () => control.ask('others', null, ASK_TIMEOUT),
-    drop: (name) => control.ask('drop', { name }, ASK_TIMEOUT),
-    freeze: () => control.ask('freeze', null, transfer),
-    thaw: () => control.ask('thaw', null, transfer),
-    writes: async () => BigInt(await control.ask('writes', null, ASK_TIMEOUT)),
+    others: () => ask('others', [], ASK_TIMEOUT),
+    drop: (name) => ask('drop', [name], ASK_TIMEOUT),
+    freeze: () => ask('setFrozen', [true], transfer),
+    thaw: () => ask('setFrozen', [false], transfer),
+    writes: async () => BigInt(await ask('writes', [], ASK_TIMEOUT)),
   };
 };
 
+/** Keeps the dump for the server, which refuses none that is not whole: PGlite would restore it without an error. */
 const receive = async (content: Readable, file: string, signal: AbortSignal): Promise<void> => {
   try {
-    await pipeline(content, createWriteStream(file, { mode: 0o600 }), { signal });
+    await pipeline(content, checkPlainDump(), createWriteStream(file, { mode: 0o600 }), { signal });
   } catch (cause) {
     signal.throwIfAborted();
+    if (cause instanceof ColdspareError) throw cause;
     // A full disk says nothing about the backup: an older one would not fit either.
     if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') throw cause;
     throw new ColdspareError(
@@ -152,10 +148,11 @@ const receive = async (content: Readable, file: string, signal: AbortSignal): Pr
   }
 };
 
-const answersQuery = async (
+/** @throws when no query over TCP is answered */
+const query = async (
   { port, user, name }: EmbeddedOptions['database'],
   timeout: number,
-): Promise<boolean> => {
+): Promise<void> => {
   const client = new pg.Client({
     host: '127.0.0.1',
     port,
@@ -164,18 +161,17 @@ const answersQuery = async (
     connectionTimeoutMillis: timeout,
     query_timeout: timeout,
   });
-  // A server that goes away between two messages shows in the query; unheard it would end the agent.
+  // A server that goes away between two messages fails the query; this event without a listener would end the agent.
   client.on('error', () => {});
   try {
     await client.connect();
     await client.query('SELECT 1');
-    return true;
   } finally {
     await client.end();
   }
 };
 
-const isThere = (path: string): Promise<boolean> =>
+const exists = (path: string): Promise<boolean> =>
   access(path).then(
     () => true,
     () => false,
@@ -185,7 +181,7 @@ const ended = async ({ databaseLog }: Layout): Promise<ColdspareError> => {
   const log = await readFile(databaseLog, 'utf8').catch(() => '');
   return new ColdspareError(
     'database-failed',
-    `the database server ended while it started; its last words: ${log.trim().split('\n').at(-1)}`,
+    `the database server ended while it started; its last line: ${log.trim().split('\n').at(-1)}`,
     'free its port if something else has it, else read database.log in the state directory',
   );
 };

@@ -1,17 +1,17 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { PGlite } from '@electric-sql/pglite';
-import pg from 'pg';
-import { layoutOf } from './layout.js';
+import { identifier } from '../../../src/drivers/postgres/sql.js';
+import { layoutOf } from '../layout.js';
 
 /**
- * `initialize.js --directory=DIR --database=NAME` makes the template that every database starts as a copy of.
- * A program of its own, since it takes some 800 MB that the server would never give back.
+ * `initialize.js --coldspare-initialize=DIR --database=NAME` makes the template that every database starts as a copy
+ * of. A program of its own, since it takes some 800 MB that the server would never give back.
  */
 const main = async (): Promise<void> => {
-  const { directory, database } = parseArgs({
+  const { 'coldspare-initialize': directory, database } = parseArgs({
     options: {
-      directory: { type: 'string', default: '' },
+      'coldspare-initialize': { type: 'string', default: '' },
       database: { type: 'string', default: '' },
     },
   }).values;
@@ -24,9 +24,8 @@ const main = async (): Promise<void> => {
     database: 'template1',
     initDbStartParams: ['--wal-segsize=1'],
   });
-  if (database !== 'postgres') {
-    await first.exec(`ALTER DATABASE postgres RENAME TO ${pg.escapeIdentifier(database)}`);
-  }
+  if (database !== 'postgres')
+    await first.exec(`ALTER DATABASE postgres RENAME TO ${identifier(database)}`);
   await first.close();
   const second = await PGlite.create(unfinished, { database });
   for (const other of ['template0', 'template1']) {

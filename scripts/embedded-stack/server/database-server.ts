@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
+import { layoutOf } from '../layout.js';
 import { serveControl } from './control-server.js';
 import { DatabaseService } from './database-service.js';
-import { layoutOf } from './layout.js';
 
 /**
  * The database server of the embedded stack, a process of its own:
@@ -29,7 +29,7 @@ const main = async (): Promise<void> => {
 
 main().catch((error: unknown) => {
   console.error(error);
-  // The driver reports the last line.
+  // The driver shows the last line.
   console.error(`the database server ends: ${error instanceof Error ? error.message : error}`);
   process.exit(1);
 });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { Beside } from '../../ports/stack.js';
+import type { Beside } from '../../src/ports/stack.js';
 
-/** Where an embedded stack keeps what on disk. */
+/** Where an embedded stack keeps what on disk, and by which argument each of its processes is found. */
 export interface Layout {
   directory: string;
   /** A new, empty cluster that every database starts as a copy of. */
@@ -12,10 +12,11 @@ export interface Layout {
   /** A dump on its way out, or on its way in. */
   outgoingDump: string;
   arrivingDump: Record<Beside, string>;
-  /** Unix socket through which the driver asks for what PGlite can only do in process. */
+  /** Unix socket on which the database server takes the driver's requests. */
   controlSocket: string;
   databaseLog: string;
   appLog: string;
+  marks: { app: string; database: string; initialize: string };
 }
 
 export const layoutOf = (directory: string): Layout => ({
@@ -28,4 +29,9 @@ export const layoutOf = (directory: string): Layout => ({
   controlSocket: join(directory, 'control.sock'),
   databaseLog: join(directory, 'database.log'),
   appLog: join(directory, 'app.log'),
+  marks: {
+    app: `--coldspare-app=${directory}`,
+    database: `--coldspare-database=${directory}`,
+    initialize: `--coldspare-initialize=${directory}`,
+  },
 });
