@@ -144,7 +144,7 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
 
         await addOrders(1);
         expect(facts.databaseBytes).toBeGreaterThan(1_000_000);
-        expect(await database.room()).toBeGreaterThan(1_000_000);
+        expect(await database.freeSpace()).toBeGreaterThan(1_000_000);
         await database.restore(Readable.from([content]), manifest, never);
         expect(await database.inventory('incoming')).toEqual(facts.inventory);
         expect((await database.inventory()).rows['public.orders']).toBe(6);
@@ -289,7 +289,7 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
       /** Two orders in the backup, three more since. */
       const drilled = async () => {
         const { manifest, content, facts } = await restored(2, 3);
-        await database.restore(Readable.from([content]), manifest, never, { beside: 'drill' });
+        await database.restore(Readable.from([content]), manifest, never, { staging: 'drill' });
         return facts;
       };
 
@@ -355,7 +355,7 @@ export const testStackContract = (makeHarness: () => Promise<StackHarness>): voi
         const calledOff = new AbortController();
         const stuck = new PassThrough();
         stuck.write(content.subarray(0, 1000));
-        const restore = database.restore(stuck, manifest, calledOff.signal, { beside: 'drill' });
+        const restore = database.restore(stuck, manifest, calledOff.signal, { staging: 'drill' });
         setTimeout(() => calledOff.abort(new Error('called off')), 100);
         await expect(restore).rejects.toThrow('called off');
         expect(await database.others()).toEqual([]);

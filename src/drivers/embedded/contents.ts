@@ -1,5 +1,5 @@
 import type { PGlite } from '@electric-sql/pglite';
-import type { DatabaseRole, Inventory, Surroundings } from '../../domain/manifest.js';
+import type { DatabaseGlobals, DatabaseRole, Inventory } from '../../domain/manifest.js';
 import { parseSettings } from '../postgres/globals.js';
 import { CONSTRAINTS, EXTENSIONS, OWNERS } from '../postgres/schema-queries.js';
 
@@ -80,8 +80,8 @@ export const readServerVersion = async (engine: PGlite): Promise<string> =>
     )
   ).version;
 
-export const readSurroundings = async (engine: PGlite): Promise<Surroundings> => {
-  const database = await one<Omit<Surroundings, 'settings' | 'roles'>>(
+export const readGlobals = async (engine: PGlite): Promise<DatabaseGlobals> => {
+  const database = await one<Omit<DatabaseGlobals, 'settings' | 'roles'>>(
     engine,
     `SELECT pg_catalog.pg_encoding_to_char(encoding) AS encoding, datcollate AS collate,
             datctype AS ctype, pg_catalog.pg_get_userbyid(datdba) AS owner
@@ -90,7 +90,7 @@ export const readSurroundings = async (engine: PGlite): Promise<Surroundings> =>
   return { ...database, settings: await readSettings(engine), roles: await readRoles(engine) };
 };
 
-const readSettings = async (engine: PGlite): Promise<Surroundings['settings']> => {
+const readSettings = async (engine: PGlite): Promise<DatabaseGlobals['settings']> => {
   const { rows } = await engine.query<{ setting: string }>(
     `SELECT pg_catalog.unnest(s.setconfig) AS setting
      FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase

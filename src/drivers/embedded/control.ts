@@ -1,17 +1,17 @@
-import type { Inventory, Surroundings } from '../../domain/manifest.js';
+import type { DatabaseGlobals, Inventory } from '../../domain/manifest.js';
 import type { Marker } from '../../domain/marker.js';
-import type { Beside, DumpFacts } from '../../ports/stack.js';
+import type { DumpFacts, Staging } from '../../ports/stack.js';
 
 /** What the driver asks the database server, and what it answers. */
 interface Requests {
   exists(body: null): boolean;
   live(body: null): { exists: boolean; marker?: Marker | undefined };
   mark(body: Marker): void;
-  inventory(body: { of?: Beside | undefined }): Inventory;
+  inventory(body: { of?: Staging | undefined }): Inventory;
   dump(body: null): Omit<DumpFacts, 'marker'> & { marker?: Marker | undefined };
-  restore(body: { beside: Beside; surroundings?: Surroundings | undefined }): void;
+  restore(body: { beside: Staging; surroundings?: DatabaseGlobals | undefined }): void;
   answer(body: { sql: string }): unknown;
-  discard(body: { beside: Beside }): void;
+  discard(body: { beside: Staging }): void;
   swap(body: { marker: Marker; keepAs: string }): { kept: boolean };
   setAside(body: { keepAs: string }): void;
   others(body: null): string[];

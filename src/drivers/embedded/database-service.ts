@@ -7,9 +7,9 @@ import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 import pg from 'pg';
 import { drillName, incomingName } from '../../domain/database-names.js';
 import { ColdspareError, Refused } from '../../domain/errors.js';
-import type { Inventory, Surroundings } from '../../domain/manifest.js';
+import type { DatabaseGlobals, Inventory } from '../../domain/manifest.js';
 import { type Marker, readMarker, withMarker } from '../../domain/marker.js';
-import type { Beside, DumpFacts } from '../../ports/stack.js';
+import type { DumpFacts, Staging } from '../../ports/stack.js';
 import { onlyValue } from '../postgres/answer.js';
 import { type Catalog, readCatalog, writeCatalog } from './catalog.js';
 import { readComment, readInventory } from './contents.js';
@@ -45,7 +45,7 @@ interface Session {
 export class DatabaseService {
   readonly #layout: Layout;
   readonly #name: string;
-  readonly #besides: Record<Beside, string>;
+  readonly #besides: Record<Staging, string>;
   readonly #port: number;
   #catalog: Catalog = {};
   #session: Session | undefined;
@@ -91,7 +91,7 @@ export class DatabaseService {
     );
   }
 
-  inventory(of: Beside | undefined): Promise<Inventory> {
+  inventory(of: Staging | undefined): Promise<Inventory> {
     return of === undefined
       ? this.#whileIdle(readInventory)
       : this.#withClosed(this.#besides[of], readInventory);
@@ -111,7 +111,7 @@ export class DatabaseService {
   }
 
   /** Restores the dump that has arrived beside the live database. It exists from the catalog's change on. */
-  async restore(beside: Beside, surroundings: Surroundings | undefined): Promise<void> {
+  async restore(beside: Staging, surroundings: DatabaseGlobals | undefined): Promise<void> {
     await this.discard(beside);
     const directory = await this.#newDirectory(this.#layout.template);
     try {
@@ -138,7 +138,7 @@ export class DatabaseService {
     );
   }
 
-  discard(beside: Beside): Promise<void> {
+  discard(beside: Staging): Promise<void> {
     return this.drop(this.#besides[beside]);
   }
 

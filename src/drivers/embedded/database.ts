@@ -110,7 +110,7 @@ export const createDatabase = (
       }
     },
     // In a process that does one thing at a time, nothing can be done more gently.
-    restore: async (content, { surroundings }, signal, { beside = 'incoming' } = {}) => {
+    restore: async (content, { surroundings }, signal, { staging: beside = 'incoming' } = {}) => {
       try {
         await receive(content, layout.arrivingDump[beside], signal);
         await control.ask('restore', { beside, surroundings }, transfer, signal);
@@ -123,7 +123,7 @@ export const createDatabase = (
     discard: (beside = 'incoming') => control.ask('discard', { beside }, ASK_TIMEOUT),
     swap: (marker, keepAs) => control.ask('swap', { marker, keepAs }, transfer),
     setAside: (keepAs) => control.ask('setAside', { keepAs }, transfer),
-    room: () =>
+    freeSpace: () =>
       statfs(layout.directory).then(
         ({ bavail, bsize }) => bavail * bsize,
         () => undefined,

@@ -6,10 +6,10 @@ import { readMarker } from '../../domain/marker.js';
 import type { DumpFacts } from '../../ports/stack.js';
 import {
   readComment,
+  readGlobals,
   readInventory,
   readServerVersion,
   readSize,
-  readSurroundings,
 } from './contents.js';
 import { engineOptions } from './engine.js';
 import { isCompleteDump } from './restore.js';
@@ -38,7 +38,7 @@ export const dumpCopy = async (
       marker: readMarker(await readComment(engine)),
       databaseBytes: await readSize(engine),
       inventory: await readInventory(engine),
-      surroundings: await readSurroundings(engine),
+      surroundings: await readGlobals(engine),
     };
     const dump = await pgDump({ pg: engine, args: ['--dbname', database, QUOTE_FUNCTIONS] });
     const sql = new Uint8Array(await dump.arrayBuffer());

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Beside } from '../../ports/stack.js';
+import type { Staging } from '../../ports/stack.js';
 
 /** Where an embedded stack keeps what on disk. */
 export interface Layout {
@@ -11,7 +11,7 @@ export interface Layout {
   databases: string;
   /** A dump on its way out, or on its way in. */
   outgoingDump: string;
-  arrivingDump: Record<Beside, string>;
+  arrivingDump: Record<Staging, string>;
   /** Unix socket through which the driver asks for what PGlite can only do in process. */
   controlSocket: string;
   databaseLog: string;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import { ColdspareError } from '../../domain/errors.js';
-import type { Surroundings } from '../../domain/manifest.js';
+import type { DatabaseGlobals } from '../../domain/manifest.js';
 import { settingStatements } from '../postgres/globals.js';
 import { engineOptions } from './engine.js';
 
@@ -21,7 +21,7 @@ export const restoreDump = async (
   directory: string,
   database: string,
   file: string,
-  surroundings: Surroundings | undefined,
+  surroundings: DatabaseGlobals | undefined,
 ): Promise<void> => {
   const sql = await readFile(file);
   if (!isCompleteDump(sql)) throw cutDump(sql.length);
@@ -52,7 +52,7 @@ const splitSettings = (sql: string): [settings: string, statements: string] => {
 };
 
 /** Roles are not inside a dump, yet its GRANT and OWNER statements name them. */
-const createRoles = async (engine: PGlite, { roles }: Surroundings): Promise<void> => {
+const createRoles = async (engine: PGlite, { roles }: DatabaseGlobals): Promise<void> => {
   const { rows } = await engine.query<{ name: string }>('SELECT rolname AS name FROM pg_roles');
   const present = new Set(rows.map((row) => row.name));
   const missing = roles.filter((role) => !present.has(role.name));
@@ -78,7 +78,7 @@ const createRoles = async (engine: PGlite, { roles }: Surroundings): Promise<voi
 const restoreProperties = async (
   engine: PGlite,
   database: string,
-  { owner, settings }: Surroundings,
+  { owner, settings }: DatabaseGlobals,
 ): Promise<void> => {
   await engine.exec(
     `ALTER DATABASE ${pg.escapeIdentifier(database)} OWNER TO ${pg.escapeIdentifier(owner)}`,

@@ -14,10 +14,10 @@ export interface HostAppOptions {
   timeouts: { start: number; stop: number };
 }
 
-/** An application that runs when something listens at its health URL: no other sign is common to all service managers. */
+/** An app counts as running while something listens at its health URL: that is the same for every service manager. */
 export const createHostApp = ({ healthUrl, probe, ...options }: HostAppOptions): App => {
   const check = () => probe.get(healthUrl, PROBE_TIMEOUT_MS);
-  // An app that is silent or hangs may still write.
+  // An app that does not answer, or hangs, may still write.
   const isRunning = async () => (await check()).outcome !== 'refuses';
   const service = createService({
     ...options,

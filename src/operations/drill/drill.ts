@@ -118,7 +118,7 @@ const restoreStep = (node: Node, drill: Drill): Step => ({
       progress(done, backup.bytes),
     );
     const { database } = node.stack;
-    const restored = database.restore(content, backup, signal, { beside: 'drill', gently: true });
+    const restored = database.restore(content, backup, signal, { staging: 'drill', gently: true });
     await unlessAborted(restored, signal);
     return `${backup.id}, ${backup.bytes} bytes`;
   },

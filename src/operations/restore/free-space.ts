@@ -10,7 +10,7 @@ const MARGIN = 1.2;
  * fills the disk. @throws Refused `no-room`
  */
 export const assertFreeSpace = async (node: Node, backup: Manifest): Promise<void> => {
-  const free = await node.stack.database.room();
+  const free = await node.stack.database.freeSpace();
   const needed = Math.ceil((backup.databaseBytes ?? backup.bytes) * MARGIN);
   const refusal =
     free === undefined || free >= needed
