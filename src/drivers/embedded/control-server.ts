@@ -32,7 +32,8 @@ export const serveControl = async (service: DatabaseService, socket: string): Pr
       .then(({ status, result }) => {
         response.writeHead(status, { 'content-type': 'application/json' });
         response.end(JSON.stringify(result));
-      });
+      })
+      .catch(() => response.destroy());
   });
   await Promise.all([opened, listen(server, socket)]);
 };
