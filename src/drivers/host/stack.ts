@@ -8,10 +8,10 @@ import {
   DEFAULT_TIMEOUTS,
 } from '../postgres/database.js';
 import type { DatabaseAddress, Spool } from '../postgres/server.js';
-import { createHostApp } from './app.js';
 import { createService, type ServiceCommands } from './service.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;
+const PROBE_TIMEOUT_MS = 5_000;
 
 export interface HostStackOptions {
   database: DatabaseAddress;
@@ -33,8 +33,11 @@ export interface HostStackOptions {
 /** An installed PostgreSQL and an app, started and stopped by configured commands. */
 export const createHostStack = (options: HostStackOptions): Stack => {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
-  const { databaseCommands, log } = options;
+  const { databaseCommands, log, appHealthUrl, probe } = options;
   const { name, ...address } = options.database;
+  const checkApp = () => probe.get(appHealthUrl, PROBE_TIMEOUT_MS);
+  // The same sign for every service manager: something listens there. An app that hangs may still write.
+  const isAppRunning = async () => (await checkApp()).outcome !== 'refuses';
 
   return {
     name: 'host',
@@ -59,13 +62,19 @@ export const createHostStack = (options: HostStackOptions): Stack => {
         }),
       }),
     }),
-    app: createHostApp({
-      commands: options.appCommands,
-      healthUrl: options.appHealthUrl,
-      probe: options.probe,
-      log,
-      timeouts: { start: timeouts.appStart ?? timeouts.start, stop: timeouts.stop },
-    }),
+    app: {
+      ...createService({
+        executor: localExecutor,
+        commands: options.appCommands,
+        timeouts: { start: timeouts.appStart ?? timeouts.start, stop: timeouts.stop },
+        log,
+        isRunning: isAppRunning,
+        code: 'app-failed',
+        address: appHealthUrl,
+      }),
+      isRunning: isAppRunning,
+      check: checkApp,
+    },
   };
 };
 
