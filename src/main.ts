@@ -95,9 +95,14 @@ const runAgent = async (
   const agent = await startAgent(config, drivers);
   const stop = async (signal: NodeJS.Signals) => {
     drivers.log.info({ signal }, 'stopping; the app goes on');
-    await agent.stop();
-    await lock.release();
-    process.exit(0);
+    try {
+      await agent.stop();
+      await lock.release();
+      process.exit(0);
+    } catch (error) {
+      drivers.log.error({ error }, 'the agent could not stop in order; it is ended anyway');
+      process.exit(1);
+    }
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
@@ -131,6 +136,11 @@ const runWatchdog = async (config: Config, buildStack: BuildStack): Promise<void
 
 const buildDrivers = async (config: Config, buildStack: BuildStack): Promise<Drivers> => {
   const log = createPinoLog(config.LOG_LEVEL, config.NODE_NAME);
+  // One forgotten promise must not end the agent, and with it backups, fencing and takeovers (R01): what it belonged to
+  // has failed, and everything else is intact. An exception outside of promises still ends the process.
+  process.on('unhandledRejection', (error) =>
+    log.error({ error }, 'a failure that nothing handled: this is a bug, please report it'),
+  );
   const clock = createSystemClock();
   const probe = createHttpProbe();
   const faultsFile = process.env.COLDSPARE_TEST_FAULTS;
@@ -280,4 +290,4 @@ const databaseOf = (config: Config) => ({
 
 // Not when scripts/embedded-stack/main.ts imports this file. A deployed agent is started through a symbolic link.
 if (realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url))
-  runProgram(process.argv);
+  await runProgram(process.argv);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { ColdspareError } from '../../src/domain/errors.js';
 import { runCommand, startDetached } from '../../src/drivers/command.js';
-import { checkPlainDump } from '../../src/drivers/postgres/plain-dump.js';
+import { checkPlainDump } from '../../src/drivers/postgres/check-plain-dump.js';
 import type { Database } from '../../src/ports/stack.js';
 import { createControlClient } from './control-client.js';
 import type { Layout } from './layout.js';
@@ -93,7 +93,12 @@ export const createDatabase = (
     dump: async (sink, signal) => {
       try {
         const facts = await ask('dump', [], transfer, signal);
-        await pipeline(createReadStream(layout.outgoingDump), checkPlainDump(), sink, { signal });
+        await pipeline(
+          createReadStream(layout.outgoingDump),
+          checkPlainDump('of the embedded database'),
+          sink,
+          { signal },
+        );
         return facts;
       } catch (error) {
         // Destroyed, not ended: who reads the other side must not take what came so far for the whole dump.
@@ -105,9 +110,14 @@ export const createDatabase = (
       }
     },
     // `gently` is ignored: the server does one thing at a time.
-    restore: async (content, { surroundings }, signal, { beside = 'incoming' } = {}) => {
+    restore: async (
+      content,
+      { id, surroundings },
+      signal,
+      { staging: beside = 'incoming' } = {},
+    ) => {
       try {
-        await receive(content, layout.arrivingDump[beside], signal);
+        await receive(content, id, layout.arrivingDump[beside], signal);
         await ask('restore', [beside, surroundings], transfer, signal);
       } finally {
         await rm(layout.arrivingDump[beside], { force: true });
@@ -117,7 +127,7 @@ export const createDatabase = (
     discard: (beside = 'incoming') => ask('discard', [beside], ASK_TIMEOUT),
     swap: (marker, keepAs) => ask('swap', [marker, keepAs], transfer),
     setAside: (keepAs) => ask('setAside', [keepAs], transfer),
-    room: () =>
+    freeSpace: () =>
       statfs(layout.directory).then(
         ({ bavail, bsize }) => bavail * bsize,
         () => undefined,
@@ -131,9 +141,16 @@ export const createDatabase = (
 };
 
 /** Keeps the dump for the server, which refuses none that is not whole: PGlite would restore it without an error. */
-const receive = async (content: Readable, file: string, signal: AbortSignal): Promise<void> => {
+const receive = async (
+  content: Readable,
+  id: string,
+  file: string,
+  signal: AbortSignal,
+): Promise<void> => {
   try {
-    await pipeline(content, checkPlainDump(), createWriteStream(file, { mode: 0o600 }), { signal });
+    await pipeline(content, checkPlainDump(id), createWriteStream(file, { mode: 0o600 }), {
+      signal,
+    });
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof ColdspareError) throw cause;

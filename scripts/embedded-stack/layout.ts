@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Beside } from '../../src/ports/stack.js';
+import type { Staging } from '../../src/ports/stack.js';
 
 /** Where an embedded stack keeps what on disk, and by which argument each of its processes is found. */
 export interface Layout {
@@ -11,7 +11,7 @@ export interface Layout {
   databases: string;
   /** A dump on its way out, or on its way in. */
   outgoingDump: string;
-  arrivingDump: Record<Beside, string>;
+  arrivingDump: Record<Staging, string>;
   /** Unix socket on which the database server takes the driver's requests. */
   controlSocket: string;
   databaseLog: string;

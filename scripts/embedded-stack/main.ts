@@ -10,7 +10,7 @@ const QUERY_TIMEOUT = 5_000;
 const SHOP = fileURLToPath(new URL('./shop/server.js', import.meta.url));
 
 /** The agent, with one stack more: STACK=embedded. */
-runProgram(process.argv, {
+await runProgram(process.argv, {
   embedded: async (config, probe) =>
     createEmbeddedStack({
       directory: join(config.STATE_DIR, 'embedded'),

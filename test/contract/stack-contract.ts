@@ -151,7 +151,7 @@ export const testStackContract = (
 
         await addOrders(1);
         expect(facts.databaseBytes).toBeGreaterThan(1_000_000);
-        expect(await database.room()).toBeGreaterThan(1_000_000);
+        expect(await database.freeSpace()).toBeGreaterThan(1_000_000);
         await database.restore(Readable.from([content]), manifest, never);
         expect(await database.inventory('incoming')).toEqual(facts.inventory);
         expect((await database.inventory()).rows['public.orders']).toBe(6);
@@ -300,7 +300,7 @@ export const testStackContract = (
       /** Two orders in the backup, three more since. */
       const drilled = async () => {
         const { manifest, content, facts } = await restored(2, 3);
-        await database.restore(Readable.from([content]), manifest, never, { beside: 'drill' });
+        await database.restore(Readable.from([content]), manifest, never, { staging: 'drill' });
         return facts;
       };
 
@@ -370,7 +370,7 @@ export const testStackContract = (
         const calledOff = new AbortController();
         const stuck = new PassThrough();
         stuck.write(content.subarray(0, 1000));
-        const restore = database.restore(stuck, manifest, calledOff.signal, { beside: 'drill' });
+        const restore = database.restore(stuck, manifest, calledOff.signal, { staging: 'drill' });
         setTimeout(() => calledOff.abort(new Error('called off')), 100);
         await expect(restore).rejects.toThrow('called off');
         expect(await database.others()).toEqual([]);

@@ -1,11 +1,11 @@
 import { PGlite } from '@electric-sql/pglite';
 import { drillName, incomingName } from '../../../src/domain/database-names.js';
 import { ColdspareError, Refused } from '../../../src/domain/errors.js';
-import type { Inventory, Surroundings } from '../../../src/domain/manifest.js';
+import type { DatabaseGlobals, Inventory } from '../../../src/domain/manifest.js';
 import { type Marker, readMarker, withMarker } from '../../../src/domain/marker.js';
 import { onlyValue } from '../../../src/drivers/postgres/answer.js';
 import { readInventory } from '../../../src/drivers/postgres/inventory.js';
-import type { Beside, DumpFacts } from '../../../src/ports/stack.js';
+import type { DumpFacts, Staging } from '../../../src/ports/stack.js';
 import type { Layout } from '../layout.js';
 import { readComment, writeComment } from './comment.js';
 import { Databases } from './databases.js';
@@ -30,7 +30,7 @@ export interface DatabaseServiceOptions {
 export class DatabaseService {
   readonly #layout: Layout;
   readonly #name: string;
-  readonly #besides: Record<Beside, string>;
+  readonly #besides: Record<Staging, string>;
   readonly #port: number;
   readonly #databases: Databases;
   #session: LiveSession | undefined;
@@ -70,7 +70,7 @@ export class DatabaseService {
     );
   }
 
-  inventory(of?: Beside): Promise<Inventory> {
+  inventory(of?: Staging): Promise<Inventory> {
     const read = (engine: PGlite) => readInventory(sessionOf(engine));
     return of === undefined ? this.#whileIdle(read) : this.#withClosed(this.#besides[of], read);
   }
@@ -89,7 +89,7 @@ export class DatabaseService {
   }
 
   /** Restores the dump that has arrived beside the live database. It exists once it is added. */
-  async restore(beside: Beside, surroundings: Surroundings | undefined): Promise<void> {
+  async restore(beside: Staging, surroundings: DatabaseGlobals | undefined): Promise<void> {
     await this.discard(beside);
     const path = await this.#databases.copyTemplate();
     try {
@@ -114,7 +114,7 @@ export class DatabaseService {
     );
   }
 
-  discard(beside: Beside): Promise<void> {
+  discard(beside: Staging): Promise<void> {
     return this.drop(this.#besides[beside]);
   }
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { pgDump } from '@electric-sql/pglite-tools/pg_dump';
 import { readMarker } from '../../../src/domain/marker.js';
-import { readSurroundings } from '../../../src/drivers/postgres/globals.js';
+import { readGlobals } from '../../../src/drivers/postgres/globals.js';
 import { readInventory } from '../../../src/drivers/postgres/inventory.js';
 import type { DumpFacts } from '../../../src/ports/stack.js';
 import { readComment } from './comment.js';
@@ -36,7 +36,7 @@ export const dumpCopy = async (
       )),
       marker: readMarker(await readComment(engine)),
       inventory: await readInventory(session),
-      surroundings: await readSurroundings(session),
+      surroundings: await readGlobals(session),
     };
     const dump = await pgDump({ pg: engine, args: ['--dbname', database, QUOTE_FUNCTIONS] });
     await writeFile(file, new Uint8Array(await dump.arrayBuffer()), { mode: 0o600 });

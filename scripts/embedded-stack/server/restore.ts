@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { ColdspareError } from '../../../src/domain/errors.js';
-import type { Surroundings } from '../../../src/domain/manifest.js';
+import type { DatabaseGlobals } from '../../../src/domain/manifest.js';
 import { createRoles, settingStatements } from '../../../src/drivers/postgres/globals.js';
 import { identifier } from '../../../src/drivers/postgres/sql.js';
 import { engineOptions } from './engine.js';
@@ -15,7 +15,7 @@ export const restoreDump = async (
   directory: string,
   database: string,
   file: string,
-  surroundings: Surroundings | undefined,
+  surroundings: DatabaseGlobals | undefined,
 ): Promise<void> => {
   const sql = await readFile(file, 'utf8');
   const engine = await PGlite.create(directory, engineOptions(database));
@@ -40,7 +40,7 @@ export const restoreDump = async (
 const stringsSetting = (sql: string): string =>
   /^SET standard_conforming_strings = (?:on|off);$/m.exec(sql.slice(0, 4_096))?.[0] ?? '';
 
-const propertyStatements = (database: string, { owner, settings }: Surroundings): string[] => [
+const propertyStatements = (database: string, { owner, settings }: DatabaseGlobals): string[] => [
   `ALTER DATABASE ${identifier(database)} OWNER TO ${identifier(owner)}`,
   ...settingStatements('DATABASE', database, settings),
 ];

@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const never = new AbortController().signal;
 
-describePostgres('host stack, beside the live database', () => {
+describePostgres('host stack: databases beside the live one', () => {
   let harness: HostHarness;
   beforeAll(async () => {
     harness = await makeHostHarness();
@@ -24,7 +24,7 @@ describePostgres('host stack, beside the live database', () => {
   test('a query about a drilled database means nothing to psql, and has only so much time', async () => {
     const { database } = harness.stack;
     const { manifest, content } = await dump(database);
-    await database.restore(Readable.from([content]), manifest, never, { beside: 'drill' });
+    await database.restore(Readable.from([content]), manifest, never, { staging: 'drill' });
     const witness = join(harness.directory, 'witness');
     for (const sql of [
       `SELECT true \\! touch ${witness}`,
@@ -61,14 +61,14 @@ describePostgres('host stack, beside the live database', () => {
     await expect(restore).rejects.toThrow('called off');
   });
 
-  test('a user who may not ask where the databases lie does not know how much room there is', async () => {
+  test('a user who may not ask where the databases lie does not know the free space', async () => {
     await harness.cluster.psql("CREATE ROLE barista LOGIN PASSWORD 'milk'");
     const { database } = createHostStack({
       ...harness.options,
       database: { ...harness.options.database, user: 'barista', password: 'milk' },
     });
     expect(await database.answers()).toBe(true);
-    expect(await database.room()).toBeUndefined();
+    expect(await database.freeSpace()).toBeUndefined();
     await harness.cluster.psql('DROP ROLE barista');
   });
 });

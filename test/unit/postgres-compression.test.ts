@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { localExecutor } from '../../src/drivers/command.js';
 import { chooseCompression } from '../../src/drivers/postgres/compression.js';
-import { localTools } from '../../src/drivers/postgres/tools.js';
 import { describePostgres } from '../support/postgres.js';
 
 const GZIP = '--compress=1';
@@ -17,16 +16,7 @@ const WITHOUT_ZSTD =
 const PG_15 = 'pg_dump: error: invalid value "zstd:1" for option -Z/--compress';
 
 const askedOf = (serverVersion: string, folder: string | undefined) =>
-  chooseCompression(
-    {
-      executor: localExecutor,
-      tools: localTools({ password: undefined, folder }),
-      host: '127.0.0.1',
-      port: 1,
-      user: 'postgres',
-    },
-    serverVersion,
-  );
+  chooseCompression({ executor: localExecutor, programs: folder }, serverVersion);
 
 describe('a dump is compressed as pg_dump can', () => {
   let folder = '';
