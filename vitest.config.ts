@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SlowFirst } from './test/support/slow-first.js';
 
 export default defineConfig({
   test: {
@@ -12,7 +13,8 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line.ts'],
     // A process of its own for every file, so that what it leaves behind can be told from the others' things.
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: Number(process.env.TEST_WORKERS ?? 2),
+    sequence: { sequencer: SlowFirst },
     // Two thousand tests with real processes on a machine that others use: one that fails is looked at once more. What
     // passed only then is named at the end of the run, with why it failed, and is to be looked into.
     retry: process.env.CI === 'true' ? 1 : 0,

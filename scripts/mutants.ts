@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { applyEdits, type Edit, readCode } from '../test/simulation/break-code.js';
 import { MUTANTS, type Mutant } from '../test/simulation/mutants.js';
 
 /**
@@ -17,12 +18,16 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '10000' },
     /** Only mutants whose name contains this. */
     only: { type: 'string', default: '' },
+    /** Only these. */
+    name: { type: 'string', multiple: true },
     /** Leaves out those that take thousands of schedules. */
     quick: { type: 'boolean', default: false },
     /** For finding out what schedules catch a mutant soonest, as JSON; instead of the recorded one. */
     focus: { type: 'string' },
   },
 });
+
+const code = await readCode();
 
 interface Catch {
   seed: string;
@@ -53,7 +58,7 @@ const main = async (): Promise<void> => {
 };
 
 const isWanted = ({ name, isRare }: Mutant): boolean =>
-  name.includes(values.only) && !(values.quick && isRare);
+  name.includes(values.only) && (values.name?.includes(name) ?? true) && !(values.quick && isRare);
 
 const focused = (mutant: Mutant): Mutant =>
   values.focus === undefined ? mutant : { ...mutant, focus: JSON.parse(values.focus) };
@@ -82,34 +87,19 @@ const tryMutant = async (copy: string, mutant: Mutant): Promise<Catch | undefine
   }
 };
 
-/** Builds what the mutant edits into the copy's dist/. Resolves to the paths there. */
+/** Writes what the mutant edits into the copy's dist/. Resolves to the paths there. */
 const buildMutant = async (copy: string, { name, edits }: Mutant): Promise<string[]> => {
-  const texts = new Map<string, string>();
-  for (const { file, search, replace } of edits) {
-    const text = texts.get(file) ?? (await readFile(file, 'utf8'));
-    if (text.split(search).length !== 2)
-      throw new Error(`"${name}" does not fit ${file} any more: it must hold once\n${search}`);
-    texts.set(
-      file,
-      text.replace(search, () => replace),
-    );
+  const changed = changesOf(name, edits);
+  for (const [path, text] of changed) await writeFile(join(copy, path), text);
+  return [...changed.keys()];
+};
+
+const changesOf = (name: string, edits: readonly Edit[]): Map<string, string> => {
+  try {
+    return applyEdits(code, edits);
+  } catch (cause) {
+    throw new Error(`"${name}" does not fit the code any more: ${(cause as Error).message}`);
   }
-  for (const [file, text] of texts) {
-    await mkdir(dirname(join(copy, file)), { recursive: true });
-    await writeFile(join(copy, file), text);
-  }
-  // A mutant need not pass the compiler's checks, such as unused imports: what counts is its output.
-  const options =
-    '--ignoreConfig --noCheck --noResolve --target es2023 --module nodenext --rootDir .';
-  const { status, output } = await run(copy, [
-    'node_modules/.bin/tsc',
-    ...options.split(' '),
-    '--outDir',
-    'dist',
-    ...texts.keys(),
-  ]);
-  if (status !== 0) throw new Error(`"${name}" cannot be built:\n${output}`);
-  return [...texts.keys()].map((file) => join('dist', file.replace(/\.ts$/, '.js')));
 };
 
 /** The first violation that the simulation in `directory` finds; undefined when it finds none. */

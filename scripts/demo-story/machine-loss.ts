@@ -30,7 +30,7 @@ export const loseMachine = async (stage: Stage): Promise<Accepted[]> => {
   await narrator.during('customers order', customers.place(8));
   const lost = await settleAccounts(stage, "VCL2's machine was lost", lostAt);
   const takenAt = String(promote.result?.backupTakenAt);
-  const foretold = detailOf(promote, 'weigh');
+  const foretold = detailOf(promote, 'assess-loss');
   narrator.claim(
     'VCL3 said before it took over and afterwards what is lost: all that came after the backup',
     foretold.includes(`after ${takenAt} is lost`) &&

@@ -26,7 +26,8 @@ describeDocker('compose stack', () => {
   });
   afterAll(() => engine?.remove());
 
-  testStackContract(async () => harness);
+  // The driver of PostgreSQL is the host stack's, which is tried in full: what differs is where its programs run.
+  testStackContract(async () => harness, 0.4);
 
   describe('as only containers can be', () => {
     beforeEach(() => harness.reset());

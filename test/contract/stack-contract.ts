@@ -1,11 +1,12 @@
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test as vitest } from 'vitest';
 import { drillName, incomingName } from '../../src/domain/database-names.js';
 import { inventoryDifferences, type Manifest } from '../../src/domain/manifest.js';
 import type { Marker } from '../../src/domain/marker.js';
 import type { DumpFacts, Stack } from '../../src/ports/stack.js';
+import { drawnTests } from '../support/sample.js';
 
 export interface StackHarness {
   stack: Stack;
@@ -41,15 +42,13 @@ const CELLAR = `
 const KEPT = 'shop_before_20261122_193000';
 const never = new AbortController().signal;
 
-/**
- * Every promise of the `Database` and `App` ports, with real effects. Where a database takes long to open, `isSlow`
- * leaves one of the cases that differ in a single value and are one case to the code of that stack.
- */
+/** Every promise of the `Database` and `App` ports, with real effects. */
 export const testStackContract = (
   makeHarness: () => Promise<StackHarness>,
-  { isSlow = false } = {},
+  /** How much of it is in every run; all of it in a soak. */
+  share = 1,
 ): void => {
-  const variants = <T>(all: T[], few: number): T[] => (isSlow ? all.slice(0, few) : all);
+  const { describe, test, some } = drawnTests(share);
   let harness: StackHarness;
   let database: Stack['database'];
   let app: Stack['app'];
@@ -220,27 +219,25 @@ export const testStackContract = (
         expect(await orders()).toBe(3);
       });
 
-      const torn: [name: string, tear: (content: Buffer) => Buffer][] = [
-        ['cut just before its end', (content) => content.subarray(0, -200)],
-        ['cut in the middle', (content) => content.subarray(0, content.length / 2)],
-        ['empty', () => Buffer.alloc(0)],
-        ['nothing but noise', () => Buffer.alloc(10_000, 'seed data ')],
-      ];
-      test.each(variants(torn, 1))(
-        'a dump that is %s is refused, and nothing of it stays',
-        async (_name, tear) => {
-          await openShop(2);
-          await query(
-            `INSERT INTO orders (drink) SELECT md5(n::text) FROM generate_series(1, 5000) n`,
-          );
-          const { manifest, content } = await dump(database);
-          await expect(
-            database.restore(Readable.from([tear(content)]), manifest, never),
-          ).rejects.toMatchObject({ code: 'backup-unusable' });
-          expect(await database.others()).toEqual([]);
-          expect(await orders()).toBe(5002);
-        },
-      );
+      vitest.each(
+        some('torn dumps', [
+          ['cut in the middle', (content: Buffer) => content.subarray(0, content.length / 2)],
+          ['cut just before its end', (content: Buffer) => content.subarray(0, -200)],
+          ['empty', () => Buffer.alloc(0)],
+          ['nothing but noise', () => Buffer.alloc(10_000, 'seed data ')],
+        ]),
+      )('a dump that is %s is refused, and nothing of it stays', async (_name, tear) => {
+        await openShop(2);
+        await query(
+          `INSERT INTO orders (drink) SELECT md5(n::text) FROM generate_series(1, 5000) n`,
+        );
+        const { manifest, content } = await dump(database);
+        await expect(
+          database.restore(Readable.from([tear(content)]), manifest, never),
+        ).rejects.toMatchObject({ code: 'backup-unusable' });
+        expect(await database.others()).toEqual([]);
+        expect(await orders()).toBe(5002);
+      });
 
       test('a dump whose stream breaks half-way is refused, and nothing of it stays', async () => {
         await openShop(2);
@@ -258,7 +255,7 @@ export const testStackContract = (
         expect(await orders()).toBe(2);
       });
 
-      test.each(variants([100, 10, 400], 1))(
+      vitest.each(some('called off', [10, 100, 400]))(
         'a restore that is called off after %i ms leaves nothing',
         async (ms) => {
           await openShop(2);
@@ -335,7 +332,8 @@ export const testStackContract = (
           ['SELECT count(*) > 2 FROM orders', false],
           ['SELECT max(id) > 1 FROM orders WHERE false', null],
         ];
-        for (const [sql, answer] of variants(answers, 2)) expect(await ask(sql), sql).toBe(answer);
+        for (const [sql, answer] of some('answers', answers))
+          expect(await ask(sql), sql).toBe(answer);
       });
 
       test('a query that would change something, or has no single answer, is refused', async () => {
@@ -353,7 +351,7 @@ export const testStackContract = (
           'SELECT count(*) > 0 FROM refunds',
           `SELECT 'tru`,
         ];
-        for (const sql of variants(refused, 4))
+        for (const sql of some('refused queries', refused))
           await expect(ask(sql), sql).rejects.toMatchObject({ code: 'database-failed' });
         expect(await database.inventory('drill')).toEqual(inventory);
         expect(await orders()).toBe(5);
@@ -605,24 +603,22 @@ export const testStackContract = (
         expect(await database.writes()).toBe(before);
       });
 
-      const writes: [name: string, sql: string][] = [
-        ['insert', `INSERT INTO orders (drink) VALUES ('late')`],
-        ['update', `UPDATE orders SET drink = 'decaf' WHERE id = 1`],
-        ['delete', `DELETE FROM orders WHERE id = 1`],
-      ];
-      test.each(variants(writes, 1))(
-        'one %s shows, however late its session reports it',
-        async (_name, sql) => {
-          await openShop(2);
-          await database.freeze();
-          const before = await database.writes();
-          await database.thaw();
-          const client = await harness.connect();
-          await client.query(sql);
-          await database.freeze();
-          expect(await database.writes()).toBeGreaterThan(before);
-        },
-      );
+      vitest.each(
+        some('writes', [
+          ['insert', `INSERT INTO orders (drink) VALUES ('late')`],
+          ['update', `UPDATE orders SET drink = 'decaf' WHERE id = 1`],
+          ['delete', `DELETE FROM orders WHERE id = 1`],
+        ]),
+      )('one %s shows, however late its session reports it', async (_name, sql) => {
+        await openShop(2);
+        await database.freeze();
+        const before = await database.writes();
+        await database.thaw();
+        const client = await harness.connect();
+        await client.query(sql);
+        await database.freeze();
+        expect(await database.writes()).toBeGreaterThan(before);
+      });
     });
   });
 

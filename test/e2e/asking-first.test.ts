@@ -70,7 +70,7 @@ describePostgres('somebody asks first, and somebody asks afterwards', () => {
     });
     const forced = await ask(vcl3, '/promote', { force: true });
     expect(forced).toMatchObject({ ...fine, ...start, loss });
-    expect(forced.steps.slice(0, 3)).toEqual(['confirm', 'weigh', 'fence']);
+    expect(forced.steps.slice(0, 3)).toEqual(['confirm', 'assess-loss', 'fence']);
     const planned = await ask(vcl3, '/promote', { planned: true });
     expect(planned).toMatchObject({ ...fine, loss: nothing });
     expect(planned.steps.slice(0, 3)).toEqual(['check-peer', 'freeze', 'final-dump']);

@@ -7,9 +7,11 @@ import { hasEnded, type OperationRecord } from '../../src/domain/operation.js';
 import { eventually, type Machine, type Pair, startPair } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { watchMemory } from '../support/processes.js';
+import { IS_SOAK } from '../support/sample.js';
 
 const MIB = 1024 * 1024;
-const SIZE = 1024 * MIB;
+/** A soak pushes a gigabyte. */
+const SIZE = (IS_SOAK ? 1024 : 192) * MIB;
 
 /** Bytes that no compression makes smaller. */
 const writeNoise = async (path: string): Promise<void> => {
@@ -29,7 +31,7 @@ const ended = ({ agent }: Machine, { id }: OperationRecord): Promise<OperationRe
     200_000,
   );
 
-describePostgres('pushing a dump of 1 GB', () => {
+describePostgres(`pushing a dump of ${SIZE / MIB} MiB`, () => {
   let pair: Pair;
   const noise = join(tmpdir(), 'noise');
   beforeAll(async () => {

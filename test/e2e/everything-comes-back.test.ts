@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Pair, standsBy, startPair } from '../support/pair.js';
 import { type Cluster, describePostgres } from '../support/postgres.js';
+import { IS_SOAK } from '../support/sample.js';
 
-/** A database with one of everything that a dump may stumble over, and a million rows. */
+/** Of customers and orders together. A soak has a million. */
+const ROWS = IS_SOAK ? 1_000_000 : 100_000;
+const CUSTOMERS = ROWS / 10;
+const ORDERS = ROWS - CUSTOMERS - 1_000;
+
+/** A database with one of everything that a dump may stumble over. */
 const SCHEMA = `
 CREATE ROLE clerk LOGIN PASSWORD 'a secret of the clerk';
 CREATE ROLE readers;
@@ -37,10 +43,10 @@ CREATE FUNCTION sales.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n
 CREATE TRIGGER touch BEFORE INSERT ON sales.customers FOR EACH ROW EXECUTE FUNCTION sales.touch();
 INSERT INTO sales.customers (name, profile, photo)
   SELECT 'Kundin Nº ' || n || ' – čaj ☕', jsonb_build_object('n', n, 'tags', jsonb_build_array('ä', n)), decode(md5(n::text), 'hex')
-  FROM generate_series(1, 100000) n;
+  FROM generate_series(1, ${CUSTOMERS}) n;
 INSERT INTO sales.orders (customer, state, amount, placed)
-  SELECT 1 + n % 100000, (ARRAY['new', 'paid', 'sent'])[1 + n % 3]::sales.state, n / 7.0, timestamptz '2026-01-01 00:00Z' + n * interval '1 second'
-  FROM generate_series(1, 899000) n;
+  SELECT 1 + n % ${CUSTOMERS}, (ARRAY['new', 'paid', 'sent'])[1 + n % 3]::sales.state, n / 7.0, timestamptz '2026-01-01 00:00Z' + n * interval '1 second'
+  FROM generate_series(1, ${ORDERS}) n;
 INSERT INTO "Ünïcode schema"."täble ""quoted""" SELECT n, repeat('ß', n % 50) FROM generate_series(1, 1000) n;
 REFRESH MATERIALIZED VIEW sales.totals;
 SELECT lo_from_bytea(4711, convert_to(repeat('großes Objekt ', 10000), 'UTF8'));
@@ -69,7 +75,7 @@ const fingerprint = async (database: Cluster): Promise<string> => {
   return `${rows}${rest}`;
 };
 
-describePostgres('a million rows and one of everything', () => {
+describePostgres(`${ROWS} rows and one of everything`, () => {
   let pair: Pair;
   beforeAll(async () => {
     pair = await startPair({ env: { APP_START_TIMEOUT: '60s' } });
@@ -80,7 +86,7 @@ describePostgres('a million rows and one of everything', () => {
   test('come to VCL3 by a promote and back to VCL2 by a handover, the same to the last bit', async () => {
     const { vcl2, vcl3 } = pair;
     const before = await fingerprint(vcl2.database);
-    expect(before.match(/^sales\.orders postgres 899000 /m)).not.toBeNull();
+    expect(before).toContain(`\nsales.orders postgres ${ORDERS} `);
 
     await vcl2.breakApp();
     const promote = await vcl3.run('/promote');

@@ -9,13 +9,11 @@ import { makeMalformed } from '../support/fuzz/malformed.js';
 import { eventually, type Machine, type Pair, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { residentMemory } from '../support/processes.js';
+import { IS_SOAK, SEED } from '../support/sample.js';
 
-/** The same seed sends the same requests. */
-const SEED = Number(process.env.FUZZ_SEED ?? 1);
-
-/** For each of the two agents: what is wrong in itself, and what is no request at all. */
-const MALFORMED = 47_000;
-const BROKEN = 3_000;
+/** For each of the two agents: what is wrong in itself, and what is no request at all. A soak sends ten times as many. */
+const MALFORMED = IS_SOAK ? 47_000 : 4_700;
+const BROKEN = IS_SOAK ? 3_000 : 300;
 const CONNECTIONS = 4;
 const PIPELINE = 50;
 const MIB = 1024 * 1024;
@@ -92,7 +90,7 @@ const check = (machine: Machine, { number, because, text }: Sent, answer: RawAns
   const why = whyWrong(answer);
   if (why === undefined) return JSON.parse(answer.body).code;
   throw new Error(
-    `FUZZ_SEED=${SEED}, request ${number} to ${machine.agent.name} (${because}): ${why}\n${JSON.stringify(text.toString('latin1').slice(0, 2_000))}\n${answer.headers}\n${answer.body.slice(0, 2_000)}`,
+    `TEST_SEED=${SEED}, request ${number} to ${machine.agent.name} (${because}): ${why}\n${JSON.stringify(text.toString('latin1').slice(0, 2_000))}\n${answer.headers}\n${answer.body.slice(0, 2_000)}`,
   );
 };
 
@@ -128,7 +126,7 @@ const pipeline = async (
       const answer = await connection.read();
       if (answer === undefined)
         throw new Error(
-          `FUZZ_SEED=${SEED}, request ${sent.number} (${sent.because}) has no answer\n${JSON.stringify(sent.text.toString('latin1').slice(0, 2_000))}`,
+          `TEST_SEED=${SEED}, request ${sent.number} (${sent.because}) has no answer\n${JSON.stringify(sent.text.toString('latin1').slice(0, 2_000))}`,
         );
       const code = check(machine, sent, answer);
       codes.set(code, (codes.get(code) ?? 0) + 1);
@@ -170,7 +168,7 @@ describePostgres('whatever is sent to a pair that is no right request', () => {
   afterAll(() => pair?.remove());
 
   test('changes nothing, crashes nothing, and is answered as a problem', async ({ task }) => {
-    console.log(`FUZZ_SEED=${SEED}`);
+    console.log(`TEST_SEED=${SEED}`);
     const machines = [pair.vcl2, pair.vcl3] as const;
     const backup = String((await pair.vcl2.lastOperation('backup'))?.result?.backup);
     const before = await Promise.all(machines.map(look));

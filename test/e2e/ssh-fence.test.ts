@@ -13,6 +13,7 @@ import {
   startPair,
   TOKENS,
 } from '../support/pair.js';
+import { drawnTests } from '../support/sample.js';
 import { describeSshd, Sshd } from '../support/sshd.js';
 import { TcpGate } from '../support/tcp-gate.js';
 
@@ -54,6 +55,9 @@ const watchBoth = ({ vcl2, vcl3 }: Pair) => {
     },
   };
 };
+
+/** Beside those that stand for incidents. */
+const drawn = drawnTests(0.4);
 
 describeSshd('VCL2 is reached over SSH when its agent is not', () => {
   let sshd: Sshd;
@@ -198,23 +202,26 @@ describeSshd('VCL2 is reached over SSH when its agent is not', () => {
     expect((await databasesOf(vcl2)).filter((name) => name.includes('diverged'))).toEqual([]);
   });
 
-  test('the takeover comes to nothing: VCL2 serves again with everything once its agent is back', async () => {
-    const { vcl2, vcl3 } = await loseAgent();
-    await vcl3.inject([{ label: 'promote.restore', moment: 'before', action: 'fail' }]);
-    expect((await vcl3.run('/promote')).body).toMatchObject({ code: 'internal' });
-    expect(await vcl3.agent.status()).toMatchObject({ mode: 'standby' });
-    expect(await vcl2.entries()).toBeUndefined();
+  drawn.test(
+    'the takeover comes to nothing: VCL2 serves again with everything once its agent is back',
+    async () => {
+      const { vcl2, vcl3 } = await loseAgent();
+      await vcl3.inject([{ label: 'promote.restore', moment: 'before', action: 'fail' }]);
+      expect((await vcl3.run('/promote')).body).toMatchObject({ code: 'internal' });
+      expect(await vcl3.agent.status()).toMatchObject({ mode: 'standby' });
+      expect(await vcl2.entries()).toBeUndefined();
 
-    await vcl2.agent.start();
-    await serves(vcl2);
-    expect(await vcl2.entries()).toEqual(everything);
-    expect(await vcl2.write('written since')).toBe(true);
-    // Its next backup is newer than the dump of the takeover.
-    const next = await vcl2.do('/backups');
-    expect((await vcl3.agent.status()).latestBackup?.id).toBe(next.result?.backup);
-  });
+      await vcl2.agent.start();
+      await serves(vcl2);
+      expect(await vcl2.entries()).toEqual(everything);
+      expect(await vcl2.write('written since')).toBe(true);
+      // Its next backup is newer than the dump of the takeover.
+      const next = await vcl2.do('/backups');
+      expect((await vcl3.agent.status()).latestBackup?.id).toBe(next.result?.backup);
+    },
+  );
 
-  test('VCL2 loses its agent after it was fenced: the last dump comes over SSH', async () => {
+  drawn.test('VCL2 loses its agent after it was fenced: the last dump comes over SSH', async () => {
     const { vcl2, vcl3 } = pair;
     await Promise.all([vcl2.agent.start(), vcl3.agent.start(overSsh())]);
     await serves(vcl2);
@@ -235,10 +242,12 @@ describeSshd('VCL2 is reached over SSH when its agent is not', () => {
     expect((await databasesOf(vcl2)).filter((name) => name.includes('diverged'))).toEqual([]);
   });
 
-  test.each([
-    ['promote.fence', 'after'],
-    ['promote.rescue', 'after'],
-  ] as const)("VCL3's agent is killed at %s, %s: nothing is lost", async (label, moment) => {
+  test.each(
+    drawn.some('killed once fenced over SSH', [
+      ['promote.fence', 'after'],
+      ['promote.rescue', 'after'],
+    ] as const),
+  )("VCL3's agent is killed at %s, %s: nothing is lost", async (label, moment) => {
     const { vcl2, vcl3 } = await loseAgent();
     await vcl3.inject([{ label, moment, action: 'kill' }]);
     await vcl3.agent.post('/promote').catch(() => {});
@@ -251,15 +260,20 @@ describeSshd('VCL2 is reached over SSH when its agent is not', () => {
     expect(await vcl2.entries()).toBeUndefined();
   });
 
-  test.each([
-    [
-      'a key that is not authorized',
-      'ssh-key-refused',
-      () => ({ PEER_SSH_KEY: sshd.makeKey('other') }),
-    ],
-    ['a host key that has changed', 'ssh-host-key-changed', () => sshd.changeHostKey()],
-    ['an sshd that hangs', 'ssh-timed-out', () => sshd.hang()],
-  ])('%s: the takeover goes on as without SSH, and says so', async (_name, code, spoil) => {
+  test.each(
+    drawn.some<[string, string, () => Record<string, string> | Promise<void> | void]>(
+      'SSH refused',
+      [
+        [
+          'a key that is not authorized',
+          'ssh-key-refused',
+          () => ({ PEER_SSH_KEY: sshd.makeKey('other') }),
+        ],
+        ['a host key that has changed', 'ssh-host-key-changed', () => sshd.changeHostKey()],
+        ['an sshd that hangs', 'ssh-timed-out', () => sshd.hang()],
+      ],
+    ),
+  )('%s: the takeover goes on as without SSH, and says so', async (_name, code, spoil) => {
     const { vcl2, vcl3 } = await loseAgent();
     const more = await spoil();
     if (more !== undefined) {
@@ -300,90 +314,102 @@ describeSshd('VCL2 is reached over SSH when its agent is not', () => {
     });
   });
 
-  test('with the rescue turned off, its app and its database are stopped and the loss is told', async () => {
-    const { vcl2, vcl3 } = await loseAgent({ RESCUE_TIMEOUT: '0' });
-    const failover = await vcl3.do('/promote');
-    expect(failover.result).toMatchObject({
-      fenced: 'fenced-by-ssh',
-      rescue: 'rescue is turned off (RESCUE_TIMEOUT=0)',
-      loss: expect.stringMatching(/what was written after .* is lost/),
-    });
-    expect(await vcl2.entries()).toBeUndefined();
-    await expect(vcl2.database.psql('SELECT 1')).rejects.toThrow('refused');
-  });
+  drawn.test(
+    'with the rescue turned off, its app and its database are stopped and the loss is told',
+    async () => {
+      const { vcl2, vcl3 } = await loseAgent({ RESCUE_TIMEOUT: '0' });
+      const failover = await vcl3.do('/promote');
+      expect(failover.result).toMatchObject({
+        fenced: 'fenced-by-ssh',
+        rescue: 'rescue is turned off (RESCUE_TIMEOUT=0)',
+        loss: expect.stringMatching(/what was written after .* is lost/),
+      });
+      expect(await vcl2.entries()).toBeUndefined();
+      await expect(vcl2.database.psql('SELECT 1')).rejects.toThrow('refused');
+    },
+  );
 
-  test('a last dump that takes too long: RESCUE_TIMEOUT ends it, and the newest backup is taken', async () => {
-    const { vcl2, vcl3 } = await loseAgent({
-      RESCUE_TIMEOUT: '1s',
-      PEER_DB_START_COMMAND: 'sleep 30',
-    });
-    await vcl2.database.killHard();
-    const failover = await vcl3.do('/promote');
-    expect(failover.result).toMatchObject({
-      fenced: 'fenced-by-ssh',
-      rescue: 'the last dump failed: not within 1 s over SSH',
-    });
-    expect(detailOf(failover, 'fence')).toContain('its database does not run');
-    expect(await vcl3.entries()).toEqual(['SEED', 'in the backup']);
-  });
+  drawn.test(
+    'a last dump that takes too long: RESCUE_TIMEOUT ends it, and the newest backup is taken',
+    async () => {
+      const { vcl2, vcl3 } = await loseAgent({
+        RESCUE_TIMEOUT: '1s',
+        PEER_DB_START_COMMAND: 'sleep 30',
+      });
+      await vcl2.database.killHard();
+      const failover = await vcl3.do('/promote');
+      expect(failover.result).toMatchObject({
+        fenced: 'fenced-by-ssh',
+        rescue: 'the last dump failed: not within 1 s over SSH',
+      });
+      expect(detailOf(failover, 'fence')).toContain('its database does not run');
+      expect(await vcl3.entries()).toEqual(['SEED', 'in the backup']);
+    },
+  );
 
-  test('an app that may not be stopped: no takeover while it may serve, but by force, and without a loss', async () => {
-    const command = join(pair.vcl2.directory, 'not-executable');
-    await writeFile(command, 'true', { mode: 0o600 });
-    const { vcl2, vcl3 } = await loseAgent({ PEER_APP_STOP_COMMAND: command });
-    const refused = await vcl3.run('/promote');
-    expect(refused.body).toMatchObject({
-      code: 'ssh-not-permitted',
-      remedy: expect.stringContaining('"force": true'),
-    });
-    await isTold('not-fenced');
-    expect(await vcl3.agent.status()).toMatchObject({ mode: 'standby', epoch: 1 });
-    expect(await vcl2.entries()).toEqual(everything);
-    expect(await vcl2.write('VCL2 serves on')).toBe(true);
+  drawn.test(
+    'an app that may not be stopped: no takeover while it may serve, but by force, and without a loss',
+    async () => {
+      const command = join(pair.vcl2.directory, 'not-executable');
+      await writeFile(command, 'true', { mode: 0o600 });
+      const { vcl2, vcl3 } = await loseAgent({ PEER_APP_STOP_COMMAND: command });
+      const refused = await vcl3.run('/promote');
+      expect(refused.body).toMatchObject({
+        code: 'ssh-not-permitted',
+        remedy: expect.stringContaining('"force": true'),
+      });
+      await isTold('not-fenced');
+      expect(await vcl3.agent.status()).toMatchObject({ mode: 'standby', epoch: 1 });
+      expect(await vcl2.entries()).toEqual(everything);
+      expect(await vcl2.write('VCL2 serves on')).toBe(true);
 
-    const forced = await vcl3.do('/promote', { force: true });
-    expect(forced.result).toMatchObject({ fenced: 'not-stopped', sshError: 'ssh-not-permitted' });
-    expect(await vcl3.entries()).toEqual([...everything, 'VCL2 serves on']);
-    // Its database is down, so it can neither write nor read.
-    expect(await vcl2.write('nobody takes this')).toBe(false);
-    expect(await vcl2.entries()).toBeUndefined();
-  });
+      const forced = await vcl3.do('/promote', { force: true });
+      expect(forced.result).toMatchObject({ fenced: 'not-stopped', sshError: 'ssh-not-permitted' });
+      expect(await vcl3.entries()).toEqual([...everything, 'VCL2 serves on']);
+      // Its database is down, so it can neither write nor read.
+      expect(await vcl2.write('nobody takes this')).toBe(false);
+      expect(await vcl2.entries()).toBeUndefined();
+    },
+  );
 
-  test('the connection is cut in the middle of the dump: no torn backup, and the loss is told', async () => {
-    const gate = await TcpGate.to(sshd.port);
-    cleanups.push(() => gate.close());
-    const { vcl2, vcl3 } = await loseAgent({ PEER_SSH: `${sshd.user}@127.0.0.1:${gate.port}` });
-    await vcl2.database.psql(
-      `CREATE TABLE bulk AS SELECT md5(n::text) || md5((-n)::text) AS text FROM generate_series(1, 1000000) n`,
-      'ledger',
-    );
-    const directory = join(vcl3.directory, 'backups');
-    await vcl3.agent.post('/promote');
-    await eventually('half of the dump is here', async () => {
-      const part = (await readdir(directory)).find((file) => file.endsWith('.part'));
-      return part !== undefined && (await stat(join(directory, part))).size > 2_000_000;
-    });
-    gate.cut();
-    gate.heal();
+  drawn.test(
+    'the connection is cut in the middle of the dump: no torn backup, and the loss is told',
+    async () => {
+      const gate = await TcpGate.to(sshd.port);
+      cleanups.push(() => gate.close());
+      const { vcl2, vcl3 } = await loseAgent({ PEER_SSH: `${sshd.user}@127.0.0.1:${gate.port}` });
+      await vcl2.database.psql(
+        `CREATE TABLE bulk AS SELECT md5(n::text) || md5((-n)::text) AS text FROM generate_series(1, 1000000) n`,
+        'ledger',
+      );
+      const directory = join(vcl3.directory, 'backups');
+      await vcl3.agent.post('/promote');
+      await eventually('half of the dump is here', async () => {
+        const part = (await readdir(directory)).find((file) => file.endsWith('.part'));
+        return part !== undefined && (await stat(join(directory, part))).size > 2_000_000;
+      });
+      gate.cut();
+      gate.heal();
 
-    const failover = await eventually('VCL3 has taken over', () =>
-      vcl3.lastOperation('promote', 'done'),
-    );
-    expect(failover.result).toMatchObject({
-      fenced: 'fenced-by-ssh',
-      rescue: expect.stringContaining('the last dump failed'),
-      loss: expect.stringMatching(/what was written after .* is lost/),
-    });
-    expect(await vcl3.entries()).toEqual(['SEED', 'in the backup']);
-    const files = await readdir(directory);
-    expect(files.filter((file) => file.endsWith('.dump'))).toHaveLength(1);
-    expect(files.filter((file) => file.endsWith('.part'))).toEqual([]);
-    expect(await vcl2.entries()).toBeUndefined();
+      const failover = await eventually('VCL3 has taken over', () =>
+        vcl3.lastOperation('promote', 'done'),
+      );
+      expect(failover.result).toMatchObject({
+        fenced: 'fenced-by-ssh',
+        rescue: expect.stringContaining('the last dump failed'),
+        loss: expect.stringMatching(/what was written after .* is lost/),
+      });
+      expect(await vcl3.entries()).toEqual(['SEED', 'in the backup']);
+      const files = await readdir(directory);
+      expect(files.filter((file) => file.endsWith('.dump'))).toHaveLength(1);
+      expect(files.filter((file) => file.endsWith('.part'))).toEqual([]);
+      expect(await vcl2.entries()).toBeUndefined();
 
-    // What VCL3 lacks is kept, and told.
-    await vcl2.agent.start();
-    await standsBy(vcl2);
-    const left = await vcl2.lastOperation('stand-down', 'done');
-    expect(detailOf(left ?? { steps: [] }, 'set-aside')).toMatch(/kept as ledger_diverged_/);
-  });
+      // What VCL3 lacks is kept, and told.
+      await vcl2.agent.start();
+      await standsBy(vcl2);
+      const left = await vcl2.lastOperation('stand-down', 'done');
+      expect(detailOf(left ?? { steps: [] }, 'set-aside')).toMatch(/kept as ledger_diverged_/);
+    },
+  );
 });

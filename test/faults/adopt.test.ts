@@ -1,18 +1,20 @@
-import { expect, test } from 'vitest';
-import type { Machine } from '../support/pair.js';
+import { describe, expect, test } from 'vitest';
+import { failures, kills, saying } from '../support/fault-rules.js';
+import type { FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import { cases, provoke, revive, saying, succeed, watchedPair } from '../support/watched-pair.js';
+import {
+  provoke,
+  revive,
+  succeed,
+  type WatchedPair,
+  watchedInProcessPair,
+  watchedPair,
+} from '../support/watched-pair.js';
 
 const COMMAND = { force: true, reason: 'a person means it' };
 
-describePostgres('every step of an adoption may be cut', () => {
-  const pair = watchedPair();
-
-  /** The same rows, but nobody can tell any more whose they are. */
-  const forgetLineage = ({ database }: Machine) =>
-    database.psql('COMMENT ON DATABASE ledger IS NULL');
-
+const cutEach = (pair: WatchedPair, cuts: Record<'primary' | 'standby', FaultRule[]>): void => {
   const bothAgree = async () => {
     const { primary, standby } = pair;
     const { lineage } = await primary.agent.status();
@@ -21,12 +23,12 @@ describePostgres('every step of an adoption may be cut', () => {
     expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
   };
 
-  test.each(cases(STEPS.adoptPrimary))(
+  test.each(cuts.primary)(
     'on the primary, $action $moment $label: asked again, it is done',
     async (cut) => {
       const { primary, standby } = pair;
       await pair.write(saying(cut));
-      await forgetLineage(primary);
+      await primary.forgetLineage();
       await primary.inject([cut]);
 
       await provoke(primary, '/adopt', primary, cut, COMMAND);
@@ -38,12 +40,12 @@ describePostgres('every step of an adoption may be cut', () => {
     },
   );
 
-  test.each(cases(STEPS.adoptStandby))(
+  test.each(cuts.standby)(
     'on the standby, $action $moment $label: asked again, it is done',
     async (cut) => {
       const { primary, standby } = pair;
       await pair.write(saying(cut));
-      await forgetLineage(primary);
+      await primary.forgetLineage();
       await succeed(primary, '/adopt', COMMAND);
       await standby.inject([cut]);
 
@@ -54,4 +56,18 @@ describePostgres('every step of an adoption may be cut', () => {
       await bothAgree();
     },
   );
+};
+
+describe('every step of an adoption may fail', () => {
+  cutEach(watchedInProcessPair(), {
+    primary: failures(STEPS.adoptPrimary),
+    standby: failures(STEPS.adoptStandby),
+  });
+});
+
+describePostgres('every step of an adoption may be cut', () => {
+  cutEach(watchedPair(), {
+    primary: kills('adoptPrimary', STEPS.adoptPrimary),
+    standby: kills('adoptStandby', STEPS.adoptStandby),
+  });
 });

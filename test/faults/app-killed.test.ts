@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { hasEnded } from '../../src/domain/operation.js';
+import { held, saying } from '../support/fault-rules.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import { held, provoke, saying, watchedPair } from '../support/watched-pair.js';
+import { provoke, watchedPair } from '../support/watched-pair.js';
 
 /** Every step before which an app runs; the plans do not say which those are, so each is tried and looked at. */
 describePostgres('the app is killed before any step at which it runs', () => {
@@ -70,6 +71,6 @@ describePostgres('the app is killed before any step at which it runs', () => {
       const { primary, standby } = pair;
       return { asked: primary, path: '/demote', victim: standby, server: standby };
     });
-    expect(killed).toContain('promote.tidy');
+    expect(killed).toContain(STEPS.takeOver.at(-1));
   });
 });

@@ -1,27 +1,30 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { failures, kills, saying } from '../support/fault-rules.js';
+import type { FaultRule } from '../support/pair.js';
 import { eventually } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
 import {
-  cases,
   provoke,
   revive,
-  saying,
   strikes,
   succeed,
+  type WatchedPair,
+  watchedInProcessPair,
   watchedPair,
 } from '../support/watched-pair.js';
 
-describePostgres('every step of a backup may be cut', () => {
-  const pair = watchedPair();
-
+const cutEach = (
+  pair: WatchedPair,
+  cuts: Record<'backup' | 'receive' | 'push', FaultRule[]>,
+): void => {
   const backUpAgain = async () => {
     const { primary, standby } = pair;
     const { result } = await succeed(primary, '/backups');
     expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
   };
 
-  test.each(cases(STEPS.backup))(
+  test.each(cuts.backup)(
     'on the primary, $action $moment $label: the next one is complete on both nodes',
     async (cut) => {
       const { primary } = pair;
@@ -35,7 +38,7 @@ describePostgres('every step of a backup may be cut', () => {
     },
   );
 
-  test.each(cases(STEPS.receive))(
+  test.each(cuts.receive)(
     'on the standby, $action $moment $label: what is listed is whole',
     async (cut) => {
       const { primary, standby } = pair;
@@ -49,7 +52,7 @@ describePostgres('every step of a backup may be cut', () => {
     },
   );
 
-  test.each(cases(STEPS.push))(
+  test.each(cuts.push)(
     'that is sent again, $action $moment $label: the next one is complete on both nodes',
     async (cut) => {
       const { primary, standby } = pair;
@@ -88,4 +91,20 @@ describePostgres('every step of a backup may be cut', () => {
       await backUpAgain();
     },
   );
+};
+
+describe('every step of a backup may fail', () => {
+  cutEach(watchedInProcessPair(), {
+    backup: failures(STEPS.backup),
+    receive: failures(STEPS.receive),
+    push: failures(STEPS.push),
+  });
+});
+
+describePostgres('every step of a backup may be cut', () => {
+  cutEach(watchedPair(), {
+    backup: kills('backup', STEPS.backup),
+    receive: kills('receive', STEPS.receive),
+    push: kills('push', STEPS.push),
+  });
 });

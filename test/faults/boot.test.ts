@@ -1,12 +1,22 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { failures, kills, saying } from '../support/fault-rules.js';
+import type { FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import { cases, revive, saying, strikes, succeed, watchedPair } from '../support/watched-pair.js';
+import {
+  revive,
+  strikes,
+  succeed,
+  type WatchedPair,
+  watchedInProcessPair,
+  watchedPair,
+} from '../support/watched-pair.js';
 
-describePostgres('every step of a start may be cut', () => {
-  const pair = watchedPair();
-
-  test.each(cases(STEPS.bootPrimary))(
+const cutEach = (
+  pair: WatchedPair,
+  cuts: Record<'primary' | 'standby' | 'superseded', FaultRule[]>,
+): void => {
+  test.each(cuts.primary)(
     'of a primary: $action $moment $label: it serves in the end',
     async (cut) => {
       const { primary } = pair;
@@ -21,7 +31,7 @@ describePostgres('every step of a start may be cut', () => {
     },
   );
 
-  test.each(cases(STEPS.bootStandby))(
+  test.each(cuts.standby)(
     'of a standby: $action $moment $label: it is cold in the end',
     async (cut) => {
       const { primary, standby } = pair;
@@ -36,7 +46,7 @@ describePostgres('every step of a start may be cut', () => {
     },
   );
 
-  test.each(cases(STEPS.standDown))(
+  test.each(cuts.superseded)(
     'of a superseded primary: $action $moment $label: it is a standby in the end',
     async (cut) => {
       const { primary, standby } = pair;
@@ -52,4 +62,20 @@ describePostgres('every step of a start may be cut', () => {
       expect(await pair.settled()).toBe(standby);
     },
   );
+};
+
+describe('every step of a start may fail', () => {
+  cutEach(watchedInProcessPair(), {
+    primary: failures(STEPS.bootPrimary),
+    standby: failures(STEPS.bootStandby),
+    superseded: failures(STEPS.standDown),
+  });
+});
+
+describePostgres('every step of a start may be cut', () => {
+  cutEach(watchedPair(), {
+    primary: kills('bootPrimary', STEPS.bootPrimary),
+    standby: kills('bootStandby', STEPS.bootStandby),
+    superseded: kills('standDown', STEPS.standDown),
+  });
 });

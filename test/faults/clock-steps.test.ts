@@ -5,9 +5,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hasEnded } from '../../src/domain/operation.js';
 import { describeClock, MachineClock } from '../support/clock.js';
 import { liesPrepared, staysPrepared } from '../support/drilled.js';
+import { held } from '../support/fault-rules.js';
 import { eventually, type Machine } from '../support/pair.js';
+import { sample } from '../support/sample.js';
 import { STEPS } from '../support/step-names.js';
-import { held, provoke, succeed, watchedPair } from '../support/watched-pair.js';
+import { provoke, succeed, watchedPair } from '../support/watched-pair.js';
 
 const HOUR = 3_600;
 
@@ -61,16 +63,19 @@ describeClock('the clock jumps by an hour before every step of an operation', ()
     expect(Math.max(...began) - Math.min(...began)).toBeGreaterThan(HOUR * 1_000);
   };
 
-  test.each([HOUR, -HOUR])('of a backup (first by %i s): the next one is complete', async (by) => {
-    const { primary, standby } = pair;
-    await pair.write(`a backup ${by}`);
-    await jumpEverywhere(STEPS.backup, primary, primary, '/backups', by);
-    expect(await pair.settled()).toBe(primary);
-    const { result } = await succeed(primary, '/backups');
-    expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
-  });
+  test.each(sample('clock steps: backup', [HOUR, -HOUR], 1))(
+    'of a backup (first by %i s): the next one is complete',
+    async (by) => {
+      const { primary, standby } = pair;
+      await pair.write(`a backup ${by}`);
+      await jumpEverywhere(STEPS.backup, primary, primary, '/backups', by);
+      expect(await pair.settled()).toBe(primary);
+      const { result } = await succeed(primary, '/backups');
+      expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
+    },
+  );
 
-  test.each([HOUR, -HOUR])(
+  test.each(sample('clock steps: handover', [HOUR, -HOUR], 1))(
     'of a handover, on the node that gives (first by %i s): the role changes hands',
     async (by) => {
       const { primary, standby } = pair;
@@ -80,7 +85,7 @@ describeClock('the clock jumps by an hour before every step of an operation', ()
     },
   );
 
-  test.each([HOUR, -HOUR])(
+  test.each(sample('clock steps: take-over', [HOUR, -HOUR], 1))(
     'of a handover, on the node that takes (first by %i s): the role changes hands',
     async (by) => {
       const { primary, standby } = pair;
@@ -90,7 +95,7 @@ describeClock('the clock jumps by an hour before every step of an operation', ()
     },
   );
 
-  test.each([HOUR, -HOUR])(
+  test.each(sample('clock steps: promote', [HOUR, -HOUR], 1))(
     'of a takeover (first by %i s): nothing is lost, the role changes hands',
     async (by) => {
       const { primary, standby } = pair;

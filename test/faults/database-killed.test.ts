@@ -1,15 +1,17 @@
 import { expect, test } from 'vitest';
 import { hasEnded } from '../../src/domain/operation.js';
 import { cleansUp, liesPrepared, passesAgain, staysPrepared } from '../support/drilled.js';
+import { heldSome, saying } from '../support/fault-rules.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
+import { sample } from '../support/sample.js';
 import { STEPS } from '../support/step-names.js';
-import { held, provoke, saying, succeed, watchedPair } from '../support/watched-pair.js';
+import { provoke, succeed, watchedPair } from '../support/watched-pair.js';
 
 describePostgres('PostgreSQL is killed before any step of an operation', () => {
   const pair = watchedPair();
 
-  test.each(held(STEPS.handover))(
+  test.each(heldSome('PostgreSQL killed: handover', STEPS.handover, 2))(
     'on the node that gives, $label: no write is lost',
     async (cut) => {
       const { primary } = pair;
@@ -23,7 +25,7 @@ describePostgres('PostgreSQL is killed before any step of an operation', () => {
     },
   );
 
-  test.each(held(STEPS.takeOver))(
+  test.each(heldSome('PostgreSQL killed: take-over', STEPS.takeOver, 2))(
     'on the node that takes, $label: no write is lost',
     async (cut) => {
       const { primary, standby } = pair;
@@ -37,7 +39,7 @@ describePostgres('PostgreSQL is killed before any step of an operation', () => {
     },
   );
 
-  test.each(held(STEPS.promote))(
+  test.each(heldSome('PostgreSQL killed: promote', STEPS.promote, 2))(
     'on the node that takes over, $label: nothing is lost',
     async (cut) => {
       const { primary, standby } = pair;
@@ -59,30 +61,33 @@ describePostgres('PostgreSQL is killed before any step of an operation', () => {
     (name) => `drill.${name}`,
   );
 
-  test.each(held(STEPS.drill.filter((label) => !NOTHING_TO_BREAK.includes(label))))(
-    'on a standby that drills, $label: it fails, and what lies prepared stays so',
-    async (cut) => {
-      const { primary, standby } = pair;
-      await liesPrepared(primary, standby);
-      await standby.inject([cut]);
+  test.each(
+    heldSome(
+      'PostgreSQL killed: drill',
+      STEPS.drill.filter((label) => !NOTHING_TO_BREAK.includes(label)),
+      1,
+    ),
+  )('on a standby that drills, $label: it fails, and what lies prepared stays so', async (cut) => {
+    const { primary, standby } = pair;
+    await liesPrepared(primary, standby);
+    await standby.inject([cut]);
 
-      await staysPrepared(standby, async () => {
-        const id = await provoke(standby, '/drill', standby, cut);
-        await standby.database.crash();
-        await standby.release();
-        await eventually('the drill has ended', async () =>
-          hasEnded(await standby.agent.operation(id)),
-        );
-      });
-      const { lastDrill, problems } = await standby.agent.status();
-      expect(lastDrill).toMatchObject({
-        passed: false,
-        error: expect.stringContaining('does not answer'),
-      });
-      expect(problems).toContain('drill-failed');
-      expect(await pair.settled()).toBe(primary);
-    },
-  );
+    await staysPrepared(standby, async () => {
+      const id = await provoke(standby, '/drill', standby, cut);
+      await standby.database.crash();
+      await standby.release();
+      await eventually('the drill has ended', async () =>
+        hasEnded(await standby.agent.operation(id)),
+      );
+    });
+    const { lastDrill, problems } = await standby.agent.status();
+    expect(lastDrill).toMatchObject({
+      passed: false,
+      error: expect.stringContaining('does not answer'),
+    });
+    expect(problems).toContain('drill-failed');
+    expect(await pair.settled()).toBe(primary);
+  });
 
   test('and after all that a drill passes', async () => {
     await liesPrepared(pair.primary, pair.standby);
@@ -96,9 +101,10 @@ const LONG_ROW = 150_000_000;
 describePostgres('PostgreSQL is killed while it works for an operation', () => {
   const pair = watchedPair();
 
+  /** Once for all: it goes where the role goes. */
   const makeLong = async ({ database }: Machine) => {
-    await database.psql('CREATE TABLE IF NOT EXISTS long (text text)', 'ledger');
-    await database.psql('TRUNCATE long', 'ledger');
+    if ((await database.psql(`SELECT to_regclass('long')`, 'ledger')).trim() !== '') return;
+    await database.psql('CREATE TABLE long (text text)', 'ledger');
     await database.psql(`INSERT INTO long VALUES (repeat('x', ${LONG_ROW}))`, 'ledger');
   };
   /** The process that copies rows out or in. */
@@ -110,78 +116,91 @@ describePostgres('PostgreSQL is killed while it works for an operation', () => {
       return Number(found) || undefined;
     });
 
-  test('in the middle of a dump: the next backup is whole', async () => {
+  const takeOverWhile = async (what: 'the whole server' | 'only the process that restores') => {
     const { primary, standby } = pair;
-    await pair.write('before a dump');
     await makeLong(primary);
-    const { body } = await primary.agent.post<{ id: string }>('/backups');
-    await copies(primary);
-    await primary.database.crash();
+    // An older backup that can be restored, too.
+    await succeed(primary, '/backups');
+    await pair.write(`before a takeover: ${what}`);
+    await primary.breakApp();
+    await standby.agent.post('/promote', { reason: 'the app crashed' });
+    const process = await copies(standby);
+    if (what === 'the whole server') await standby.database.crash();
+    else globalThis.process.kill(process, 'SIGKILL');
 
-    await eventually('the backup has ended', async () =>
-      hasEnded(await primary.agent.operation(body.id)),
-    );
-    expect(await primary.agent.operation(body.id)).toMatchObject({ state: 'rolled-back' });
-    expect(await pair.settled()).toBe(primary);
-    const { result } = await succeed(primary, '/backups');
-    expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
-  });
-
-  test('in the middle of the restore of a drill: nothing of it stays, and the backup is not blamed', async () => {
-    const { primary, standby } = pair;
-    const { body } = await standby.agent.post<{ id: string }>('/drill');
-    await copies(standby);
-    await standby.database.crash();
-
-    await eventually('the drill has ended', async () =>
-      hasEnded(await standby.agent.operation(body.id)),
-    );
-    expect(await standby.agent.operation(body.id)).toMatchObject({
-      state: 'rolled-back',
-      error: { code: expect.stringMatching(/^database-/) },
+    await eventually('the takeover has ended', async () => {
+      const { operation } = await standby.agent.status();
+      return operation === null;
     });
-    await cleansUp(standby);
-    expect((await standby.agent.status()).problems).not.toContain('backup-unusable');
-    expect(await pair.settled()).toBe(primary);
-  });
+    await primary.mendApp();
+    await pair.settled();
+  };
 
-  test('in the middle of the last dump of a handover: it goes on serving', async () => {
-    const { primary } = pair;
-    await pair.write('before a last dump');
-    await primary.agent.post('/demote');
-    await copies(primary);
-    await primary.database.crash();
-    expect(await pair.settled()).toBe(primary);
-  });
-
-  test('in the middle of the restore of a handover: the other node goes on serving', async () => {
-    const { primary, standby } = pair;
-    await pair.write('before a restore');
-    await primary.agent.post('/demote');
-    await copies(standby);
-    await standby.database.crash();
-    expect(await pair.settled()).toBe(primary);
-  });
-
-  test.each(['the whole server', 'only the process that restores'])(
-    'in the middle of the restore of a takeover, %s: nothing is lost',
-    async (what) => {
+  const STORIES: Record<string, () => Promise<void>> = {
+    'in the middle of a dump: the next backup is whole': async () => {
       const { primary, standby } = pair;
-      // An older backup that can be restored, too.
-      await succeed(primary, '/backups');
-      await pair.write(`before a takeover: ${what}`);
-      await primary.breakApp();
-      await standby.agent.post('/promote', { reason: 'the app crashed' });
-      const process = await copies(standby);
-      if (what === 'the whole server') await standby.database.crash();
-      else globalThis.process.kill(process, 'SIGKILL');
+      await pair.write('before a dump');
+      await makeLong(primary);
+      const { body } = await primary.agent.post<{ id: string }>('/backups');
+      await copies(primary);
+      await primary.database.crash();
 
-      await eventually('the takeover has ended', async () => {
-        const { operation } = await standby.agent.status();
-        return operation === null;
-      });
-      await primary.mendApp();
-      await pair.settled();
+      await eventually('the backup has ended', async () =>
+        hasEnded(await primary.agent.operation(body.id)),
+      );
+      expect(await primary.agent.operation(body.id)).toMatchObject({ state: 'rolled-back' });
+      expect(await pair.settled()).toBe(primary);
+      const { result } = await succeed(primary, '/backups');
+      expect((await standby.agent.status()).latestBackup?.id).toBe(result?.backup);
     },
+
+    'in the middle of the restore of a drill: nothing of it stays, and the backup is not blamed':
+      async () => {
+        const { primary, standby } = pair;
+        await makeLong(primary);
+        await succeed(primary, '/backups');
+        const { body } = await standby.agent.post<{ id: string }>('/drill');
+        await copies(standby);
+        await standby.database.crash();
+
+        await eventually('the drill has ended', async () =>
+          hasEnded(await standby.agent.operation(body.id)),
+        );
+        expect(await standby.agent.operation(body.id)).toMatchObject({
+          state: 'rolled-back',
+          error: { code: expect.stringMatching(/^database-/) },
+        });
+        await cleansUp(standby);
+        expect((await standby.agent.status()).problems).not.toContain('backup-unusable');
+        expect(await pair.settled()).toBe(primary);
+      },
+
+    'in the middle of the last dump of a handover: it goes on serving': async () => {
+      const { primary } = pair;
+      await pair.write('before a last dump');
+      await makeLong(primary);
+      await primary.agent.post('/demote');
+      await copies(primary);
+      await primary.database.crash();
+      expect(await pair.settled()).toBe(primary);
+    },
+
+    'in the middle of the restore of a handover: the other node goes on serving': async () => {
+      const { primary, standby } = pair;
+      await pair.write('before a restore');
+      await makeLong(primary);
+      await primary.agent.post('/demote');
+      await copies(standby);
+      await standby.database.crash();
+      expect(await pair.settled()).toBe(primary);
+    },
+    'in the middle of the restore of a takeover, the whole server: nothing is lost': () =>
+      takeOverWhile('the whole server'),
+    'in the middle of the restore of a takeover, only the process that restores: nothing is lost':
+      () => takeOverWhile('only the process that restores'),
+  };
+
+  test.each(sample('PostgreSQL killed at work', Object.keys(STORIES), 3))('%s', (story) =>
+    STORIES[story]?.(),
   );
 });

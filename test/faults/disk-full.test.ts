@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hasEnded } from '../../src/domain/operation.js';
 import { liesPrepared, passesAgain, staysPrepared } from '../support/drilled.js';
+import { heldSome, saying } from '../support/fault-rules.js';
 import { eventually, type Machine } from '../support/pair.js';
 import { describeMount, SmallDisk } from '../support/small-disk.js';
 import { STEPS } from '../support/step-names.js';
-import { held, provoke, saying, succeed, watchedPair } from '../support/watched-pair.js';
+import { provoke, succeed, watchedPair } from '../support/watched-pair.js';
 
 describeMount('the disk is full before any step of an operation', () => {
   let disks: Record<string, SmallDisk> = {};
@@ -37,7 +38,7 @@ describeMount('the disk is full before any step of an operation', () => {
     }
   };
 
-  test.each(held([...STEPS.backup, ...STEPS.receive]))(
+  test.each(heldSome('full disk: sender', [...STEPS.backup, ...STEPS.receive], 2))(
     'of a backup, on the node that sends, $label: the next one is complete on both nodes',
     async (cut) => {
       const { primary, standby } = pair;
@@ -52,7 +53,7 @@ describeMount('the disk is full before any step of an operation', () => {
     },
   );
 
-  test.each(held(STEPS.receive))(
+  test.each(heldSome('full disk: receiver', STEPS.receive, 1))(
     'of a backup, on the node that receives, $label: the next one is complete on both nodes',
     async (cut) => {
       const { primary, standby } = pair;
@@ -70,7 +71,7 @@ describeMount('the disk is full before any step of an operation', () => {
     },
   );
 
-  test.each(held(STEPS.handover))(
+  test.each(heldSome('full disk: handover', STEPS.handover, 2))(
     'of a handover, on the node that gives, $label: no write is lost',
     async (cut) => {
       const { primary } = pair;
@@ -83,7 +84,7 @@ describeMount('the disk is full before any step of an operation', () => {
     },
   );
 
-  test.each(held(STEPS.takeOver))(
+  test.each(heldSome('full disk: take-over', STEPS.takeOver, 2))(
     'of a handover, on the node that takes, $label: no write is lost',
     async (cut) => {
       const { primary, standby } = pair;
@@ -96,7 +97,7 @@ describeMount('the disk is full before any step of an operation', () => {
     },
   );
 
-  test.each(held(STEPS.promote))(
+  test.each(heldSome('full disk: promote', STEPS.promote, 2))(
     'of a takeover, on the node that takes over, $label: nothing is lost',
     async (cut) => {
       const { primary, standby } = pair;
@@ -132,27 +133,30 @@ describeMount('the disk is full before any step of an operation', () => {
   // They write nothing of their own: a disk that is full before them ends the drill at the next step.
   const WRITES_NOTHING = ['drill.start-database', 'drill.verify', 'drill.query'];
 
-  test.each(held(STEPS.drill.filter((label) => !WRITES_NOTHING.includes(label))))(
-    'of a drill, $label: it fails, and what lies prepared stays so',
-    async (cut) => {
-      const { primary, standby } = pair;
-      await liesPrepared(primary, standby);
-      const { lastDrill } = await standby.agent.status();
-      await standby.inject([cut]);
+  test.each(
+    heldSome(
+      'full disk: drill',
+      STEPS.drill.filter((label) => !WRITES_NOTHING.includes(label)),
+      1,
+    ),
+  )('of a drill, $label: it fails, and what lies prepared stays so', async (cut) => {
+    const { primary, standby } = pair;
+    await liesPrepared(primary, standby);
+    const { lastDrill } = await standby.agent.status();
+    await standby.inject([cut]);
 
-      await staysPrepared(standby, async () => {
-        const id = await provoke(standby, '/drill', standby, cut);
-        await fillUntilItEnds(standby, standby, id);
-        expect(await standby.agent.operation(id)).toMatchObject({
-          state: 'failed',
-          error: { message: expect.stringContaining('disk is full') },
-        });
+    await staysPrepared(standby, async () => {
+      const id = await provoke(standby, '/drill', standby, cut);
+      await fillUntilItEnds(standby, standby, id);
+      expect(await standby.agent.operation(id)).toMatchObject({
+        state: 'failed',
+        error: { message: expect.stringContaining('disk is full') },
       });
-      // There was no room to write down another.
-      expect((await standby.agent.status()).lastDrill).toEqual(lastDrill);
-      expect(await pair.settled()).toBe(primary);
-    },
-  );
+    });
+    // There was no room to write down another.
+    expect((await standby.agent.status()).lastDrill).toEqual(lastDrill);
+    expect(await pair.settled()).toBe(primary);
+  });
 
   test('and after all that a drill passes', async () => {
     await liesPrepared(pair.primary, pair.standby);

@@ -1,22 +1,24 @@
-import { expect, test } from 'vitest';
-import { cleansUp, databasesOf, isTidy, passesAgain } from '../support/drilled.js';
+import { describe, expect, test } from 'vitest';
+import { cleansUp, isTidy, passesAgain } from '../support/drilled.js';
+import { failures, kills, saying } from '../support/fault-rules.js';
 import type { FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
 import {
-  cases,
   provoke,
   revive,
-  saying,
   strikes,
   succeed,
+  type WatchedPair,
+  watchedInProcessPair,
   watchedPair,
 } from '../support/watched-pair.js';
 
-describePostgres('every step of a drill may be cut', () => {
-  const pair = watchedPair(() => ({ env: { DRILL_QUERY: 'SELECT true', BACKUP_KEEP: '100' } }));
-
-  test.each(cases(STEPS.drill))(
+const cutEach = (
+  pair: WatchedPair,
+  cuts: Record<'drill' | 'cleanUp' | 'onPrimary', FaultRule[]>,
+): void => {
+  test.each(cuts.drill)(
     'on the standby, $action $moment $label: nothing of it stays, and the next one passes',
     async (cut) => {
       const { primary, standby } = pair;
@@ -38,7 +40,7 @@ describePostgres('every step of a drill may be cut', () => {
 
   const killed: FaultRule = { label: 'drill.verify', moment: 'before', action: 'kill' };
 
-  test.each(cases(STEPS.drillCleanUp))(
+  test.each(cuts.cleanUp)(
     'cleaning up after one that was killed, $action $moment $label: it is done again',
     async (cut) => {
       const { primary, standby } = pair;
@@ -58,7 +60,7 @@ describePostgres('every step of a drill may be cut', () => {
     },
   );
 
-  test.each(cases(STEPS.drill).filter(({ action }) => action === 'kill'))(
+  test.each(cuts.onPrimary)(
     'on the primary, $action $moment $label: it serves, and nothing of it stays',
     async (cut) => {
       const { primary } = pair;
@@ -70,7 +72,26 @@ describePostgres('every step of a drill may be cut', () => {
       await revive(primary);
       expect(await pair.settled()).toBe(primary);
       await cleansUp(primary);
-      expect(await databasesOf(primary)).not.toContain('ledger_drill');
+      expect(await primary.databaseNames()).not.toContain('ledger_drill');
+    },
+  );
+};
+
+describe('every step of a drill may fail', () => {
+  cutEach(watchedInProcessPair({ DRILL_QUERY: 'SELECT true', BACKUP_KEEP: '100' }), {
+    drill: failures(STEPS.drill),
+    cleanUp: failures(STEPS.drillCleanUp),
+    onPrimary: [],
+  });
+});
+
+describePostgres('every step of a drill may be cut', () => {
+  cutEach(
+    watchedPair(() => ({ env: { DRILL_QUERY: 'SELECT true', BACKUP_KEEP: '100' } })),
+    {
+      drill: kills('drill', STEPS.drill),
+      cleanUp: kills('drillCleanUp', STEPS.drillCleanUp),
+      onPrimary: kills('drill on a primary', STEPS.drill),
     },
   );
 });

@@ -1,20 +1,20 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { failures, kills, saying } from '../support/fault-rules.js';
+import type { FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
 import {
-  cases,
   provoke,
   revive,
-  saying,
   strikes,
   succeed,
+  type WatchedPair,
+  watchedInProcessPair,
   watchedPair,
 } from '../support/watched-pair.js';
 
-describePostgres('every step of a fence may be cut on the old primary', () => {
-  const pair = watchedPair();
-
-  test.each(cases([...STEPS.fence, ...STEPS.rescue]))(
+const cutEach = (pair: WatchedPair, cuts: Record<'fence' | 'resume', FaultRule[]>): void => {
+  test.each(cuts.fence)(
     'and of its last dump: $action $moment $label: nothing is lost, nobody serves twice',
     async (cut) => {
       const { primary, standby } = pair;
@@ -31,7 +31,7 @@ describePostgres('every step of a fence may be cut on the old primary', () => {
     },
   );
 
-  test.each(cases(STEPS.resume))(
+  test.each(cuts.resume)(
     'and of taking the role back: $action $moment $label: it serves again',
     async (cut) => {
       const { primary, standby } = pair;
@@ -49,4 +49,18 @@ describePostgres('every step of a fence may be cut on the old primary', () => {
       expect(await pair.settled()).toBe(primary);
     },
   );
+};
+
+describe('every step of a fence may fail on the old primary', () => {
+  cutEach(watchedInProcessPair(), {
+    fence: failures([...STEPS.fence, ...STEPS.rescue]),
+    resume: failures(STEPS.resume),
+  });
+});
+
+describePostgres('every step of a fence may be cut on the old primary', () => {
+  cutEach(watchedPair(), {
+    fence: kills('fence', [...STEPS.fence, ...STEPS.rescue]),
+    resume: kills('resume', STEPS.resume),
+  });
 });

@@ -1,20 +1,27 @@
-import { expect, test } from 'vitest';
-import { eventually, type Machine } from '../support/pair.js';
+import { describe, expect, test } from 'vitest';
+import { failures, kills, saying } from '../support/fault-rules.js';
+import { eventually, type FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import { cases, revive, saying, strikes, succeed, watchedPair } from '../support/watched-pair.js';
+import {
+  revive,
+  strikes,
+  succeed,
+  type WatchedMachine,
+  type WatchedPair,
+  watchedInProcessPair,
+  watchedPair,
+} from '../support/watched-pair.js';
 
-describePostgres('every step of a preparation may be cut', () => {
-  const pair = watchedPair(() => ({ env: { PREPARE: 'on-receive' } }));
-
+const cutEach = (pair: WatchedPair, cuts: FaultRule[]): void => {
   /** Nothing else is to be cut: the one before is done. */
-  const prepares = (machine: Machine, backup: unknown) =>
+  const prepares = (machine: WatchedMachine, backup: unknown) =>
     eventually(`${machine.agent.name} has prepared ${backup}`, async () => {
       const { prepared, operation } = await machine.agent.status();
       return prepared === backup && operation === null;
     });
 
-  test.each(cases(STEPS.prepare))(
+  test.each(cuts)(
     '$action $moment $label: the backup is prepared in the end, and the database cold',
     async (cut) => {
       const { primary, standby } = pair;
@@ -25,7 +32,7 @@ describePostgres('every step of a preparation may be cut', () => {
       await strikes(standby, cut);
       await revive(standby);
       await prepares(standby, result?.backup);
-      await expect(standby.database.psql('SELECT 1')).rejects.toThrow('Connection refused');
+      expect(await standby.isCold()).toBe(true);
       expect(await pair.settled()).toBe(primary);
     },
   );
@@ -43,4 +50,15 @@ describePostgres('every step of a preparation may be cut', () => {
     await primary.agent.start();
     expect(await pair.settled()).toBe(standby);
   });
+};
+
+describe('every step of a preparation may fail', () => {
+  cutEach(watchedInProcessPair({ PREPARE: 'on-receive' }), failures(STEPS.prepare));
+});
+
+describePostgres('every step of a preparation may be cut', () => {
+  cutEach(
+    watchedPair(() => ({ env: { PREPARE: 'on-receive' } })),
+    kills('prepare', STEPS.prepare),
+  );
 });

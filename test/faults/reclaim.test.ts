@@ -1,22 +1,21 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { failures, kills, saying } from '../support/fault-rules.js';
 import type { FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
 import {
-  cases,
   provoke,
   revive,
-  saying,
   strikes,
   succeed,
+  type WatchedPair,
+  watchedInProcessPair,
   watchedPair,
 } from '../support/watched-pair.js';
 
 const RESTORING: FaultRule = { label: 'promote.restore', moment: 'before', action: 'hold' };
 
-describePostgres('the other node dies after it has fenced the primary', () => {
-  const pair = watchedPair();
-
+const cutEach = (pair: WatchedPair, cuts: Record<'reclaim' | 'yielding', FaultRule[]>): void => {
   /** The primary has promised not to serve, and nobody is left to say what became of it. */
   const beAbandoned = async (cut: FaultRule): Promise<void> => {
     const { primary, standby } = pair;
@@ -32,7 +31,7 @@ describePostgres('the other node dies after it has fenced the primary', () => {
     await primary.inject([cut]);
   };
 
-  test.each(cases(STEPS.reclaim))(
+  test.each(cuts.reclaim)(
     'a person takes the role back, $action $moment $label: nothing is lost, nobody serves twice',
     async (cut) => {
       const { primary, standby } = pair;
@@ -44,7 +43,7 @@ describePostgres('the other node dies after it has fenced the primary', () => {
     },
   );
 
-  test.each(cases(STEPS.bootYielding))(
+  test.each(cuts.yielding)(
     'the yielding node starts anew, $action $moment $label: it keeps its promise until it is told',
     async (cut) => {
       const { primary, standby } = pair;
@@ -58,4 +57,18 @@ describePostgres('the other node dies after it has fenced the primary', () => {
       await pair.settled();
     },
   );
+};
+
+describe('the other node dies after it has fenced the primary, and a step fails', () => {
+  cutEach(watchedInProcessPair(), {
+    reclaim: failures(STEPS.reclaim),
+    yielding: failures(STEPS.bootYielding),
+  });
+});
+
+describePostgres('the other node dies after it has fenced the primary', () => {
+  cutEach(watchedPair(), {
+    reclaim: kills('reclaim', STEPS.reclaim),
+    yielding: kills('bootYielding', STEPS.bootYielding),
+  });
 });

@@ -1,21 +1,32 @@
-import { test } from 'vitest';
+import { describe, test } from 'vitest';
+import { failures, kills, saying } from '../support/fault-rules.js';
+import type { FaultRule } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import { STEPS } from '../support/step-names.js';
-import { cases, provoke, revive, saying, watchedPair } from '../support/watched-pair.js';
+import {
+  provoke,
+  revive,
+  type WatchedPair,
+  watchedInProcessPair,
+  watchedPair,
+} from '../support/watched-pair.js';
+
+const cutEach = (pair: WatchedPair, cuts: FaultRule[]): void => {
+  test.each(cuts)('$action $moment $label: no write is lost, nobody serves twice', async (cut) => {
+    const { primary, standby } = pair;
+    await pair.write(saying(cut));
+    await standby.inject([cut]);
+
+    await provoke(primary, '/demote', standby, cut);
+    await revive(standby);
+    await pair.settled();
+  });
+};
+
+describe('every step of a handover may fail on the node that takes', () => {
+  cutEach(watchedInProcessPair(), failures(STEPS.takeOver));
+});
 
 describePostgres('every step of a handover may be cut on the node that takes', () => {
-  const pair = watchedPair();
-
-  test.each(cases(STEPS.takeOver))(
-    '$action $moment $label: no write is lost, nobody serves twice',
-    async (cut) => {
-      const { primary, standby } = pair;
-      await pair.write(saying(cut));
-      await standby.inject([cut]);
-
-      await provoke(primary, '/demote', standby, cut);
-      await revive(standby);
-      await pair.settled();
-    },
-  );
+  cutEach(watchedPair(), kills('takeOver', STEPS.takeOver));
 });

@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { copyFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.js';
-import { type Machine, type Pair, standsBy, startPair, TOKENS } from '../support/pair.js';
+import { type Machine, type Pair, serves, standsBy, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 
 const run = promisify(execFile);
@@ -14,16 +14,21 @@ const backupsOf = ({ directory }: Machine) => join(directory, 'backups');
 describePostgres('H17: dumps that everybody can reach', () => {
   let pair: Pair;
   let good: string[];
-  beforeEach(async () => {
+  beforeAll(async () => {
     pair = await startPair();
+    await backUp(['an order', 'another order']);
+  });
+  afterAll(() => pair?.remove());
+
+  /** A backup after each. */
+  const backUp = async (orders: string[]) => {
     good = [];
-    for (const text of ['an order', 'another order']) {
+    for (const text of orders) {
       await pair.vcl2.write(text);
       const { body } = await pair.vcl2.run('/backups');
       good.unshift(String(body.result?.backup));
     }
-  });
-  afterEach(() => pair?.remove());
+  };
 
   test('they lie in the state directory, and only the agent may read them', async () => {
     for (const machine of [pair.vcl2, pair.vcl3]) {
@@ -34,6 +39,18 @@ describePostgres('H17: dumps that everybody can reach', () => {
       for (const file of files)
         expect((await stat(join(directory, file))).mode & 0o777).toBe(0o600);
     }
+  });
+
+  test('a planted dump without a manifest does not exist', async () => {
+    const { vcl3 } = pair;
+    const planted = join(backupsOf(vcl3), 'ledger_20991231_235959');
+    await copyFile(join(backupsOf(vcl3), `${good[0]}.dump`), `${planted}.dump`);
+    await vcl3.agent.kill();
+    await vcl3.agent.start();
+
+    const { body } = await vcl3.agent.get<{ backups: { id: string }[] }>('/backups', TOKENS.admin);
+    expect(body.backups.map(({ id }) => id)).toEqual(good);
+    await expect(stat(`${planted}.dump`)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   test('a reboot wipes them: no promote, forced or not, and so no seeds', async () => {
@@ -51,22 +68,13 @@ describePostgres('H17: dumps that everybody can reach', () => {
     }
     expect(await vcl3.agent.status()).toMatchObject({ mode: 'standby', epoch: 1 });
     expect(await vcl3.entries()).toBeUndefined();
-  });
-
-  test('a planted dump without a manifest does not exist', async () => {
-    const { vcl3 } = pair;
-    const planted = join(backupsOf(vcl3), 'ledger_20991231_235959');
-    await copyFile(join(backupsOf(vcl3), `${good[0]}.dump`), `${planted}.dump`);
-    await vcl3.agent.kill();
-    await vcl3.agent.start();
-
-    const { body } = await vcl3.agent.get<{ backups: { id: string }[] }>('/backups', TOKENS.admin);
-    expect(body.backups.map(({ id }) => id)).toEqual(good);
-    await expect(stat(`${planted}.dump`)).rejects.toMatchObject({ code: 'ENOENT' });
+    await vcl2.agent.start();
+    await serves(vcl2);
   });
 
   test('a planted dump in place of the newest one is never restored: the older one is', async () => {
     const { vcl2, vcl3 } = pair;
+    await backUp(['a third order', 'a fourth one']);
     await replaceContent(vcl2, join(backupsOf(vcl3), `${good[0]}.dump`));
     await vcl2.losePower();
 
@@ -79,7 +87,7 @@ describePostgres('H17: dumps that everybody can reach', () => {
         rejectedBackups: [{ id: good[0], reason: expect.stringContaining('changed on disk') }],
       },
     });
-    expect(await vcl3.entries()).toEqual(['SEED', 'an order']);
+    expect(await vcl3.entries()).toEqual(['SEED', 'an order', 'another order', 'a third order']);
   });
 });
 
@@ -88,7 +96,7 @@ const replaceContent = async ({ database }: Machine, file: string): Promise<void
   await database.psql('CREATE DATABASE planted');
   await database.psql(
     `CREATE TABLE entries (id serial PRIMARY KEY, text text NOT NULL);
-     INSERT INTO entries (text) VALUES ('PLANTED'), ('PLANTED'), ('PLANTED')`,
+     INSERT INTO entries (text) VALUES ${Array(5).fill("('PLANTED')").join(', ')}`,
     'planted',
   );
   const address = ['-h', '127.0.0.1', '-p', `${database.port}`, '-U', 'postgres'];

@@ -1,3 +1,4 @@
+import { type Edit, movedBefore } from './break-code.js';
 import type { Focus } from './focus.js';
 
 /** A change that breaks a rule on purpose. */
@@ -9,12 +10,7 @@ export interface Mutant {
   focus?: Focus;
   /** Only one schedule in hundreds or thousands catches it: for `npm run mutants` alone. */
   isRare?: true;
-  edits: {
-    file: string;
-    /** Occurs exactly once. */
-    search: string;
-    replace: string;
-  }[];
+  edits: Edit[];
 }
 
 /** What the simulation must notice: at least one broken guard for every rule. */
@@ -25,14 +21,16 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { trouble: 'volume recreated' },
     edits: [
       {
-        file: 'src/operations/boot/boot.ts',
-        search: 'if (!exists || (expected !== null && marker?.lineage !== expected)) {',
-        replace: 'if (!exists) {',
+        in: 'checkLineage',
+        take: 'LogicalExpression',
+        with: ['expected', 'lineage'],
+        put: 'false',
       },
       {
-        file: 'src/serve/serve.ts',
-        search: 'if (marker === undefined || marker.lineage !== node.state.current.lineage)',
-        replace: 'if (marker === undefined) return undefined;\n      if (signal.aborted)',
+        in: 'openDatabase',
+        take: 'LogicalExpression',
+        with: ['undefined', 'lineage'],
+        put: 'marker === undefined',
       },
     ],
   },
@@ -43,9 +41,10 @@ export const MUTANTS: readonly Mutant[] = [
     isRare: true,
     edits: [
       {
-        file: 'src/background/guard.ts',
-        search: 'return servesOtherData(node) ? stopSeeds(node) : startAgain();',
-        replace: 'return startAgain();',
+        in: 'createRound',
+        take: 'ConditionalExpression',
+        with: ['servesOtherData'],
+        put: 'startAgain()',
       },
     ],
   },
@@ -53,25 +52,14 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 2,
     name: 'a rebooted primary serves without asking its peer',
     isRare: true,
-    edits: [
-      {
-        file: 'src/operations/boot/boot.ts',
-        search: `export const primarySteps = (node: Node, { anew = false } = {}): Step[] => [
-  askPeerStep(node),`,
-        replace: 'export const primarySteps = (node: Node, { anew = false } = {}): Step[] => [',
-      },
-    ],
+    edits: [{ in: 'bootPrimary', take: 'ExpressionStatement', with: ['askPeer'], put: '' }],
   },
   {
     rule: 2,
     name: 'a takeover does not ask again before it commits',
     focus: { theme: 'partitions', settings: { MONITOR: 'on', WITNESS_URL: '' } },
     edits: [
-      {
-        file: 'src/operations/promote/promote.ts',
-        search: '      fenceAgainStep(node, fencing),\n',
-        replace: '',
-      },
+      { in: 'makeReady', take: 'ExpressionStatement', with: ['assertStillUnreachable'], put: '' },
     ],
   },
   {
@@ -80,9 +68,10 @@ export const MUTANTS: readonly Mutant[] = [
     isRare: true,
     edits: [
       {
-        file: 'src/peer/note-epoch.ts',
-        search: 'await node.peer.operation(operation);',
-        replace: 'await node.peer.operation(operation).catch(() => undefined);',
+        in: 'resolvePendingYield',
+        take: 'ConditionalExpression',
+        with: ['peer', 'cancel', 'operation'],
+        put: (text) => `await (async () => ${text})().catch(() => undefined)`,
       },
     ],
   },
@@ -92,9 +81,10 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { theme: 'handovers', trouble: 'network weak' },
     edits: [
       {
-        file: 'src/operations/handover/handover.ts',
-        search: "isWithdrawn ||= isError(error, 'peer-refused');",
-        replace: 'throw error;',
+        in: 'askForDecision',
+        take: 'ExpressionStatement',
+        with: ['peer-refused'],
+        put: 'throw error;',
       },
     ],
   },
@@ -103,9 +93,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a primary that hears of a higher epoch goes on',
     edits: [
       {
-        file: 'src/peer/note-epoch.ts',
-        search: "if (epoch <= mine || mode === 'yielding') return;",
-        replace: "if (epoch <= mine || mode !== 'standby') return;",
+        in: 'PairLeadership.noteEpoch',
+        take: 'BinaryExpression',
+        with: ['yielding'],
+        put: "mode !== 'standby'",
       },
     ],
   },
@@ -114,15 +105,12 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'force goes on although the peer answers that it could not stop, and is not asked again',
     focus: { theme: 'forced takeovers', trouble: 'commands fail' },
     edits: [
+      { in: 'fence-peer.fence', take: 'IfStatement', with: ['couldNotStop'], put: '' },
       {
-        file: 'src/operations/promote/fence-peer.ts',
-        search: 'if (!isSilent && (machine === undefined || !couldNotStop(error))) throw error;',
-        replace: '',
-      },
-      {
-        file: 'src/operations/promote/fence-again.ts',
-        search: 'if (!(await answersAgain(node, patience, signal))) return',
-        replace: 'if (!(await answersAgain(node, patience, signal)) || !signal.aborted) return',
+        in: 'assertStillUnreachable',
+        take: 'UnaryExpression',
+        with: ['answersAgain'],
+        put: 'true',
       },
     ],
   },
@@ -131,11 +119,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a handover dumps before it freezes',
     edits: [
       {
-        file: 'src/operations/handover/handover.ts',
-        search: `      freezeStep(node, handover),
-      { ...dumpStep(node, handover.taken), name: 'final-dump' },`,
-        replace: `      { ...dumpStep(node, handover.taken), name: 'final-dump' },
-      freezeStep(node, handover),`,
+        in: 'planHandover',
+        take: 'BlockStatement',
+        with: ['freezeWrites', 'finalSync'],
+        put: movedBefore('finalSync', 'freezeWrites'),
       },
     ],
   },
@@ -143,35 +130,23 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 3,
     name: 'every takeover says that nothing is lost',
     edits: [
-      {
-        file: 'src/operations/promote/choose-backup.ts',
-        search: `  backup.id === complete
-    ?`,
-        replace: '  complete !== null ?',
-      },
+      { in: 'formatLoss', take: 'BinaryExpression', with: ['complete'], put: 'complete !== null' },
     ],
   },
   {
     rule: 3,
     name: 'a superseded node does not set its diverged data aside',
-    edits: [
-      {
-        file: 'src/operations/boot/boot.ts',
-        search: 'const detail = await setAside(node, standDown, signal);',
-        replace:
-          "const detail = signal.aborted ? await setAside(node, standDown, signal) : 'kept';",
-      },
-    ],
+    edits: [{ in: 'setAsideIfDue', take: 'AwaitExpression', with: ['setAside'], put: "'kept'" }],
   },
   {
     rule: 4,
     name: 'diverged copies are dropped like replaced ones',
     edits: [
       {
-        file: 'src/domain/database-names.ts',
-        search: '  dated(replacedName(database, 0), names);',
-        replace:
-          '  [...dated(divergedName(database, 0), names), ...dated(replacedName(database, 0), names)];',
+        in: 'replacedCopies',
+        take: 'CallExpression',
+        with: ['dated'],
+        put: (text) => `[...dated(divergedName(database, 0), names), ...${text}]`,
       },
     ],
   },
@@ -180,16 +155,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a restarted agent takes up a promote over the database that it serves',
     isRare: true,
     edits: [
-      {
-        file: 'src/operations/boot/recover.ts',
-        search: "    mode !== 'primary' &&\n",
-        replace: '',
-      },
-      {
-        file: 'src/operations/restore/restore.ts',
-        search: '        assertNotPrimary(node);\n',
-        replace: '',
-      },
+      { in: 'planPromoteAgain', take: 'BinaryExpression', with: ['mode', 'primary'], put: 'true' },
+      { in: 'swapIn', take: 'ExpressionStatement', with: ['assertNotPrimary'], put: '' },
     ],
   },
   {
@@ -198,9 +165,10 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { trouble: 'network weak' },
     edits: [
       {
-        file: 'src/backups/backup-store.ts',
-        search: 'if (upload.bytes === manifest.bytes && upload.sha256 === manifest.sha256) return;',
-        replace: 'if (upload.bytes >= 0) return;',
+        in: 'Uploads.assertSame',
+        take: 'LogicalExpression',
+        with: ['sha256'],
+        put: 'upload.bytes >= 0',
       },
     ],
   },
@@ -209,9 +177,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'retention goes by the names of backups',
     edits: [
       {
-        file: 'src/domain/retention.ts',
-        search: '.sort(newestFirst)',
-        replace: '.sort((a, b) => newestFirst(a, a) || b.id.localeCompare(a.id))',
+        in: 'retention.expired',
+        take: 'Identifier',
+        with: ['newestFirst'],
+        put: '(a, b) => newestFirst(a, a) || b.id.localeCompare(a.id)',
       },
     ],
   },
@@ -220,14 +189,12 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the role is committed before the database is restored',
     edits: [
       {
-        file: 'src/operations/promote/promote.ts',
-        search: `      ...restoreSteps(node, restoration),
-      fenceAgainStep(node, fencing),
-      commitStep(node, restoration, 'unplanned'),`,
-        replace: `      commitStep(node, restoration, 'unplanned'),
-      ...restoreSteps(node, restoration),
-      fenceAgainStep(node, fencing),`,
+        in: 'makeReady',
+        take: 'AwaitExpression',
+        with: ['replication', 'takeOver'],
+        put: (text) => `(await commitRole(node, steps, { epoch, cause: 'unplanned' }), ${text})`,
       },
+      { in: 'planTakeOverFromLost', take: 'ExpressionStatement', with: ['commitRole'], put: '' },
     ],
   },
   {
@@ -241,13 +208,11 @@ export const MUTANTS: readonly Mutant[] = [
     },
     edits: [
       {
-        file: 'src/state/node-state.ts',
-        search: 'return new NodeState(disk, path, now, parseState(path, text));',
-        replace: `{
-      const data = parseState(path, text);
-      const mode = data.mode === 'yielding' ? 'primary' : data.mode;
-      return new NodeState(disk, path, now, { ...data, mode });
-    }`,
+        in: 'NodeState.open',
+        take: 'CallExpression',
+        with: ['parseState'],
+        put: (text) =>
+          `((data) => ({ ...data, mode: data.mode === 'yielding' ? 'primary' : data.mode }))(${text})`,
       },
     ],
   },
@@ -257,20 +222,10 @@ export const MUTANTS: readonly Mutant[] = [
     focus: { theme: 'handovers', step: 'promote.verify' },
     edits: [
       {
-        file: 'src/operations/boot/recover.ts',
-        search: "    command.type !== 'take-over' &&\n",
-        replace: '',
-      },
-      {
-        file: 'src/operations/boot/recover.ts',
-        search: 'const plan = planPromote(',
-        replace:
-          "const plan = command.type === 'take-over' ? planTakeOver(node, command as never) : planPromote(",
-      },
-      {
-        file: 'src/operations/boot/recover.ts',
-        search: "import { planPromote } from './promote.js';",
-        replace: "import { planPromote, planTakeOver } from './promote.js';",
+        in: 'take-over.resume',
+        take: 'CallExpression',
+        with: ['planRestOfPromote'],
+        put: (text) => `${text} ?? planTakeOver(node, _command)`,
       },
     ],
   },
@@ -278,22 +233,14 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 7,
     name: 'what a crash has cut is never closed',
     edits: [
-      {
-        file: 'src/operations/boot/recover.ts',
-        search: '    else await node.runner.close(record, endingOf(node, record));',
-        replace: '    else endingOf(node, record);',
-      },
+      { in: 'recover', take: 'AwaitExpression', with: ['close'], put: 'endingOf(node, record)' },
     ],
   },
   {
     rule: 7,
     name: 'an operation that fails does not say why',
     edits: [
-      {
-        file: 'src/engine/runner.ts',
-        search: '        : { code: error.code, message: error.message, remedy: error.remedy };',
-        replace: "        : { code: error.code, message: error.message, remedy: '' };",
-      },
+      { in: 'execute.finish', take: 'MemberExpression', with: ['error', 'remedy'], put: "''" },
     ],
   },
   {
@@ -301,22 +248,17 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'two promotes past their commit wait for each other',
     focus: { theme: 'forced takeovers', trouble: 'agent killed' },
     isRare: true,
-    edits: [
-      {
-        file: 'src/operations/boot/boot.ts',
-        search: "operation?.kind === 'promote' && !operation.committed;",
-        replace: "operation?.kind === 'promote';",
-      },
-    ],
+    edits: [{ in: 'isPromoting', take: 'UnaryExpression', with: ['committed'], put: 'true' }],
   },
   {
     rule: 8,
     name: 'the guard leaves an app alone that somebody else started',
     edits: [
       {
-        file: 'src/background/guard.ts',
-        search: 'if (await node.stack.app.isRunning()) return stopForeignApp(node);',
-        replace: 'if (await node.stack.app.isRunning()) node.log.warn({}, stopForeignApp.name);',
+        in: 'createRound',
+        take: 'ReturnStatement',
+        with: ['stopForeignApp'],
+        put: 'node.log.warn({}, stopForeignApp.name);',
       },
     ],
   },

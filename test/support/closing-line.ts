@@ -31,6 +31,7 @@ export default class ClosingLine implements Reporter {
       groups.filter((group) => group.errors().length > 0).length +
       unhandledErrors.length;
     this.#figures = sayRunFigures(modules);
+    reportSlowest(modules);
     this.#reportSkipped();
     this.#reportTriedAgain(tests.filter((test) => test.diagnostic()?.flaky));
   }
@@ -63,8 +64,31 @@ export default class ClosingLine implements Reporter {
   }
 }
 
-const wasSkipped = (test: TestCase): boolean =>
-  test.result().state === 'skipped' && !groupsOf(test).some((group) => group.errors().length > 0);
+const SLOWEST = 20;
+
+const reportSlowest = (modules: readonly TestModule[]): void => {
+  const timed = modules.map((module) => {
+    const { collectDuration, setupDuration, duration } = module.diagnostic();
+    return { file: module.relativeModuleId, ms: collectDuration + setupDuration + duration };
+  });
+  const slowest = timed.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+  const total = timed.reduce((sum, { ms }) => sum + ms, 0);
+  console.log(`The slowest files, of ${seconds(total)} in all:`);
+  for (const { file, ms } of slowest) console.log(`  ${seconds(ms)}  ${file}`);
+};
+
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1).padStart(6)} s`;
+
+/** A test two levels below a skipped suite is `pending` to the end. */
+const wasSkipped = (test: TestCase): boolean => {
+  const groups = groupsOf(test);
+  if (groups.some((group) => group.errors().length > 0)) return false;
+  const { state } = test.result();
+  const isBelowSkipped = groups.some(
+    (group) => group.type === 'suite' && group.options.mode === 'skip',
+  );
+  return state === 'skipped' || (state === 'pending' && isBelowSkipped);
+};
 
 const groupsOf = ({ parent }: TestCase | TestSuite): (TestSuite | TestModule)[] =>
   parent.type === 'module' ? [parent] : [parent, ...groupsOf(parent)];

@@ -7,7 +7,13 @@ export default async ({ provide }: TestProject): Promise<(() => Promise<void>) |
   if (PROGRAMS === undefined) return undefined;
   const directory = await makeClusterDirectory();
   const template = join(directory, 'data');
-  await initializeCluster(template, '-A trust');
+  const remove = () => rm(directory, { recursive: true, force: true });
+  try {
+    await initializeCluster(template, '-A trust');
+  } catch (error) {
+    await remove();
+    throw error;
+  }
   provide('clusterTemplate', template);
-  return () => rm(directory, { recursive: true, force: true });
+  return remove;
 };

@@ -1,7 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, openSync, readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe } from 'vitest';
@@ -62,6 +63,20 @@ const mountsBelow = (directory: string): string[] =>
     .filter((path) => path.startsWith(`${directory}/`))
     .reverse();
 
+/** What an engine has on disk when it has the images and nothing else. Named by what they are made of. */
+const imagesDirectory = async (): Promise<string> => {
+  const { size, mtimeMs } = await stat(BASE_IMAGE);
+  const hash = createHash('sha256').update(`${size} ${mtimeMs}`);
+  const files = ['postgres/Dockerfile', 'postgres/entrypoint.sh', 'node/Dockerfile'];
+  for (const file of [...files.map((name) => join(IMAGES, name)), 'node_modules/pg/package.json'])
+    hash.update(await readFile(file));
+  return resolve('.cache', `engine-images-${hash.digest('hex').slice(0, 16)}`);
+};
+
+/** With owners, devices and extended attributes, which the layers of images have. */
+const copyAll = (from: string, to: string): Promise<string> =>
+  runCommand(['cp', '--archive', '--reflink=auto', from, to], { timeout: 120_000 });
+
 /** A Docker engine of the test's own, with images named as users know them. It sees no network but its own. */
 export class DockerEngine {
   /** Makes docker and docker compose talk to it. */
@@ -78,10 +93,10 @@ export class DockerEngine {
   static async start(): Promise<DockerEngine> {
     const engine = new DockerEngine(await mkdtemp(join(tmpdir(), 'engine-')));
     try {
+      const images = await imagesDirectory();
+      if (existsSync(images)) await copyAll(images, engine.#data);
       await engine.boot();
-      await engine.docker('import', BASE_IMAGE, 'coldspare-test-base');
-      await engine.docker('build', '--quiet', '--tag', 'postgres:15', join(IMAGES, 'postgres'));
-      await engine.#buildNode();
+      if (!existsSync(images)) await engine.#makeImages(images);
       return engine;
     } catch (error) {
       await engine.remove();
@@ -101,7 +116,7 @@ export class DockerEngine {
       'dockerd',
       [
         ...['--host', this.env.DOCKER_HOST, '--pidfile', join(this.#directory, 'pid')],
-        ...['--data-root', join(this.#directory, 'data')],
+        ...['--data-root', this.#data],
         ...['--exec-root', join(this.#directory, 'exec')],
         // Published ports go through a proxy of the engine, so nothing of the machine's own network is touched.
         ...['--bridge', 'none', '--iptables=false', '--ip6tables=false'],
@@ -168,6 +183,23 @@ export class DockerEngine {
     if (ids.length > 0) await this.docker('rm', '--force', '--volumes', ...ids);
     await this.docker('network', 'prune', '--force');
     await this.shutDown();
+  }
+
+  /** Leaves them in `images` for the engines that come. */
+  async #makeImages(images: string): Promise<void> {
+    await this.docker('import', BASE_IMAGE, 'coldspare-test-base');
+    await this.docker('build', '--quiet', '--tag', 'postgres:15', join(IMAGES, 'postgres'));
+    await this.#buildNode();
+    await this.shutDown();
+    const part = `${images}.${process.pid}`;
+    await copyAll(this.#data, part);
+    // Another one may have been faster.
+    await rename(part, images).catch(() => rm(part, { recursive: true, force: true }));
+    await this.boot();
+  }
+
+  get #data(): string {
+    return join(this.#directory, 'data');
   }
 
   async #buildNode(): Promise<void> {

@@ -2,35 +2,29 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { eventually, type Machine } from './pair.js';
-import { succeed } from './watched-pair.js';
+import { succeed, type WatchedMachine } from './watched-pair.js';
 
-export const databasesOf = async ({ database }: Machine): Promise<string[]> =>
-  (await database.psql('SELECT datname FROM pg_database')).trim().split('\n');
-
-const hasLeftovers = async ({ agent }: Machine): Promise<boolean> =>
+const hasLeftovers = async ({ agent }: WatchedMachine): Promise<boolean> =>
   JSON.parse(await readFile(join(agent.stateDirectory, 'state.json'), 'utf8')).drillLeftovers;
 
-export const cleansUp = (machine: Machine): Promise<unknown> =>
+export const cleansUp = (machine: WatchedMachine): Promise<unknown> =>
   eventually(`${machine.agent.name} has nothing left to clean up`, async () => {
     const { operation } = await machine.agent.status();
     return operation === null && !(await hasLeftovers(machine));
   });
 
-const isCold = ({ database }: Machine): Promise<void> =>
-  expect(database.psql('SELECT 1')).rejects.toThrow('Connection refused');
-
 /** The standby's database is cold, and nothing of a drill is in it. Leaves it running. */
-export const isTidy = async (standby: Machine): Promise<void> => {
-  await isCold(standby);
-  await standby.database.start();
-  expect(await databasesOf(standby)).not.toContain('ledger_drill');
+export const isTidy = async (standby: WatchedMachine): Promise<void> => {
+  expect(await standby.isCold()).toBe(true);
+  await standby.startDatabase();
+  expect(await standby.databaseNames()).not.toContain('ledger_drill');
 };
 
-export const passesAgain = async (standby: Machine): Promise<void> => {
+export const passesAgain = async (standby: WatchedMachine): Promise<void> => {
   const { result } = await succeed(standby, '/drill');
   expect(result).toMatchObject({ passed: true });
   expect((await standby.agent.status()).lastDrill).toEqual(result);
-  await isCold(standby);
+  expect(await standby.isCold()).toBe(true);
 };
 
 /** The standby's newest backup lies restored, also where a file's other tests prepare nothing. */

@@ -12,12 +12,15 @@ export type Fate = 'request' | 'answer';
 export class Exchanges {
   readonly #link: Link;
   readonly #fate: Fate;
+  readonly #isWanted: (message: string) => boolean;
   readonly #known = new Set<string>();
   #struck: string | undefined;
 
-  constructor(link: Link, fate: Fate) {
+  /** `isWanted`: whether it is to be cut at this message. */
+  constructor(link: Link, fate: Fate, isWanted: (message: string) => boolean) {
     this.#link = link;
     this.#fate = fate;
+    this.#isWanted = isWanted;
   }
 
   /** The next new message does not get through, nor does anything after it, until `heal`. */
@@ -61,7 +64,7 @@ export class Exchanges {
   }
 
   #cutAt(message: string): void {
-    if (this.#struck !== undefined || this.#known.has(message)) return;
+    if (this.#struck !== undefined || this.#known.has(message) || !this.#isWanted(message)) return;
     this.#known.add(message);
     this.#struck = message;
     this.#link.cut();

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +33,7 @@ interface Content {
 }
 
 /** A PostgreSQL that is only a map of row counts. Its dump is JSON, and anything else is unusable. */
-class FakeDatabase implements Database {
+export class FakeDatabase implements Database {
   readonly databases = new Map<string, Content>();
   isUp = true;
   /** Bytes that are free. */
@@ -63,7 +64,7 @@ class FakeDatabase implements Database {
     return inventoryOf(of === undefined ? this.#live() : this.#staged(of));
   }
   async fingerprint(): Promise<string> {
-    return JSON.stringify(this.#live().rows);
+    return createHash('sha256').update(JSON.stringify(this.#live().rows)).digest('hex');
   }
   async dump(sink: Writable, _signal: AbortSignal): Promise<DumpFacts> {
     const live = this.#live();
@@ -108,6 +109,7 @@ class FakeDatabase implements Database {
     if (live !== undefined) this.databases.set(keepAs, live);
     this.databases.set(NAME, { ...incoming, marker });
     this.#staging.delete('incoming');
+    this.isFrozen = true;
     return { kept: live !== undefined };
   }
   async setAside(keepAs: string): Promise<void> {
@@ -183,7 +185,7 @@ const SURROUNDINGS: Manifest['surroundings'] & object = {
 };
 
 /** An app that answers as long as it runs. */
-class FakeApp implements App {
+export class FakeApp implements App {
   runs = false;
   isFullyRunning?: () => Promise<boolean>;
   async start(): Promise<void> {

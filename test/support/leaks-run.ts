@@ -1,4 +1,4 @@
-import { chmod, mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -21,6 +21,7 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
   provide('temporaryRoot', root);
 
   return async () => {
+    await removeUnused(root);
     const leaks = await findLeaks(root);
     await removeLeaks(root, leaks);
     if (leaks.descriptions.length === 0) return;
@@ -30,4 +31,12 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
     // Vitest prints what a teardown throws, and exits with 0 all the same.
     process.exitCode = 1;
   };
+};
+
+/**
+ * A file of which every test was skipped runs no hook, so its folder is still there: ours to remove, and empty unless the
+ * file made something in it all the same.
+ */
+const removeUnused = async (root: string): Promise<void> => {
+  for (const folder of await readdir(root)) await rmdir(join(root, folder)).catch(() => {});
 };

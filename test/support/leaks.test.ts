@@ -32,12 +32,20 @@ const leftBy = (run: Run, name: string): string =>
 describe('leak guard', () => {
   let run: Run;
   beforeAll(async () => {
-    run = await runFixtures(['process', 'bare-process', 'server-process', 'port', 'file', 'crash']);
+    const leaking = [
+      ...['process', 'bare-process', 'server-process'],
+      ...['port', 'file', 'folder', 'crash'],
+    ];
+    run = await runFixtures(leaking, { TEST_LEAK_GRACE: '500' });
   });
 
   test('a file is left: the run fails and names it', () => {
     expect(leftBy(run, 'file')).toMatch(/file .*forgotten\.dump/);
     expect(run.exitCode).toBe(1);
+  });
+
+  test('an empty folder is left: named as well', () => {
+    expect(leftBy(run, 'folder')).toMatch(/file .*forgotten-folder/);
   });
 
   describe.runIf(canSeeProcesses)('with /proc', () => {
@@ -79,6 +87,9 @@ describe('leak guard', () => {
 describe('closing line', () => {
   test('a test has something to say in numbers: printed above it, unless the test failed', async () => {
     const { output } = await runFixtures(['figures']);
+    expect(output).toMatch(
+      /The slowest files, of +\S+ s in all:\n +\S+ s {2}\S+figures\.fixture\.ts\n/,
+    );
     expect(output).toMatch(/What held in this run:\n {2}7 sheep\n1 passed, 1 failed, 0 skipped\n$/);
   });
 
@@ -89,6 +100,14 @@ describe('closing line', () => {
     );
     expect(output).toContain('skipped.fixture.ts > mainframe (there is none here) > boots');
     expect(output).toMatch(/1 passed, 0 failed, 2 skipped\n$/);
+    expect(exitCode).toBe(0);
+  });
+
+  test('a file is skipped as a whole, groups in groups: no failure, and its own folder is no leak', async () => {
+    const { output, exitCode } = await runFixtures(['all-skipped']);
+    expect(output).toContain('mainframe (there is none here) > over the telephone > boots');
+    expect(output).not.toContain('left behind');
+    expect(output).toMatch(/0 passed, 0 failed, 1 skipped\n$/);
     expect(exitCode).toBe(0);
   });
 

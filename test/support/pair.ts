@@ -14,7 +14,7 @@ import { TOKENS } from './tokens.js';
 
 export { eventually, TOKENS };
 
-const MAIN = resolve('dist/src/main.js');
+const MAIN = resolve('dist/test-agent/main.js');
 const SERVICE = resolve('test/apps/service.mjs');
 const LEDGER = resolve('test/apps/ledger.mjs');
 
@@ -134,6 +134,32 @@ export class Machine extends Operated {
   async startAppByOthers(): Promise<void> {
     const log = join(this.directory, 'others.log');
     await runCommand(splitCommand(this.#appStartCommand), { timeout: 30_000, log });
+  }
+
+  /** Leaves the app an empty ledger, without the seeds of its first start. */
+  async clearEntries(): Promise<void> {
+    await this.database.psql('DELETE FROM entries', 'ledger');
+  }
+
+  /** The same rows, but nobody can tell any more whose they are. */
+  async forgetLineage(): Promise<void> {
+    await this.database.psql('COMMENT ON DATABASE ledger IS NULL');
+  }
+
+  async databaseNames(): Promise<string[]> {
+    return (await this.database.psql('SELECT datname FROM pg_database')).trim().split('\n');
+  }
+
+  async startDatabase(): Promise<void> {
+    await this.database.start();
+  }
+
+  /** Whether nothing listens where its database would. */
+  isCold(): Promise<boolean> {
+    return this.database.psql('SELECT 1').then(
+      () => false,
+      (error: Error) => error.message.includes('Connection refused'),
+    );
   }
 
   /** The machine is gone: agent, app and database at once. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, expect, vi } from 'vitest';
 import { hasEnded, type OperationRecord } from '../../src/domain/operation.js';
+import { startInProcessPair } from './in-process-pair.js';
 import {
   eventually,
   type FaultRule,
@@ -12,56 +13,85 @@ import {
 /** Milliseconds. A primary whose app could not be started waits longer each time before it tries again. */
 const PATIENCE = 60_000;
 
-/** Fails before the effect, fails after it, and is killed on either side of it. */
-const CUTS: Pick<FaultRule, 'moment' | 'action'>[] = [
-  { moment: 'before', action: 'fail' },
-  { moment: 'after', action: 'fail' },
-  { moment: 'before', action: 'kill' },
-  { moment: 'after', action: 'kill' },
-];
+/** What tests of faults need of a server, in processes of its own or in theirs. */
+export type WatchedMachine = Pick<
+  Machine,
+  | 'agent'
+  | 'run'
+  | 'lastOperation'
+  | 'entries'
+  | 'write'
+  | 'killApp'
+  | 'breakApp'
+  | 'mendApp'
+  | 'losePower'
+  | 'clearEntries'
+  | 'forgetLineage'
+  | 'databaseNames'
+  | 'startDatabase'
+  | 'isCold'
+  | 'inject'
+  | 'release'
+  | 'hits'
+>;
 
-/** Every cut of every step, one test each. */
-export const cases = (labels: string[]) =>
-  labels.flatMap((label) => CUTS.map((cut) => ({ label, ...cut })));
+interface WatchablePair {
+  vcl2: WatchedMachine;
+  vcl3: WatchedMachine;
+  remove(): Promise<void>;
+}
+
+/** A pair in processes of its own. @see watch */
+export const watchedPair = (options: () => PairOptions = () => ({})) =>
+  watch((): Promise<Pair> => {
+    const { env, ...machines } = options();
+    // An app that cannot start is found out sooner, and started again.
+    const sooner = { APP_RESTART_AFTER: '500ms', APP_START_TIMEOUT: '5s' };
+    return startPair({ ...machines, env: { ...sooner, ...env } });
+  });
+
+/** A pair in the tests' own process, without PostgreSQL. @see watch */
+export const watchedInProcessPair = (env?: Record<string, string>) => {
+  beforeEach(({ task }) => {
+    task.meta.isInProcess = true;
+  });
+  return watch(() => startInProcessPair(env));
+};
 
 /**
  * A pair that is used for every case of a list, and watched all the time: never may both apps answer. The role
  * changes hands as the cases have it, so each begins with the node that serves then. After a case that failed the
  * next one gets a new pair.
  */
-export const watchedPair = (options: () => PairOptions = () => ({})) => {
+const watch = <P extends WatchablePair>(start: () => Promise<P>) => {
+  type M = P['vcl2'] & P['vcl3'];
   vi.setConfig({ testTimeout: 4 * PATIENCE });
-  let pair: Pair | undefined;
-  let primary: Machine | undefined;
-  let watch: Watch | undefined;
+  let pair: P | undefined;
+  let primary: M | undefined;
+  let guard: Watch | undefined;
   let acknowledged: string[] = [];
 
   const end = async () => {
-    await watch?.stop();
+    await guard?.stop();
     await pair?.remove();
     pair = undefined;
   };
   beforeEach(async ({ onTestFailed }) => {
     onTestFailed(end);
     if (pair !== undefined) return;
-    const { env, ...machines } = options();
-    pair = await startPair({
-      ...machines,
-      // An app that cannot start is found out sooner, and started again.
-      env: { APP_RESTART_AFTER: '500ms', APP_START_TIMEOUT: '5s', ...env },
-    });
+    pair = await start();
     primary = pair.vcl2;
     // The seeds of the first start are not production data: seen again, they were seeded again.
-    await primary.database.psql('DELETE FROM entries', 'ledger');
+    await primary.clearEntries();
     acknowledged = [];
     await idle(pair);
-    watch = watchBoth(pair);
+    guard = watchBoth(pair);
   });
   afterAll(end);
 
-  const present = (): { primary: Machine; standby: Machine } => {
+  const present = (): { pair: P; primary: M; standby: M } => {
     if (pair === undefined || primary === undefined) throw new Error('the pair was not started');
-    return { primary, standby: primary === pair.vcl2 ? pair.vcl3 : pair.vcl2 };
+    return { pair, primary, standby: primary === pair.vcl2 ? pair.vcl3 : pair.vcl2 };
   };
   return {
     /** The machine that serves when the case begins. */
@@ -71,9 +101,9 @@ export const watchedPair = (options: () => PairOptions = () => ({})) => {
     get standby() {
       return present().standby;
     },
-    get link() {
-      if (pair === undefined) throw new Error('the pair was not started');
-      return pair.link;
+    /** Both, as they were started. */
+    get machines() {
+      return present().pair;
     },
     /** Writes through the primary. */
     write: async (text: string): Promise<void> => {
@@ -84,7 +114,7 @@ export const watchedPair = (options: () => PairOptions = () => ({})) => {
      * What every cut ends in, without a person: one machine serves everything that was ever acknowledged, and the
      * other one is a cold standby of the same epoch that knows who its primary is. Resolves to the one that serves.
      */
-    settled: async (): Promise<Machine> => {
+    settled: async (): Promise<M> => {
       const { primary: first, standby: second } = present();
       const machine = await eventually(
         'one node serves',
@@ -109,14 +139,20 @@ export const watchedPair = (options: () => PairOptions = () => ({})) => {
       });
       expect(await machine.entries()).toEqual(acknowledged);
       expect(await other.entries()).toBeUndefined();
-      expect(watch?.bothServed).toEqual([]);
+      expect(guard?.bothServed).toEqual([]);
       primary = machine;
       return machine;
     },
   };
 };
 
-const idle = ({ vcl2, vcl3 }: Pair) =>
+/** What a story is told of: a pair with real processes, or one in process. */
+export type WatchedPair = Pick<
+  ReturnType<typeof watch<WatchablePair>>,
+  'primary' | 'standby' | 'write' | 'settled'
+>;
+
+const idle = ({ vcl2, vcl3 }: WatchablePair) =>
   eventually('both agents have nothing to do', async () => {
     const [two, three] = await Promise.all([vcl2.agent.status(), vcl3.agent.status()]);
     return two.operation === null && three.operation === null;
@@ -128,7 +164,7 @@ interface Watch {
   stop(): Promise<void>;
 }
 
-const watchBoth = ({ vcl2, vcl3 }: Pair): Watch => {
+const watchBoth = ({ vcl2, vcl3 }: WatchablePair): Watch => {
   const bothServed: string[] = [];
   let watching = true;
   const loop = (async () => {
@@ -151,9 +187,9 @@ const watchBoth = ({ vcl2, vcl3 }: Pair): Watch => {
  * operation.
  */
 export const provoke = async (
-  machine: Machine,
+  machine: WatchedMachine,
   path: string,
-  victim: Machine,
+  victim: WatchedMachine,
   cut: FaultRule,
   body?: object,
 ): Promise<string> => {
@@ -176,13 +212,9 @@ export const provoke = async (
   return asked?.id ?? '';
 };
 
-/** One case for every step: it is held before it begins, until `release`. */
-export const held = (labels: string[]) =>
-  labels.map((label): FaultRule => ({ label, moment: 'before', action: 'hold' }));
-
 /** Asks until it is done. */
 export const succeed = (
-  machine: Machine,
+  machine: WatchedMachine,
   path: string,
   command?: object,
 ): Promise<OperationRecord> =>
@@ -192,13 +224,13 @@ export const succeed = (
   });
 
 /** Starts a killed agent again, as its service manager would. */
-export const revive = async (machine: Machine): Promise<void> => {
+export const revive = async (machine: WatchedMachine): Promise<void> => {
   if (machine.agent.isRunning) return;
   await machine.agent.start();
 };
 
 /** Until the fault has struck there, and nothing else has; an agent that it kills is dead by then. */
-export const strikes = async (machine: Machine, cut: FaultRule): Promise<void> => {
+export const strikes = async (machine: WatchedMachine, cut: FaultRule): Promise<void> => {
   await eventually(
     `the fault strikes ${machine.agent.name}`,
     async () => (await machine.hits()).length > 0,
@@ -206,6 +238,3 @@ export const strikes = async (machine: Machine, cut: FaultRule): Promise<void> =
   expect(await machine.hits()).toEqual([`${cut.label} ${cut.moment} ${cut.action}`]);
   if (cut.action === 'kill') await machine.agent.exited();
 };
-
-/** What is written before a cut, so that its loss would show. */
-export const saying = (cut: FaultRule): string => `before ${cut.label} ${cut.moment} ${cut.action}`;

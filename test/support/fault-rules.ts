@@ -1,0 +1,62 @@
+import type { FaultRule } from './pair.js';
+import { sample } from './sample.js';
+
+/** Every step fails, before its effect and after it: one test each. For a pair in process. */
+export const failures = (labels: readonly string[]): FaultRule[] =>
+  labels.flatMap((label) => [
+    { label, moment: 'before', action: 'fail' },
+    { label, moment: 'after', action: 'fail' },
+  ]);
+
+/** How many kills the default suite draws of each operation, beside those that it always has. */
+const DRAWN = 1;
+
+/** Steps that commit, promise, swap or move what both nodes go by: a kill before and after each belongs to every run. */
+export const DECISIVE: readonly string[] = [
+  'adopt.adopt',
+  'boot.resume',
+  'drill.restore',
+  'fence.record-fence',
+  'handover.offer',
+  'handover.await-peer',
+  'handover.stand-down',
+  'prepare.swap',
+  'promote.fence',
+  'promote.swap',
+  'promote.commit-role',
+  'receive.commit',
+  'stand-down.set-aside',
+];
+
+/**
+ * The agent is killed before a step, or after the last one: what comes after a kill goes by the state on disk, so nothing
+ * lies between the end of a step and the next one. All of them in a soak; else those around the decisive steps, and some
+ * more that change with the commit.
+ */
+export const kills = (operation: string, labels: readonly string[]): FaultRule[] => {
+  const all: FaultRule[] = [
+    ...labels.map((label): FaultRule => ({ label, moment: 'before', action: 'kill' })),
+    ...labels.slice(-1).map((label): FaultRule => ({ label, moment: 'after', action: 'kill' })),
+  ];
+  // Killed after a step is killed before the next one.
+  const isAlwaysThere = (rule: FaultRule): boolean => {
+    const index = all.indexOf(rule);
+    return [all[index]?.label, all[index - 1]?.label].some(
+      (label) => label !== undefined && DECISIVE.includes(label),
+    );
+  };
+  const others = all.filter((rule) => !isAlwaysThere(rule));
+  const drawn = sample(`kills of ${operation}`, others, DRAWN);
+  return all.filter((rule) => isAlwaysThere(rule) || drawn.includes(rule));
+};
+
+/** One case for every step: it is held before it begins, until `release`. */
+export const held = (labels: readonly string[]) =>
+  labels.map((label): FaultRule => ({ label, moment: 'before', action: 'hold' }));
+
+/** The same for `count` of the steps, which change with the commit; for all of them in a soak. */
+export const heldSome = (what: string, labels: readonly string[], count: number) =>
+  held(sample(what, labels, count));
+
+/** What is written before a cut, so that its loss would show. */
+export const saying = (cut: FaultRule): string => `before ${cut.label} ${cut.moment} ${cut.action}`;

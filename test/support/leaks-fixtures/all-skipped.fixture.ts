@@ -1,0 +1,7 @@
+import { describe, test } from 'vitest';
+
+describe.skip('mainframe (there is none here)', () => {
+  describe('over the telephone', () => {
+    test('boots', () => {});
+  });
+});
