@@ -6,6 +6,9 @@ import { formatDuration } from '../domain/duration.js';
 /** Milliseconds until a machine that is gone counts as silent, however long its answer may take. */
 const CONNECT_TIMEOUT = 5_000;
 
+/** Milliseconds, as good as none. Node fires a longer timer at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 export interface HttpRequest {
   method: string;
   /** Its user and password, if it has any, become the Authorization header. */
@@ -15,7 +18,7 @@ export interface HttpRequest {
   /** Milliseconds for a TCP connection. */
   connectTimeout?: number;
   /** Milliseconds for everything, from the connection to the end of the answer. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** Milliseconds without a byte in either direction, once connected. */
   idleTimeout?: number;
   /** Ends the request, and the answer while it is read, with the signal's reason. */
@@ -24,13 +27,13 @@ export interface HttpRequest {
   tls?: https.RequestOptions | undefined;
 }
 
-/** A request that took too long. */
+/** A request that took too long: `silent` when there was no connection, `hangs` when there was no answer. */
 export class HttpTimeout extends Error {
-  /** `silent`: no connection. `hangs`: connected, but no answer. */
   readonly outcome: 'silent' | 'hangs';
 
-  constructor(outcome: 'silent' | 'hangs', what: string, ms: number) {
-    super(`${what} ${formatDuration(ms)}`);
+  constructor(outcome: 'silent' | 'hangs', ms: number) {
+    const what = outcome === 'silent' ? 'no connection' : 'connected, but no answer';
+    super(`${what} within ${formatDuration(ms)}`);
     this.outcome = outcome;
   }
 }
@@ -47,7 +50,7 @@ export const sendRequest = ({
   tls,
   signal,
   connectTimeout = CONNECT_TIMEOUT,
-  timeout = Number.POSITIVE_INFINITY,
+  timeout = LONGEST_TIMER,
   idleTimeout,
   ...options
 }: HttpRequest): Promise<http.IncomingMessage> =>
@@ -58,15 +61,13 @@ export const sendRequest = ({
     let response: http.IncomingMessage | undefined;
     const fail = (error: Error) => void (response ?? request).destroy(error);
 
-    const connecting = Math.min(connectTimeout, timeout);
-    const timers = [
-      setTimeout(() => fail(noConnection(connecting)), connecting),
-      ...(Number.isFinite(timeout) ? [setTimeout(() => fail(noAnswer(timeout)), timeout)] : []),
-    ];
-    request.once('socket', (socket) => {
-      socket.once('connect', () => clearTimeout(timers[0]));
-    });
-    if (idleTimeout !== undefined) request.setTimeout(idleTimeout, () => fail(noByte(idleTimeout)));
+    const failAfter = (ms: number, outcome: 'silent' | 'hangs') =>
+      setTimeout(() => fail(new HttpTimeout(outcome, ms)), ms);
+    const connecting = failAfter(Math.min(connectTimeout, timeout), 'silent');
+    const answering = failAfter(timeout, 'hangs');
+    request.once('socket', (socket) => socket.once('connect', () => clearTimeout(connecting)));
+    if (idleTimeout !== undefined)
+      request.setTimeout(idleTimeout, () => fail(new HttpTimeout('hangs', idleTimeout)));
     const abort = () => fail(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
 
@@ -77,7 +78,8 @@ export const sendRequest = ({
     });
     request.on('error', reject);
     request.once('close', () => {
-      for (const timer of timers) clearTimeout(timer);
+      clearTimeout(connecting);
+      clearTimeout(answering);
       signal?.removeEventListener('abort', abort);
       reject(new Error('the connection was closed'));
     });
@@ -87,10 +89,6 @@ export const sendRequest = ({
     request.flushHeaders();
     pipeline(body, request).catch(fail);
   });
-
-const noConnection = (ms: number) => new HttpTimeout('silent', 'no connection within', ms);
-const noAnswer = (ms: number) => new HttpTimeout('hangs', 'connected, but no answer within', ms);
-const noByte = (ms: number) => new HttpTimeout('hangs', 'connected, but no byte came for', ms);
 
 /** Undefined for what is no JSON. */
 export const parseJson = (text: string): unknown => {

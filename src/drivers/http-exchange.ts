@@ -8,7 +8,7 @@ import { type HttpRequest, HttpTimeout, sendRequest } from './http-client.js';
 const ANSWER_LIMIT = 64 * 1024 * 1024;
 
 /** Without a length, the content is sent in chunks. */
-export interface Upload {
+interface Upload {
   content: Readable;
   bytes: number | undefined;
 }

@@ -53,11 +53,12 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
   const ask = async <T extends z.ZodType>(
     path: string,
     schema: T,
-    { headers, timeout = CALL_TIMEOUT, ...request }: PeerRequest,
+    { headers, ...request }: PeerRequest,
   ): Promise<z.output<T>> => {
     const url = new URL(path, options.url);
     const answer = await exchange({
-      ...{ ...request, url, timeout },
+      ...(request.idleTimeout === undefined && { timeout: CALL_TIMEOUT }),
+      ...{ ...request, url },
       headers: { ...headersOf(options), ...bodyHeaders(request.body), ...headers },
       credentials: options.credentials?.current,
     });
@@ -114,7 +115,6 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
           }),
         body: { content, bytes: bytes === undefined ? undefined : bytes - from },
         signal,
-        timeout: Number.POSITIVE_INFINITY,
         idleTimeout: UPLOAD_IDLE_TIMEOUT,
       }),
     confirm: async (id, at) => {
