@@ -1,6 +1,5 @@
-import { formatBytes } from '../../src/domain/bytes.js';
-import { formatDuration } from '../../src/domain/duration.js';
 import { type Finding, nodeFindings, pairFindings, sshFinding } from '../../src/domain/findings.js';
+import { formatBytes, formatDuration } from '../../src/domain/format.js';
 import type { Starter } from './starters.js';
 import type { Stop } from './stop.js';
 import type { Survey } from './survey.js';

@@ -1,6 +1,6 @@
 import type { ProblemCode } from '../domain/advice.js';
-import { formatDuration } from '../domain/duration.js';
 import { Refused } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
 import { isInTheWay } from '../domain/operation.js';
 import { backoff } from '../engine/retry.js';
 import type { Node } from '../operations/node.js';

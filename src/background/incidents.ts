@@ -1,4 +1,4 @@
-import { formatDuration } from '../domain/duration.js';
+import { formatDuration } from '../domain/format.js';
 import type { OperationRecord } from '../domain/operation.js';
 import type { NodeStatus } from '../domain/status.js';
 import type { Mode } from '../domain/transitions.js';

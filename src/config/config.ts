@@ -1,7 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { validate as isCron } from 'node-cron';
 import { z } from 'zod';
-import { parseDuration } from '../domain/duration.js';
+import { parseDuration } from '../domain/format.js';
 import { parseNotifyUrl } from '../domain/notify-url.js';
 
 /** Beyond 24.8 days a timer of Node's ends at once. */

@@ -1,5 +1,5 @@
 import { adviceOn } from './advice.js';
-import { formatDuration } from './duration.js';
+import { formatDuration } from './format.js';
 import type { NodeStatus } from './status.js';
 
 /** One thing that is wrong. */

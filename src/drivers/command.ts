@@ -6,8 +6,8 @@ import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { execa, type Options, type Result } from 'execa';
 import parseArgsStringToArgv from 'string-argv';
-import { formatDuration } from '../domain/duration.js';
 import { ColdspareError } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
 
 /** Between the polite signal and the one that cannot be ignored. */
 const KILL_AFTER_MS = 5_000;

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { pipeline } from 'node:stream/promises';
-import { formatDuration } from '../domain/duration.js';
+import { formatDuration } from '../domain/format.js';
 
 /** Milliseconds until a machine that is gone counts as silent, however long its answer may take. */
 const CONNECT_TIMEOUT = 5_000;

@@ -1,5 +1,5 @@
-import { formatDuration } from '../domain/duration.js';
 import { ColdspareError } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
 import type { Step } from '../engine/plan.js';
 import { until } from '../engine/retry.js';
 import { knowsHigherEpoch, type Node } from '../operations/node.js';

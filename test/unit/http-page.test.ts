@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { NodeStatus } from '../../src/domain/status.js';
 import { plot } from '../../src/http/page/plot.js';
-import { formatBytes, sayAge } from '../../src/http/page/words.js';
+import { sayAge } from '../../src/http/page/words.js';
 import { DUMP, manifestOf, type Service, startService, TOKENS } from '../support/http.js';
 import { facts, NOW } from '../support/page-facts.js';
 
@@ -229,14 +229,6 @@ describe('words', () => {
     [7_200, '2 hours'],
     [86_400 * 3, '3 days'],
   ])('%i seconds are %s', (seconds, words) => expect(sayAge(seconds)).toBe(words));
-
-  test.each([
-    [0, '0 B'],
-    [999, '999 B'],
-    [1_500, '1.5 kB'],
-    [123_456_789, '123 MB'],
-    [5e15, '5000 TB'],
-  ])('%d bytes are %s', (bytes, words) => expect(formatBytes(bytes)).toBe(words));
 });
 
 describe('the plot', () => {

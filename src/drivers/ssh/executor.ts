@@ -2,8 +2,8 @@ import { PassThrough, type Readable, type Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import type { Client, ClientChannel } from 'ssh2';
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, type ErrorCode } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import { type CommandOptions, type Executor, type StartOptions, tailOf } from '../command.js';
 import { commandLine, environmentLines } from './command-line.js';
 

@@ -1,7 +1,8 @@
 import { html } from 'hono/html';
+import { formatBytes, formatCount } from '../../domain/format.js';
 import type { OperationRecord, OperationState, StepRecord } from '../../domain/operation.js';
 import type { PageFacts } from './facts.js';
-import { badge, count, formatBytes, type Html, moment, sayTook, type Tone } from './words.js';
+import { badge, type Html, moment, sayTook, type Tone } from './words.js';
 
 /** How long an operation that has ended still counts as news. Milliseconds. */
 const NEWS = 15 * 60_000;
@@ -56,7 +57,7 @@ const entry = (record: OperationRecord, now: number): Html => html`
 const foldedSteps = (place: string, record: OperationRecord, now: number): Html | false =>
   record.steps.length > 0 &&
   html`<details id="${place}-${record.startedAt}-${record.kind}">
-    <summary>${count(record.steps.length, 'step')} of this ${record.kind}</summary>${steps(record, now)}
+    <summary>${formatCount(record.steps.length, 'step')} of this ${record.kind}</summary>${steps(record, now)}
   </details>`;
 
 const ROUTINE: ReadonlySet<string> = new Set(['backup', 'push', 'prepare']);

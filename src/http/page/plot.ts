@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
-import { formatDuration } from '../../domain/duration.js';
+import { formatBytes, formatDuration } from '../../domain/format.js';
 import type { PageFacts } from './facts.js';
-import { formatBytes, type Html } from './words.js';
+import type { Html } from './words.js';
 
 /** Of the drawings, in their own units. Whole numbers: what moves at every look cannot be read. */
 const WIDTH = 400;

@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
-import { formatDuration } from '../../domain/duration.js';
+import { formatBytes, formatDuration } from '../../domain/format.js';
 import type { Contact, PageFacts } from './facts.js';
 import type { ServerFacts } from './server-facts.js';
-import { badge, formatBytes, type Html, moment, sayAge, sayProof } from './words.js';
+import { badge, type Html, moment, sayAge, sayProof } from './words.js';
 
 /** Both servers, side by side. */
 export const servers = (facts: PageFacts): Html => html`

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { formatDuration } from '../../domain/duration.js';
+import { formatCount, formatDuration } from '../../domain/format.js';
 import type { Mode } from '../../domain/transitions.js';
 import type { BackupFacts } from './backup-facts.js';
 
@@ -10,19 +10,9 @@ export type Html = ReturnType<typeof html>;
 export const sayAge = (seconds: number): string => {
   if (seconds < 60) return 'less than a minute';
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return count(minutes, 'minute');
+  if (minutes < 120) return formatCount(minutes, 'minute');
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? count(hours, 'hour') : count(Math.floor(hours / 24), 'day');
-};
-
-export const count = (number: number, unit: string): string =>
-  `${number} ${unit}${number === 1 ? '' : 's'}`;
-
-export const formatBytes = (bytes: number): string => {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const value = bytes / 1_000 ** power;
-  return `${value.toFixed(power === 0 || value >= 100 ? 0 : 1)} ${units[power]}`;
+  return hours < 48 ? formatCount(hours, 'hour') : formatCount(Math.floor(hours / 24), 'day');
 };
 
 /** `03:02:11 UTC`, with the date when it is not that of `now`. */

@@ -1,6 +1,6 @@
 import { divergedCopies, divergedName } from '../../domain/database-names.js';
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import type { NodeStatus } from '../../domain/status.js';
 import type { Plan, Step } from '../../engine/plan.js';
 import { probePeer } from '../../peer/probe-peer.js';

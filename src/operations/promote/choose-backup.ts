@@ -1,6 +1,6 @@
 import type { PromoteCommand } from '../../domain/commands.js';
-import { formatDuration } from '../../domain/duration.js';
 import { Refused, toColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import { type Manifest, newestFirst } from '../../domain/manifest.js';
 import { nextEpoch } from '../../domain/transitions.js';
 import type { Step } from '../../engine/plan.js';

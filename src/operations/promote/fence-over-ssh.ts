@@ -1,5 +1,5 @@
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import type { StepContext } from '../../engine/plan.js';
 import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
 import type { Node } from '../node.js';

@@ -1,7 +1,7 @@
 import type { FenceAnswer } from '../../domain/answers.js';
 import type { PromoteCommand } from '../../domain/commands.js';
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, isError, toColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import { hasEnded, type OperationRecord } from '../../domain/operation.js';
 import type { Step, StepContext } from '../../engine/plan.js';
 import { until } from '../../engine/retry.js';
