@@ -3,7 +3,7 @@ import type { ErrorCode } from '../domain/errors.js';
 import { VERSION } from '../domain/version.js';
 import { inline, type Json, namedSchemas, reference } from './openapi-schemas.js';
 import { statusOf } from './problem.js';
-import type { About, Door, RequestHeader, Route } from './route.js';
+import type { About, Client, RequestHeader, Route } from './route.js';
 
 /** The contract as an OpenAPI 3.1 document, for programs and for those who write them. */
 export const describeRoutes = (routes: readonly Route[]): Json => ({
@@ -46,11 +46,11 @@ An error is a problem (RFC 9457) with a stable code, the value at fault, and the
 A long operation is answered by 202 with its Location. It goes on when the caller goes away.`;
 
 const describeRoute = (route: Route): Json => {
-  const { method, path, doors, about } = route;
+  const { method, path, clients, about } = route;
   return {
     operationId: [method.toLowerCase(), ...path.split(/\W+/).filter(Boolean)].join('-'),
     summary: about.summary,
-    security: doors.flatMap(keysOf).map((name) => ({ [name]: [] })),
+    security: clients.flatMap(schemesOf).map((name) => ({ [name]: [] })),
     parameters: parametersOf(route),
     ...(about.body !== undefined && { requestBody: requestBody(about.body) }),
     responses: {
@@ -65,7 +65,8 @@ const describeRoute = (route: Route): Json => {
   };
 };
 
-const keysOf = (door: Door): string[] => (door === 'webhook' ? [door, 'webhook-query'] : [door]);
+const schemesOf = (client: Client): string[] =>
+  client === 'webhook' ? [client, 'webhook-query'] : [client];
 
 const HEADERS: Record<RequestHeader, { description: string; schema: Json }> = {
   Prefer: {
@@ -94,12 +95,12 @@ const HEADERS: Record<RequestHeader, { description: string; schema: Json }> = {
   },
 };
 
-const parametersOf = ({ path, doors, about }: Route): Json[] => {
+const parametersOf = ({ path, clients, about }: Route): Json[] => {
   const { params, query, headers = [] } = about;
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
   const understood = [
     ...headers,
-    ...(doors.includes('peer') ? (['Coldspare-Epoch'] as const) : []),
+    ...(clients.includes('peer') ? (['Coldspare-Epoch'] as const) : []),
   ];
   return [
     ...inPath.map((name) => ({
@@ -166,14 +167,14 @@ const BAD_END = problemAnswer(
   reference(problemSchema),
 );
 
-/** What a route's doors, parameters and body say no to, and then the route itself. */
-const codesOf = ({ doors, refusesStaleEpoch, about }: Route): ErrorCode[] => {
+/** The refusals of the key, of parameters and body, and then those of the route itself. */
+const codesOf = ({ clients, refusesStaleEpoch, about }: Route): ErrorCode[] => {
   const { params, query, headers, body, problems = [] } = about;
   const isRead = body !== undefined;
-  const isChecked = params ?? query ?? headers ?? body ?? doors.includes('peer');
+  const isChecked = params ?? query ?? headers ?? body ?? clients.includes('peer');
   return [
-    ...(doors.length > 0 ? (['unauthorized', 'forbidden', 'too-many-attempts'] as const) : []),
-    ...(doors.includes('peer') ? (['certificate-needed'] as const) : []),
+    ...(clients.length > 0 ? (['unauthorized', 'forbidden', 'too-many-attempts'] as const) : []),
+    ...(clients.includes('peer') ? (['certificate-needed'] as const) : []),
     ...(isChecked ? (['invalid-request'] as const) : []),
     ...(isRead ? (['too-large', 'upload-torn'] as const) : []),
     ...(refusesStaleEpoch ? (['stale-epoch'] as const) : []),

@@ -15,7 +15,7 @@ import { answerBrokenRequests } from './broken-request.js';
 import { problem } from './problem.js';
 import type { Caller, HttpEnv } from './route.js';
 import { showsCertificate, tlsOptions } from './tls.js';
-import { createStrangers } from './unauthenticated-connections.js';
+import { limitUnauthenticated } from './unauthenticated-connections.js';
 
 export interface HttpServer {
   /** The one it got, when it was asked for any (0). */
@@ -70,12 +70,12 @@ export const serveHttp = async (
   app: Hono<HttpEnv>,
   { host, port, credentials }: Address,
 ): Promise<HttpServer> => {
-  const strangers = createStrangers();
+  const unauthenticated = limitUnauthenticated();
   const closing = new AbortController();
   const callerOf = ({ socket }: IncomingMessage): Caller => ({
     address: socket.remoteAddress ?? 'gone',
     isCertified: credentials?.current.authority === undefined || showsCertificate(socket),
-    isKnown: () => strangers.isKnown(socket),
+    onAuthenticated: () => unauthenticated.remove(socket),
     closing: closing.signal,
   });
   const listener = getRequestListener(
@@ -98,7 +98,7 @@ export const serveHttp = async (
     credentials?.onChange((renewed) => server.setSecureContext(tlsOptions(renewed)));
   server.maxHeadersCount = HEADERS_MOST + 1;
   server.setTimeout(SILENCE_TIMEOUT);
-  server.on('connection', strangers.meet);
+  server.on('connection', unauthenticated.add);
   server.on('request', cutLeftover);
   answerBrokenRequests(server);
   // An expectation that nobody knows is no reason not to answer.

@@ -3,10 +3,10 @@ import type { Node } from '../../operations/node.js';
 import { createGauges } from './gauges.js';
 import { countOperations } from './operations.js';
 
-/** What Prometheus is told about one node. No addresses, reasons or errors in it: the door is open to all. */
+/** The metrics of one node. They hold no addresses, reasons or errors, because everybody may read them. */
 export interface Metrics {
   registry: Registry;
-  /** As of now, from what the node saw last: nothing is looked at for it. */
+  /** As of now. Nothing is probed for it: values are those that the node saw last. */
   text(): Promise<string>;
 }
 

@@ -10,7 +10,7 @@ export const adoptRoutes: Route[] = [
   {
     method: 'POST',
     path: '/adopt',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       ...FOLLOWED,
       summary: "Make this node's database the production data, under a new lineage",

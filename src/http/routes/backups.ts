@@ -41,7 +41,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'GET',
     path: '/backups',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       summary: 'The committed backups, and the dumps that were refused for good',
       answers: { 200: backupListSchema },
@@ -49,7 +49,7 @@ export const backupRoutes: Route[] = [
     handle: (c, node) =>
       c.json({
         backups: node.backups.list().map((manifest) => ({
-          ...forDoor(c, manifest),
+          ...withoutVerifiers(c, manifest),
           proof: node.state.current.proofs[manifest.id] ?? null,
         })),
         quarantined: node.backups.quarantined().map(summaryOf),
@@ -58,7 +58,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'POST',
     path: '/backups',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       ...FOLLOWED,
       summary: 'Take a backup now and push it',
@@ -67,7 +67,7 @@ export const backupRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const command = await readCommand(c, backupCommandSchema);
-      if (command.rescue !== undefined && c.get('door') !== 'peer') throw rescueIsForThePeer();
+      if (command.rescue !== undefined && c.get('client') !== 'peer') throw rescueIsForThePeer();
       const asker = { source: sourceOf(c), ...idempotencyKey(c) };
       return followOperation(c, node, await requestBackup(node, command, asker));
     },
@@ -75,19 +75,19 @@ export const backupRoutes: Route[] = [
   {
     method: 'GET',
     path: '/backups/:id',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       summary: "A backup's manifest",
       params,
       answers: { 200: manifestSchema },
       problems: ['backup-not-found'],
     },
-    handle: (c, node) => c.json(forDoor(c, node.backups.get(backupId(c)))),
+    handle: (c, node) => c.json(withoutVerifiers(c, node.backups.get(backupId(c)))),
   },
   {
     method: 'PUT',
     path: '/backups/:id',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       summary: 'Upload a dump. It is no backup before its commit',
@@ -110,7 +110,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'GET',
     path: '/backups/:id/upload',
-    doors: ['peer'],
+    clients: ['peer'],
     about: {
       summary: 'How much is here of an upload that broke off: it may go on from there',
       params,
@@ -121,7 +121,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'POST',
     path: '/backups/:id/commit',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       summary: 'Make an upload a backup',
@@ -151,7 +151,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'POST',
     path: '/backups/:id/confirm',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       summary: 'Nothing has changed since this backup: it is as good as a new one',
@@ -170,7 +170,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'GET',
     path: '/backups/:id/content',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       summary: 'The dump itself',
       params,
@@ -190,7 +190,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'POST',
     path: '/backups/:id/adopt',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       summary: "Take a dump on this node's disk into the backups",
       params,
@@ -202,16 +202,16 @@ export const backupRoutes: Route[] = [
       const id = backupId(c);
       const command = await readCommand(c, adoptDumpCommandSchema);
       const manifest = await adoptDump(node, id, command);
-      return c.json(forDoor(c, manifest), 201, { Location: `/backups/${id}` });
+      return c.json(withoutVerifiers(c, manifest), 201, { Location: `/backups/${id}` });
     },
   },
 ];
 
 const backupId = (c: HttpContext): string => parseWith(backupIdSchema, c.req.param('id'), 'id');
 
-/** Password verifiers are for the node that has to make the roles again, and for nobody else. */
-const forDoor = (c: HttpContext, manifest: Manifest): Manifest => {
-  if (c.get('door') === 'peer' || manifest.surroundings === undefined) return manifest;
+/** Password verifiers go to the peer alone, which has to create the roles again. */
+const withoutVerifiers = (c: HttpContext, manifest: Manifest): Manifest => {
+  if (c.get('client') === 'peer' || manifest.surroundings === undefined) return manifest;
   const roles = manifest.surroundings.roles.map(({ verifier: _secret, ...role }) => role);
   return { ...manifest, surroundings: { ...manifest.surroundings, roles } };
 };

@@ -10,7 +10,7 @@ export const drillRoutes: Route[] = [
   {
     method: 'POST',
     path: '/drill',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       ...FOLLOWED,
       summary:

@@ -8,7 +8,7 @@ export const healthRoutes: Route[] = [
   {
     method: 'GET',
     path: '/health',
-    doors: [],
+    clients: [],
     about: {
       summary: 'Does this node do its job?',
       answers: { 200: healthSchema, 503: healthSchema },
@@ -28,7 +28,7 @@ export const healthRoutes: Route[] = [
   {
     method: 'GET',
     path: '/primary',
-    doors: [],
+    clients: [],
     about: {
       summary: 'For load balancers: 200 while users may be sent here',
       answers: { 200: isPrimarySchema, 503: isPrimarySchema },
@@ -41,7 +41,7 @@ export const healthRoutes: Route[] = [
   {
     method: 'GET',
     path: '/standby',
-    doors: [],
+    clients: [],
     about: {
       summary: '200 while this node stands by',
       answers: { 200: isStandbySchema, 503: isStandbySchema },

@@ -8,7 +8,7 @@ export const openapiRoutes = (routes: () => readonly Route[]): Route[] => {
     {
       method: 'GET',
       path: '/openapi.json',
-      doors: [],
+      clients: [],
       about: { summary: 'This document', answers: { 200: 'application/json' } },
       handle: (c) => {
         document ??= describeRoutes(routes());

@@ -22,7 +22,7 @@ export const pageRoutes: Route[] = [
   {
     method: 'GET',
     path: '/',
-    doors: [],
+    clients: [],
     about: {
       summary:
         'The status page; its changes as events named "section", when asked for text/event-stream',
@@ -33,7 +33,7 @@ export const pageRoutes: Route[] = [
   {
     method: 'GET',
     path: '/details',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       summary: 'The same with reasons, errors and ids',
       answers: { 200: 'text/html' },
@@ -43,7 +43,7 @@ export const pageRoutes: Route[] = [
   {
     method: 'GET',
     path: '/page/:file',
-    doors: [],
+    clients: [],
     about: {
       summary: 'The scripts of the status page',
       params: { file: z.enum(SCRIPTS.map(({ name }) => name)) },

@@ -17,7 +17,7 @@ export const peerRoutes: Route[] = [
   {
     method: 'POST',
     path: '/fence',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       summary: 'Stop serving, because the caller takes over',
@@ -31,7 +31,7 @@ export const peerRoutes: Route[] = [
   {
     method: 'POST',
     path: '/takeovers',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       ...FOLLOWED,
@@ -48,7 +48,7 @@ export const peerRoutes: Route[] = [
   {
     method: 'POST',
     path: '/handovers',
-    doors: ['peer'],
+    clients: ['peer'],
     about: {
       ...FOLLOWED,
       summary: 'Hand over to the caller',

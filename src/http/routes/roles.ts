@@ -29,7 +29,7 @@ export const roleRoutes: Route[] = [
   {
     method: 'POST',
     path: '/promote',
-    doors: ['admin', 'webhook'],
+    clients: ['admin', 'webhook'],
     about: {
       ...FOLLOWED,
       summary: "Take over. With the webhook's key, the body is a checker's message",
@@ -41,7 +41,7 @@ export const roleRoutes: Route[] = [
       ],
     },
     handle: async (c, node) => {
-      if (c.get('door') === 'webhook')
+      if (c.get('client') === 'webhook')
         return promoteByWebhook(c, node, recognise(await readMessage(c, node)));
       return promoteByOperator(c, node, await readCommand(c, promoteCommandSchema));
     },
@@ -49,7 +49,7 @@ export const roleRoutes: Route[] = [
   {
     method: 'POST',
     path: '/demote',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       ...FOLLOWED,
       summary: 'Give the primary role to the other node, without losing a write',
