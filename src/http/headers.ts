@@ -27,19 +27,6 @@ export const idempotencyKey = (
   );
 };
 
-/** The SHA-256 of `Content-Digest` (RFC 9530) in hex; undefined without one. @throws Refused `invalid-request` */
-export const contentDigest = (c: HttpContext): string | undefined => {
-  const text = c.req.header('Content-Digest');
-  if (text === undefined) return undefined;
-  const encoded = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):\s*(?:$|,)/.exec(text)?.[1];
-  if (encoded !== undefined) return Buffer.from(encoded, 'base64').toString('hex');
-  throw invalid(
-    'Content-Digest holds no SHA-256 that can be read',
-    'send sha-256=:BASE64:, or leave the header out',
-    text.slice(0, 300),
-  );
-};
-
 /** Bytes that the sender announces; 0 when it streams. */
 export const contentLength = (c: HttpContext): number =>
   Number(c.req.header('Content-Length') ?? 0);

@@ -81,10 +81,6 @@ const HEADERS: Record<RequestHeader, { description: string; schema: Json }> = {
     description: 'Of the agent that sends',
     schema: { type: 'integer', minimum: 0 },
   },
-  'Content-Digest': {
-    description: 'sha-256=:BASE64: (RFC 9530)',
-    schema: { type: 'string' },
-  },
   'Content-Range': {
     description: 'bytes FROM-LAST/ALL (RFC 9110): the rest of an upload that broke off',
     schema: { type: 'string', examples: ['bytes 1000-1999/2000'] },

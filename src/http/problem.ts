@@ -34,7 +34,6 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   'peer-refused': 409,
   'peer-not-ready': 409,
   'peer-is-back': 409,
-  'handover-in-doubt': 503,
   'handover-lost': 409,
   'database-unreachable': 503,
   'database-failed': 500,

@@ -36,7 +36,6 @@ export type RequestHeader =
   | 'Prefer'
   | 'Idempotency-Key'
   | 'Coldspare-Epoch'
-  | 'Content-Digest'
   | 'Content-Range'
   | 'webhook-id';
 

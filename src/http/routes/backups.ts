@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { pipeline, Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Quarantined } from '../../backups/quarantine.js';
 import { commitBackup, confirmBackup, receiveBackup } from '../../backups/receive.js';
 import {
@@ -19,7 +18,7 @@ import { type Manifest, manifestSchema } from '../../domain/manifest.js';
 import { adoptDump } from '../../operations/adopt/adopt-dump.js';
 import { requestBackup } from '../../operations/requests.js';
 import { invalid, openUpload, parseWith, readCommand } from '../body.js';
-import { contentDigest, contentLength, idempotencyKey, rangeStart } from '../headers.js';
+import { contentLength, idempotencyKey, rangeStart } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
 import { type HttpContext, type Route, sourceOf } from '../route.js';
 
@@ -29,13 +28,7 @@ const MANIFEST_LIMIT = 16 * 1024 * 1024;
 const params = { id: backupIdSchema };
 
 /** Why no dump is taken in. */
-const RECEIVING: readonly ErrorCode[] = [
-  'serving',
-  'backup-exists',
-  'digest-mismatch',
-  'too-large',
-  'disk-full',
-];
+const RECEIVING: readonly ErrorCode[] = ['serving', 'backup-exists', 'too-large', 'disk-full'];
 
 export const backupRoutes: Route[] = [
   {
@@ -92,15 +85,14 @@ export const backupRoutes: Route[] = [
     about: {
       summary: 'Upload a dump. It is no backup before its commit',
       params,
-      headers: ['Content-Digest', 'Content-Range'],
+      headers: ['Content-Range'],
       body: 'application/octet-stream',
       answers: { 201: receivedSchema },
       problems: [...RECEIVING, 'upload-elsewhere'],
     },
     handle: async (c, node) => {
       const id = backupId(c);
-      const content = checked(openUpload(c), contentDigest(c));
-      const received = await receiveBackup(node, id, content, {
+      const received = await receiveBackup(node, id, openUpload(c), {
         from: rangeStart(c),
         bytes: contentLength(c),
       });
@@ -221,32 +213,6 @@ const summaryOf = ({ manifest, reason, at }: Quarantined) => {
   const { id, node, lineage, takenAt, bytes } = manifest;
   return { id, node, lineage, takenAt, bytes, reason, at };
 };
-
-/** The same bytes, broken off at their end when they are not those that the sender says it sent. */
-const checked = (content: Readable, sha256: string | undefined): Readable => {
-  if (sha256 === undefined) return content;
-  const hash = createHash('sha256');
-  const check = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-    flush(done) {
-      const found = hash.digest('hex');
-      done(found === sha256 ? null : wrongDigest(sha256, found));
-    },
-  });
-  // The reader of `check` gets every failure from there.
-  return pipeline(content, check, () => {});
-};
-
-const wrongDigest = (sha256: string, found: string): ColdspareError =>
-  new ColdspareError(
-    'digest-mismatch',
-    `what came has sha256 ${found}, Content-Digest says ${sha256}`,
-    'the upload was discarded; send it again',
-    { value: found },
-  );
 
 const rescueIsForThePeer = (): ColdspareError =>
   new ColdspareError(
