@@ -89,12 +89,3 @@ export const sendRequest = ({
     request.flushHeaders();
     pipeline(body, request).catch(fail);
   });
-
-/** Undefined for what is no JSON. */
-export const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};

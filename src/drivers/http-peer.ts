@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import { fenceAnswerSchema } from '../domain/answers.js';
 import { ColdspareError, isError } from '../domain/errors.js';
+import { parseJson } from '../domain/parse-json.js';
 import type { Peer } from '../peer/peer.js';
 import type { CredentialFiles } from '../ports/credentials.js';
-import { parseJson } from './http-client.js';
 import {
   type ExchangeAnswer,
   type ExchangeRequest,
