@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { type ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
 import type { Node } from '../operations/node.js';
 import { createAuth, type Tokens } from './auth.js';
-import { hearEpoch, setEpochHeaders } from './epoch.js';
+import { notePeerEpoch, setEpochHeaders } from './epoch.js';
 import type { Metrics } from './metrics/metrics.js';
 import { problem } from './problem.js';
 import type { HttpContext, HttpEnv, Route } from './route.js';
@@ -50,7 +50,7 @@ interface Served {
   metrics: Metrics;
 }
 
-/** The agent's HTTP service over `node`. Opens nothing and listens nowhere: see server.ts. */
+/** The agent's HTTP service over `node`. It does not listen: see server.ts. */
 export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
   const app = new Hono<HttpEnv>();
   const authenticate = createAuth(tokens, node);
@@ -67,7 +67,7 @@ export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
     app.on(route.method, route.path, async (c) => {
       const client = authenticate(c, route);
       c.set('client', client);
-      if (client === 'peer') await hearEpoch(c, node, route);
+      if (client === 'peer') await notePeerEpoch(c, node, route);
       const response = await route.handle(c, node);
       // A HEAD's body is not read: close the file or the stream behind it.
       if (c.req.method === 'HEAD') await response.body?.cancel();
@@ -80,7 +80,7 @@ export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
     const error = toColdspareError(thrown);
     if (error.code === 'internal') {
       const { method, path } = c.req;
-      node.log.error({ method, path, error: thrown }, 'a request failed unforeseen');
+      node.log.error({ method, path, error: thrown }, 'a request failed unexpectedly');
     }
     return problem(error, headersOf(error));
   });

@@ -5,7 +5,7 @@ import { inline, type Json, namedSchemas, reference } from './openapi-schemas.js
 import { statusOf } from './problem.js';
 import type { About, Client, RequestHeader, Route } from './route.js';
 
-/** The contract as an OpenAPI 3.1 document, for programs and for those who write them. */
+/** The contract as an OpenAPI 3.1 document. */
 export const describeRoutes = (routes: readonly Route[]): Json => ({
   openapi: '3.1.1',
   info: {
@@ -127,13 +127,13 @@ const answer = (status: number, content: About['answers'][number] | undefined): 
 });
 
 const DESCRIPTIONS: Record<number, string> = {
-  201: 'It is there now',
+  201: 'Created',
   202: 'It has begun, and Location says where to follow it',
-  204: 'Done; there is nothing to say',
+  204: 'Done',
   503: 'No',
 };
 
-/** Every refusal, by the status that it comes with. */
+/** The refusals of a route, by status. */
 const problemsOf = (route: Route): Json => {
   const codes = unique(codesOf(route));
   const waits = route.about.headers?.includes('Prefer');
@@ -141,13 +141,13 @@ const problemsOf = (route: Route): Json => {
     const these = codes.filter((code) => statusOf(code) === status);
     const refused = { properties: { code: { enum: these } } };
     const schema = {
-      allOf: [reference(problemSchema), waits ? { anyOf: [refused, ENDED] } : refused],
+      allOf: [reference(problemSchema), waits ? { anyOf: [refused, OPERATION_FAILED] } : refused],
     };
     return [status, problemAnswer(these.join(', '), schema)];
   });
   return {
     ...Object.fromEntries(refusals),
-    ...(waits && { default: BAD_END }),
+    ...(waits && { default: OPERATION_FAILED_ANSWER }),
   };
 };
 
@@ -156,10 +156,10 @@ const problemAnswer = (description: string, schema: Json): Json => ({
   content: { 'application/problem+json': { schema } },
 });
 
-/** A problem of an operation that was waited for has a code of its own. */
-const ENDED = { required: ['operation'] };
-const BAD_END = problemAnswer(
-  'How the operation ended that was waited for, when it did not end well',
+/** The code of an operation that failed can be any. */
+const OPERATION_FAILED = { required: ['operation'] };
+const OPERATION_FAILED_ANSWER = problemAnswer(
+  'The operation that was waited for did not end well',
   reference(problemSchema),
 );
 

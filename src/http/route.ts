@@ -1,7 +1,6 @@
 import type { Context } from 'hono';
 import type { z } from 'zod';
 import type { ErrorCode } from '../domain/errors.js';
-import type { Source } from '../domain/operation.js';
 import type { Node } from '../operations/node.js';
 import type { Metrics } from './metrics/metrics.js';
 
@@ -67,9 +66,3 @@ export interface Route {
   about: About;
   handle(c: HttpContext, node: Node): Response | Promise<Response>;
 }
-
-/** Who calls, as operations name it. */
-export const sourceOf = (c: HttpContext): Source => {
-  const client = c.get('client');
-  return client === 'peer' || client === 'webhook' ? client : 'operator';
-};

@@ -565,7 +565,7 @@ describe('what cannot be understood', () => {
     expect(headers.get('allow')).toBe(methods.join(', '));
   });
 
-  test('what nobody foresaw tells nothing, and the log has it', async () => {
+  test('an unexpected error shows nothing, and the log has it', async () => {
     const secret = new Error('the password is hunter2');
     primary.node.backups.list = () => {
       throw secret;
@@ -576,7 +576,7 @@ describe('what cannot be understood', () => {
     expect(JSON.stringify(body)).not.toContain('hunter2');
     expect(primary.logged).toContainEqual({
       level: 'error',
-      message: 'a request failed unforeseen',
+      message: 'a request failed unexpectedly',
       data: { method: 'GET', path: '/backups', error: secret },
     });
   });

@@ -48,7 +48,7 @@ test('an unexpected error is logged and not shown', async () => {
   expect(answer).toMatchObject({ status: 500, body: { code: 'internal' } });
   for (const secret of secrets()) expect(whole(answer)).not.toContain(secret);
   expect(service.logged).toContainEqual(
-    expect.objectContaining({ level: 'error', message: 'a request failed unforeseen' }),
+    expect.objectContaining({ level: 'error', message: 'a request failed unexpectedly' }),
   );
 });
 

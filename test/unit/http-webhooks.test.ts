@@ -411,7 +411,7 @@ test('UP is recorded', async () => {
   await standby.ask('POST', '/webhooks/pingdom', { client, body: pingdom('UP') });
   expect(standby.logged).toContainEqual({
     level: 'info',
-    message: 'a checker said something that starts nothing',
+    message: 'a webhook that starts nothing',
     data: expect.objectContaining({ event: 'up', monitor: 'coffee shop' }),
   });
 });

@@ -18,9 +18,9 @@ import { type Manifest, manifestSchema } from '../../domain/manifest.js';
 import { adoptDump } from '../../operations/adopt/adopt-dump.js';
 import { requestBackup } from '../../operations/requests.js';
 import { invalid, openUpload, parseWith, readCommand } from '../body.js';
-import { contentLength, idempotencyKey, rangeStart } from '../headers.js';
+import { askerOf, contentLength, rangeStart } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
-import { type HttpContext, type Route, sourceOf } from '../route.js';
+import type { HttpContext, Route } from '../route.js';
 
 /** Bytes. A manifest counts the rows of every table, and there may be many tables. */
 const MANIFEST_LIMIT = 16 * 1024 * 1024;
@@ -61,8 +61,7 @@ export const backupRoutes: Route[] = [
     handle: async (c, node) => {
       const command = await readCommand(c, backupCommandSchema);
       if (command.rescue !== undefined && c.get('client') !== 'peer') throw rescueIsForThePeer();
-      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
-      return followOperation(c, node, await requestBackup(node, command, asker));
+      return followOperation(c, node, await requestBackup(node, command, askerOf(c)));
     },
   },
   {

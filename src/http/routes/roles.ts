@@ -10,9 +10,9 @@ import { dryRunDemote, dryRunPromote } from '../../operations/dry-run.js';
 import type { Node } from '../../operations/node.js';
 import { requestDemote, requestPlannedPromote, requestPromote } from '../../operations/requests.js';
 import { readCommand } from '../body.js';
-import { idempotencyKey } from '../headers.js';
+import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation, followPeersOperation } from '../long-operation.js';
-import { type HttpContext, type Route, sourceOf } from '../route.js';
+import type { HttpContext, Route } from '../route.js';
 import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
 import { recognise } from '../webhooks/providers.js';
@@ -60,8 +60,7 @@ export const roleRoutes: Route[] = [
     handle: async (c, node) => {
       const command = await readCommand(c, demoteCommandSchema);
       if (command.dryRun) return c.json(await dryRunDemote(node, command));
-      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
-      return followOperation(c, node, await requestDemote(node, command, asker));
+      return followOperation(c, node, await requestDemote(node, command, askerOf(c)));
     },
   },
 ];
@@ -72,8 +71,8 @@ const promoteByOperator = async (
   command: PromoteCommand,
 ): Promise<Response> => {
   if (command.dryRun) return c.json(await dryRunPromote(node, command));
-  const asker = { source: sourceOf(c), ...idempotencyKey(c) };
-  if (!command.planned) return followOperation(c, node, await requestPromote(node, command, asker));
-  const started = await requestPlannedPromote(node, command, asker.idempotencyKey);
+  if (!command.planned)
+    return followOperation(c, node, await requestPromote(node, command, askerOf(c)));
+  const started = await requestPlannedPromote(node, command, askerOf(c).idempotencyKey);
   return followPeersOperation(c, node, started);
 };
