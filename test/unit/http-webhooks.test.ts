@@ -136,7 +136,7 @@ test('what has to make way for the promote holds up no answer (T27)', async () =
   for (const _ of ['first', 'again']) {
     const { status, body } = await standby.ask('POST', '/webhooks/uptime-kuma', asked);
     expect(status).toBe(202);
-    expect(body).toEqual({ accepted: true, because: expect.stringContaining('made way') });
+    expect(body).toEqual({ accepted: true, because: expect.stringContaining('has stopped') });
   }
   makeWay();
   await expect

@@ -24,16 +24,16 @@ export const createMetrics = (node: Node): Metrics => {
   };
 };
 
-/** What the process takes: memory, CPU, time in which it could not answer. One registry a process. */
+/** Memory, CPU and event loop lag of the process. For one registry per process. */
 export const measureProcess = (registry: Registry): void => {
   collectDefaultMetrics({ register: registry });
   for (const name of UNWANTED) registry.removeSingleMetric(name);
 };
 
 const UNWANTED = [
-  // Which version of Node runs is for nobody outside.
+  // The version of Node would help an attacker.
   'nodejs_version_info',
-  // Named like counters, which they are not.
+  // Gauges with names of counters.
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',

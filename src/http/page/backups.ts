@@ -5,7 +5,7 @@ import type { PageFacts } from './facts.js';
 import { plot } from './plot.js';
 import { badge, type Html, moment, sayAge } from './words.js';
 
-/** The backups on this server's disk, and how size and age went. */
+/** The backups on this server's disk, and a plot of their size and age. */
 export const backups = (facts: PageFacts): Html => {
   const kept = facts.backups.filter(({ isKept }) => isKept);
   return html`

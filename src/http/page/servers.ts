@@ -39,7 +39,7 @@ const card = (facts: PageFacts, server: ServerFacts, contact: Contact, which: st
   </article>`;
 };
 
-/** One that never answered this agent. */
+/** A peer that has never answered this agent. */
 const unknownPeer = (contact: Contact): Html => html`
   <article class="card">
     <h3>The other server</h3>

@@ -5,7 +5,7 @@ import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
 import type { Route } from '../route.js';
 
-/** Which data is the production data. */
+/** Declares which data is the production data. */
 export const adoptRoutes: Route[] = [
   {
     method: 'POST',

@@ -27,7 +27,7 @@ const MANIFEST_LIMIT = 16 * 1024 * 1024;
 
 const params = { id: backupIdSchema };
 
-/** Why no dump is taken in. */
+/** Why a dump may not be accepted. */
 const RECEIVING: readonly ErrorCode[] = ['serving', 'backup-exists', 'too-large', 'disk-full'];
 
 export const backupRoutes: Route[] = [
@@ -207,7 +207,7 @@ const withoutVerifiers = (c: HttpContext, manifest: Manifest): Manifest => {
   return { ...manifest, surroundings: { ...manifest.surroundings, roles } };
 };
 
-/** Enough to find a dump that was refused, and to know why. */
+/** Where a refused dump is, and why it was refused. */
 const summaryOf = ({ manifest, reason, at }: Quarantined) => {
   const { id, node, lineage, takenAt, bytes } = manifest;
   return { id, node, lineage, takenAt, bytes, reason, at };

@@ -5,7 +5,7 @@ import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
 import type { Route } from '../route.js';
 
-/** Whether a takeover would work, found out by doing most of it. */
+/** Tests a takeover by doing most of it. */
 export const drillRoutes: Route[] = [
   {
     method: 'POST',

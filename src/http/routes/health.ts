@@ -3,7 +3,7 @@ import { isReady, isServing, problems } from '../../status/node-status.js';
 import { roleOf } from '../epoch.js';
 import type { Route } from '../route.js';
 
-/** For load balancers and uptime checkers: no key, and no look at anything but what was seen last. */
+/** For load balancers and uptime checkers. No key is needed and nothing is probed: they get what was seen last. */
 export const healthRoutes: Route[] = [
   {
     method: 'GET',

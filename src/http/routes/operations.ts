@@ -74,7 +74,7 @@ export const operationRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const id = operationId(c);
-      // The peer withdraws what may still be on its way; a person who names nothing we know has mistyped.
+      // The peer may cancel a request that has not arrived yet. A person with an unknown id has mistyped it.
       if (c.get('client') !== 'peer' && node.runner.get(id) === undefined)
         throw unknownOperation(id);
       return c.json(await cancelOperation(node, id));

@@ -24,7 +24,7 @@ const promoteAnswerSchema = z
   .union([operationRecordSchema, dryRunSchema, ignoredSchema])
   .meta({ id: 'PromoteAnswer' });
 
-/** Who serves: the two commands by which a person or a checker changes it. */
+/** The two commands that change who serves. */
 export const roleRoutes: Route[] = [
   {
     method: 'POST',

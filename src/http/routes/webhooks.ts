@@ -40,7 +40,7 @@ export const webhookRoutes: Route[] = [
     clients: ['webhook'],
     about: { ...about, summary: 'The same in a query, as uptime-kuma and healthchecks can say it' },
     handle: async (c, node) => {
-      // A HEAD comes to every GET's route. It must not begin anything.
+      // Hono routes a HEAD to the GET handler. It must not start anything.
       if (c.req.method === 'HEAD') throw noHead();
       return receive(c, node);
     },
