@@ -1,11 +1,10 @@
-import { formatBytes } from '../../src/domain/bytes.js';
 import {
   type Finding,
   findingOf,
   nodeFindings,
   pairFindings,
 } from '../../src/domain/conditions/findings.js';
-import { formatDuration } from '../../src/domain/duration.js';
+import { formatBytes, formatDuration } from '../../src/domain/format.js';
 import type { Starter } from './starters.js';
 import type { Stop } from './stop.js';
 import type { Survey } from './survey.js';

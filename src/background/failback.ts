@@ -1,6 +1,6 @@
 import type { ConditionCode } from '../domain/conditions/conditions.js';
-import { formatDuration } from '../domain/duration.js';
 import { Refused } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
 import { isInTheWay } from '../domain/operation.js';
 import { backoff } from '../engine/retry.js';
 import { request } from '../operations/commands.js';

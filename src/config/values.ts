@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { validate as isCron } from 'node-cron';
 import { z } from 'zod';
-import { parseDuration } from '../domain/duration.js';
+import { parseDuration } from '../domain/format.js';
 
 /** A timer of Node that is set to more than 24.8 days ends at once. */
 const LONGEST = '24d';

@@ -5,8 +5,8 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { execa, type Options, type Result } from 'execa';
 import parseArgsStringToArgv from 'string-argv';
-import { formatDuration } from '../domain/duration.js';
 import { ColdspareError } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
 import {
   drain,
   errorOf,

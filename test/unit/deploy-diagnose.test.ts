@@ -49,7 +49,7 @@ describe('what the doctor says', () => {
       (_, vcl3) =>
         Object.assign(vcl3, { disks: [{ path: '/b', freeBytes: 5e9, totalBytes: 100e9 }] }),
       'vcl3',
-      /disk of \/b has 5\.0 GB of 100\.0 GB left/,
+      /disk of \/b has 5\.0 GB of 100 GB left/,
     ],
     [
       'a disk that has no room for the next backups',

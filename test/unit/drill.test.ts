@@ -20,12 +20,12 @@ beforeEach(async () => {
 afterEach(() => standby.close());
 
 const receive = async () => {
-  await standby.ask('PUT', `/backups/${BACKUP.id}`, { door: 'peer', body: DUMP });
-  await standby.ask('POST', `/backups/${BACKUP.id}/commit`, { door: 'peer', body: BACKUP });
+  await standby.ask('PUT', `/backups/${BACKUP.id}`, { client: 'peer', body: DUMP });
+  await standby.ask('POST', `/backups/${BACKUP.id}/commit`, { client: 'peer', body: BACKUP });
 };
 const drill = async () => {
   const answer = await standby.ask('POST', '/drill', {
-    door: 'admin',
+    client: 'admin',
     headers: { Prefer: 'wait=10' },
   });
   await lookForIncidents();
@@ -54,7 +54,7 @@ test('a drill finds that a backup cannot be restored: it does not count as curre
   expect((await drill()).body).toMatchObject({ code: 'backup-unusable' });
   const confirm = () =>
     standby.ask('POST', `/backups/${BACKUP.id}/confirm`, {
-      door: 'peer',
+      client: 'peer',
       body: { at: new Date().toISOString() },
     });
   expect((await confirm()).body).toMatchObject({ code: 'backup-unusable' });

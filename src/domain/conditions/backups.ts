@@ -1,4 +1,4 @@
-import { formatDuration } from '../duration.js';
+import { formatDuration } from '../format.js';
 import type { OperationRecord } from '../operation.js';
 import type { Condition } from './condition.js';
 

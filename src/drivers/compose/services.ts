@@ -1,5 +1,5 @@
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import { type Container, findContainers } from './containers.js';
 import { isAboutNetworks, repairNetworks } from './networks.js';
 import { type Project, runCompose } from './project.js';

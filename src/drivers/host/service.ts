@@ -1,5 +1,5 @@
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import { type Executor, splitCommand } from '../command.js';
 import { pollUntil } from '../poll.js';
 

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import ssh2, { type Client } from 'ssh2';
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 
 /** Milliseconds to connect in. */
 const CONNECT_MS = 5_000;

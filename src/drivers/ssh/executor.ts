@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Client, ClientChannel } from 'ssh2';
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, type ErrorCode } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import type { Executor, StartOptions } from '../command.js';
 import { drain, errorOf, feed, finish, tailOf } from '../program-streams.js';
 import { commandLine, environmentLines } from './command-line.js';

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** What helps somebody who wants to get in, and what only the log may say. */
+/** Keys, addresses, paths and traces: what only the log may hold. */
 const secrets = (): string[] => [
   ...Object.values(TOKENS),
   ...[service.directory, PEER, 'witness.example', process.version, process.cwd()],
@@ -22,7 +22,7 @@ const whole = ({ headers, body }: Awaited<ReturnType<Service['ask']>>): string =
   JSON.stringify([...headers]) + (typeof body === 'string' ? body : JSON.stringify(body));
 
 const SEARCHED = [
-  ...ROUTES.filter(({ doors }) => doors.length === 0).map(({ path }) => ['GET', path] as const),
+  ...ROUTES.filter(({ clients }) => clients.length === 0).map(({ path }) => ['GET', path] as const),
   ...(['/status', '/backups', '/operations'] as const).map((path) => ['GET', path] as const),
   ['GET', '/nothing/here'],
   ['DELETE', '/status'],
@@ -30,7 +30,7 @@ const SEARCHED = [
   ['PUT', '/backups/..%2f..%2fetc%2fpasswd'],
 ] as const;
 
-test.each(SEARCHED)('%s %s tells an outsider nothing of use', async (method, path) => {
+test.each(SEARCHED)('%s %s shows no secret without a key', async (method, path) => {
   const answer = await service.ask(method, path);
   for (const secret of secrets()) expect(whole(answer)).not.toContain(secret);
   expect(answer.headers.get('server')).toBeNull();
@@ -40,19 +40,19 @@ test.each(SEARCHED)('%s %s tells an outsider nothing of use', async (method, pat
   expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
 });
 
-test('what nobody foresaw is told to the log and to nobody else', async () => {
+test('an unexpected error is logged and not shown', async () => {
   service.node.stack.app.check = () => {
     throw new Error(`the secret is ${service.directory}`);
   };
-  const answer = await service.ask('GET', '/status', { door: 'admin' });
+  const answer = await service.ask('GET', '/status', { client: 'admin' });
   expect(answer).toMatchObject({ status: 500, body: { code: 'internal' } });
   for (const secret of secrets()) expect(whole(answer)).not.toContain(secret);
   expect(service.logged).toContainEqual(
-    expect.objectContaining({ level: 'error', message: 'a request failed unforeseen' }),
+    expect.objectContaining({ level: 'error', message: 'a request failed unexpectedly' }),
   );
 });
 
-test('/status tells even the operator no key', async () => {
-  const answer = await service.ask('GET', '/status', { door: 'admin' });
+test('/status shows no key, not even to the operator', async () => {
+  const answer = await service.ask('GET', '/status', { client: 'admin' });
   for (const token of Object.values(TOKENS)) expect(whole(answer)).not.toContain(token);
 });

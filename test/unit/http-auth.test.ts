@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROUTES } from '../../src/http/app.js';
-import { type Door, type Service, startService, TOKENS } from '../support/http.js';
+import { type Client, type Service, startService, TOKENS } from '../support/http.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-const DOORS = Object.keys(TOKENS) as Door[];
+const CLIENTS = Object.keys(TOKENS) as Client[];
 const concrete = (path: string) =>
   path
     .replace(':id', 'ledger_20261122_120000')
@@ -22,10 +22,10 @@ const concrete = (path: string) =>
     .replace(':file', 'main.js');
 
 const cases = ROUTES.map((route) => ({ ...route, path: concrete(route.path) }));
-const locked = cases.filter(({ doors }) => doors.length > 0);
+const locked = cases.filter(({ clients }) => clients.length > 0);
 
-describe.each(locked)('$method $path', ({ method, path, doors }) => {
-  test('no key opens nothing', async () => {
+describe.each(locked)('$method $path', ({ method, path, clients }) => {
+  test('a request without a key is refused', async () => {
     const { status, body, headers } = await service.ask(method, path);
     expect(status).toBe(401);
     expect(body).toMatchObject({ code: 'unauthorized', status: 401 });
@@ -40,27 +40,27 @@ describe.each(locked)('$method $path', ({ method, path, doors }) => {
     ['longer', `Bearer ${TOKENS.admin}x`],
     ['of another scheme', `Basic ${TOKENS.admin}`],
     ['bare', TOKENS.admin],
-  ])('a key that is %s opens nothing', async (_what, Authorization) => {
+  ])('a key that is %s is refused', async (_what, Authorization) => {
     const { status } = await service.ask(method, path, { headers: { Authorization } });
     expect(status).toBe(401);
   });
 
-  test.each(DOORS.filter((door) => !doors.includes(door)))(
-    'the %s key is for another door',
-    async (door) => {
-      const { status, body } = await service.ask(method, path, { door });
+  test.each(CLIENTS.filter((client) => !clients.includes(client)))(
+    'the %s key is not accepted',
+    async (client) => {
+      const { status, body } = await service.ask(method, path, { client });
       expect(status).toBe(403);
-      expect(body).toMatchObject({ code: 'forbidden', value: door });
+      expect(body).toMatchObject({ code: 'forbidden', value: client });
     },
   );
 
-  test.each([...doors])('the %s key opens it', async (door) => {
-    const { status } = await service.ask(method, path, { door });
+  test.each([...clients])('the %s key is accepted', async (client) => {
+    const { status } = await service.ask(method, path, { client });
     expect([401, 403]).not.toContain(status);
   });
 });
 
-test.each(cases.filter(({ doors }) => doors.length === 0))(
+test.each(cases.filter(({ clients }) => clients.length === 0))(
   '$method $path needs no key and takes any',
   async ({ method, path }) => {
     const headers = { Authorization: 'Bearer nonsense' };
@@ -81,11 +81,11 @@ test('a checker that cannot set headers brings its key in the query, which reach
   expect(JSON.stringify(service.logged)).not.toContain(TOKENS.webhook);
 });
 
-test.each(['admin', 'peer'] as const)('the %s key does not work in a query', async (door) => {
-  expect((await service.ask('POST', `/promote?token=${TOKENS[door]}`)).status).toBe(401);
-  expect((await service.ask('GET', `/status?token=${TOKENS[door]}`)).status).toBe(401);
+test.each(['admin', 'peer'] as const)('the %s key does not work in a query', async (client) => {
+  expect((await service.ask('POST', `/promote?token=${TOKENS[client]}`)).status).toBe(401);
+  expect((await service.ask('GET', `/status?token=${TOKENS[client]}`)).status).toBe(401);
 });
 
-test('the webhook key in a query opens no other door', async () => {
+test('the webhook key in a query is accepted by webhooks only', async () => {
   expect((await service.ask('GET', `/status?token=${TOKENS.webhook}`)).status).toBe(401);
 });

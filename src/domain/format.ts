@@ -7,7 +7,7 @@ export const parseDuration = (text: string): number | undefined => {
   return match ? Number(match[1]) * UNITS[match[2] as keyof typeof UNITS] : undefined;
 };
 
-/** A length of time as a person says it: `850 ms`, `12 s`, `25 min`, `3 h 20 min`, `4 d 2 h`. */
+/** A length of time for people: `850 ms`, `12 s`, `25 min`, `3 h 20 min`, `4 d 2 h`. */
 export const formatDuration = (ms: number): string => {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   const seconds = Math.round(ms / 1_000);
@@ -18,3 +18,15 @@ export const formatDuration = (ms: number): string => {
   if (hours < 48) return `${hours} h ${minutes % 60} min`;
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 };
+
+/** A size for people: `12 B`, `1.5 kB`, `812 MB`, `4.7 GB`. */
+export const formatBytes = (bytes: number): string => {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  const value = bytes / 1_000 ** power;
+  return `${value.toFixed(power === 0 || value >= 100 ? 0 : 1)} ${units[power]}`;
+};
+
+/** `1 step`, `2 steps`. */
+export const formatCount = (number: number, unit: string): string =>
+  `${number} ${unit}${number === 1 ? '' : 's'}`;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createWrongKeys, LIMIT } from '../../src/http/auth-rate-limit.js';
+import { createAuthRateLimit, LIMIT } from '../../src/http/auth-rate-limit.js';
 import { type Service, startService } from '../support/http.js';
 
 const WRONG = { headers: { Authorization: 'Bearer an-unknown-key-0123456789abcdefghij' } };
@@ -35,15 +35,15 @@ test('one wrong key too many within a minute is told how long to wait', async ()
 test('in the middle of a flood every right key from the same address works, and none is counted', async () => {
   await tryKeys(50);
   for (let count = 0; count < 20; count += 1) {
-    expect((await service.ask('GET', '/status', { door: 'admin' })).status).toBe(200);
-    expect((await service.ask('GET', '/status', { door: 'peer' })).status).toBe(200);
-    const asked = { door: 'webhook' as const, body: { event: 'up' } };
+    expect((await service.ask('GET', '/status', { client: 'admin' })).status).toBe(200);
+    expect((await service.ask('GET', '/status', { client: 'peer' })).status).toBe(200);
+    const asked = { client: 'webhook' as const, body: { event: 'up' } };
     expect((await service.ask('POST', '/webhooks/generic', asked)).status).toBe(200);
     expect((await service.ask('GET', '/primary')).status).toBe(503);
   }
 });
 
-test('who brings no key at all has tried none', async () => {
+test('a request without a key does not count', async () => {
   for (let count = 0; count <= LIMIT; count += 1)
     expect((await service.ask('POST', '/promote')).status).toBe(401);
   expect(await tryKeys(1)).toEqual([401]);
@@ -58,17 +58,17 @@ test('a flood leaves one line a minute, and never its keys', async () => {
   await tryKeys(3);
   expect(service.logged).toEqual([
     {
-      ...{ level: 'warn', message: 'somebody came with a wrong key' },
+      ...{ level: 'warn', message: 'requests with a wrong key' },
       data: { address: '127.0.0.1', attempts: 1 },
     },
     {
-      ...{ level: 'warn', message: 'somebody came with a wrong key' },
+      ...{ level: 'warn', message: 'requests with a wrong key' },
       data: { address: '127.0.0.1', attempts: 100 },
     },
   ]);
 });
 
-test('whom a proxy claims to speak for does not count', async () => {
+test('an address in X-Forwarded-For does not count', async () => {
   for (let count = 0; count < LIMIT; count += 1) {
     const headers = { ...WRONG.headers, 'X-Forwarded-For': `10.0.0.${count}` };
     await service.ask('POST', '/promote', { headers });
@@ -78,7 +78,7 @@ test('whom a proxy claims to speak for does not count', async () => {
 
 test('of a million addresses the last thousand are remembered', () => {
   const log = { info: () => {}, warn: () => {}, error: () => {} };
-  const count = createWrongKeys({ clock: { ...service.node.clock, elapsed: () => now }, log });
+  const count = createAuthRateLimit({ clock: { ...service.node.clock, elapsed: () => now }, log });
   const fill = (address: string) => {
     for (let times = 0; times < LIMIT; times += 1) count(address);
   };
