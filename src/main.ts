@@ -1,11 +1,15 @@
+import { realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { config as readDotenv } from 'dotenv';
 import { startAgent } from './agent/agent.js';
-import { type Drivers, heartbeatFile } from './agent/create-node.js';
+import type { Drivers } from './agent/create-node.js';
 import { watch } from './agent/watchdog.js';
-import { type Config, ConfigError, environmentSchema, loadConfig } from './config/config.js';
+import { type Config, ConfigError, loadConfig } from './config/config.js';
+import { meantVariable } from './config/misspelled.js';
+import { heartbeatFile } from './config/settings.js';
+import { environmentSchema } from './config/variables.js';
 import { ColdspareError } from './domain/errors.js';
 import { startDetached } from './drivers/command.js';
 import { createFileDisk } from './drivers/file-disk.js';
@@ -27,43 +31,78 @@ import type { Stack } from './ports/stack.js';
 
 /** Milliseconds for a stop command on the other machine. */
 const PEER_STOP_TIMEOUT = 60_000;
-/** Milliseconds for a question to our own embedded database or app. CHECK_TIMEOUT, for the peer, may be far less. */
-const EMBEDDED_QUERY_TIMEOUT = 5_000;
+
+/** Builds the stack of one value of STACK. */
+type BuildStack = (config: Config, probe: Probe) => Promise<Stack>;
+type Stacks = Partial<Record<Config['STACK'], BuildStack>>;
 
 /**
- * The composition root: the only file that knows which driver is behind which port. Stacks that are
+ * The agent as a program, with the stacks of this file and `extraStacks`. Whatever fails at the start is printed, and
+ * ends the process with 1.
+ */
+export const runProgram = (argv: string[], extraStacks: Stacks = {}): Promise<void> =>
+  main(argv, { compose: buildComposeStack, host: buildHostStack, ...extraStacks }).catch(
+    (error: unknown) => {
+      if (error instanceof ConfigError) console.error(error.message);
+      else if (error instanceof ColdspareError) console.error(`${error.message}\n${error.remedy}`);
+      else console.error(error);
+      process.exit(1);
+    },
+  );
+
+/**
+ * The composition root: no other file of src/ knows which driver is behind which port. Stacks that are
  * not chosen are not even loaded: that would be a seventh of an agent's start.
  */
-const main = async ([, program = '', command]: string[]): Promise<void> => {
+const main = async ([, program = '', command]: string[], stacks: Stacks): Promise<void> => {
   readDotenv({ quiet: true });
   const environment = { ...process.env };
   const config = loadConfig(environment);
   // What the agent starts inherits its environment: an app must get neither our keys nor our PORT.
   for (const name of Object.keys(environmentSchema.shape)) delete process.env[name];
 
-  if (command === 'watchdog') return runWatchdog(config);
+  const buildStack = stacks[config.STACK];
+  if (buildStack === undefined) throw new ConfigError(otherProgram(config.STACK));
+  if (command === 'watchdog') return runWatchdog(config, buildStack);
   if (command !== undefined) throw new ConfigError(`there is no command "${command}"`);
-  await runAgent(config);
+  await runAgent(config, environment, buildStack);
   // One of an agent before goes by its settings, and outlives that agent: it would stop the app of one without a watchdog.
   await endLockHolder(watchdogDirectory(config), watchdogOf(config));
   if (config.WATCHDOG_TIMEOUT > 0) await startWatchdog(config, program, environment);
 };
 
+const otherProgram = (stack: string): string =>
+  `STACK=${stack}: this program has compose and host; ${stack} is for the demo. In a clone of the project, start
+  ./scripts/install && npm run build && node dist/scripts/embedded-stack/main.js`;
+
 const watchdogDirectory = ({ STATE_DIR }: Config): string => join(STATE_DIR, 'watchdog');
 const watchdogOf = ({ NODE_NAME }: Config) => ({ node: NODE_NAME, why: 'runs the watchdog' });
 
-const runAgent = async (config: Config): Promise<void> => {
+const runAgent = async (
+  config: Config,
+  environment: NodeJS.ProcessEnv,
+  buildStack: BuildStack,
+): Promise<void> => {
   const lock = await acquireNodeLock(config.STATE_DIR, {
     node: config.NODE_NAME,
     why: 'runs the agent',
   });
-  const drivers = await buildDrivers(config);
+  const drivers = await buildDrivers(config, buildStack);
+  for (const name of Object.keys(environment)) {
+    const meant = meantVariable(name);
+    if (meant) drivers.log.warn({ name }, `there is no variable ${name}; did you mean ${meant}?`);
+  }
   const agent = await startAgent(config, drivers);
   const stop = async (signal: NodeJS.Signals) => {
     drivers.log.info({ signal }, 'stopping; the app goes on');
-    await agent.stop();
-    await lock.release();
-    process.exit(0);
+    try {
+      await agent.stop();
+      await lock.release();
+      process.exit(0);
+    } catch (error) {
+      drivers.log.error({ error }, 'the agent could not stop in order; it is ended anyway');
+      process.exit(1);
+    }
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
@@ -84,9 +123,9 @@ const startWatchdog = async (
   await startDetached([process.execPath, program, 'watchdog'], { env, logFile });
 };
 
-const runWatchdog = async (config: Config): Promise<void> => {
+const runWatchdog = async (config: Config, buildStack: BuildStack): Promise<void> => {
   await acquireNodeLock(watchdogDirectory(config), watchdogOf(config));
-  const { disk, clock, log, stack } = await buildDrivers(config);
+  const { disk, clock, log, stack } = await buildDrivers(config, buildStack);
   const options = {
     heartbeat: heartbeatFile(config),
     timeout: config.WATCHDOG_TIMEOUT,
@@ -95,8 +134,13 @@ const runWatchdog = async (config: Config): Promise<void> => {
   await watch({ disk, clock, log, app: stack.app }, options, new AbortController().signal);
 };
 
-const buildDrivers = async (config: Config): Promise<Drivers> => {
+const buildDrivers = async (config: Config, buildStack: BuildStack): Promise<Drivers> => {
   const log = createPinoLog(config.LOG_LEVEL, config.NODE_NAME);
+  // One forgotten promise must not end the agent, and with it backups, fencing and takeovers (R01): what it belonged to
+  // has failed, and everything else is intact. An exception outside of promises still ends the process.
+  process.on('unhandledRejection', (error) =>
+    log.error({ error }, 'a failure that nothing handled: this is a bug, please report it'),
+  );
   const clock = createSystemClock();
   const probe = createHttpProbe();
   const faultsFile = process.env.COLDSPARE_TEST_FAULTS;
@@ -133,17 +177,6 @@ const openCredentials = async (
   const { TLS_CERT, TLS_KEY, TLS_CA } = config;
   if (TLS_CERT === undefined || TLS_KEY === undefined) return undefined;
   return openTlsFiles({ cert: TLS_CERT, key: TLS_KEY, ca: TLS_CA }, clock.now);
-};
-
-const buildStack = async (config: Config, probe: Probe): Promise<Stack> => {
-  switch (config.STACK) {
-    case 'host':
-      return buildHostStack(config, probe);
-    case 'embedded':
-      return buildEmbeddedStack(config, probe);
-    case 'compose':
-      return buildComposeStack(config, probe);
-  }
 };
 
 /** PostgreSQL has little from more than that. */
@@ -242,25 +275,6 @@ const peerCommands = (config: Config) => {
   };
 };
 
-const buildEmbeddedStack = async (config: Config, probe: Probe): Promise<Stack> => {
-  const { createEmbeddedStack } = await import('./drivers/embedded/stack.js');
-  return createEmbeddedStack({
-    directory: join(config.STATE_DIR, 'embedded'),
-    database: databaseOf(config),
-    appHealthUrl: config.APP_HEALTH_URL,
-    appProgram:
-      config.EMBEDDED_APP ??
-      fileURLToPath(new URL('../scripts/sample-app/server.js', import.meta.url)),
-    probe,
-    timeouts: {
-      start: config.DB_START_TIMEOUT,
-      stop: 10_000,
-      query: EMBEDDED_QUERY_TIMEOUT,
-      transfer: config.TRANSFER_TIMEOUT,
-    },
-  });
-};
-
 const timeoutsOf = (config: Config) => ({
   start: config.DB_START_TIMEOUT,
   appStart: config.APP_START_TIMEOUT,
@@ -274,9 +288,6 @@ const databaseOf = (config: Config) => ({
   ...(config.DB_PASSWORD !== undefined && { password: config.DB_PASSWORD }),
 });
 
-main(process.argv).catch((error: unknown) => {
-  if (error instanceof ConfigError) console.error(error.message);
-  else if (error instanceof ColdspareError) console.error(`${error.message}\n${error.remedy}`);
-  else console.error(error);
-  process.exit(1);
-});
+// Not when scripts/embedded-stack/main.ts imports this file. A deployed agent is started through a symbolic link.
+if (realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url))
+  await runProgram(process.argv);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Order } from '../embedded-stack/shop/database.js';
 import { eventually } from '../lib/agent-process.js';
-import type { Order } from '../sample-app/database.js';
 import { keepDoing } from './keep-doing.js';
 
 /** Milliseconds between an answer and the next order, and until an answer is given up. */

@@ -1,11 +1,15 @@
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { OperationKind, OperationRecord } from '../../src/domain/operation.js';
-import { type Layout, layoutOf } from '../../src/drivers/embedded/layout.js';
-import { endProcesses, findProcesses } from '../../src/drivers/embedded/processes.js';
+import { type Layout, layoutOf } from '../embedded-stack/layout.js';
+import { endProcesses, findProcesses } from '../embedded-stack/processes.js';
 import { AgentProcess, eventually } from '../lib/agent-process.js';
 import type { ServerAddress } from './load-balancer.js';
 import { watchOperation } from './operation-events.js';
+
+/** The agent that has STACK=embedded. */
+const PROGRAM = fileURLToPath(new URL('../embedded-stack/main.js', import.meta.url));
 
 /** How much of an agent's log helps to see why the story went wrong. */
 const LOG_LINES = 8;
@@ -18,21 +22,14 @@ export class Machine {
   readonly #logFile: string;
   readonly #token: string;
   readonly #stack: Layout;
-  /** Arguments by which the processes of the embedded stack are known. */
-  readonly #app: string;
-  readonly #database: string;
-  readonly #initialize: string;
   #isRemoved = false;
 
   constructor(address: ServerAddress, directory: string, env: Record<string, string>) {
     this.address = address;
     this.#logFile = join(directory, 'agent.log');
     this.#token = env.ADMIN_TOKEN ?? '';
-    this.agent = new AgentProcess({ ...env, STATE_DIR: directory }, this.#logFile);
+    this.agent = new AgentProcess({ ...env, STATE_DIR: directory }, this.#logFile, PROGRAM);
     this.#stack = layoutOf(join(directory, 'embedded'));
-    this.#app = `--coldspare-app=${this.#stack.directory}`;
-    this.#database = `--coldspare-database=${this.#stack.directory}`;
-    this.#initialize = `--directory=${this.#stack.directory}`;
   }
 
   get name(): string {
@@ -52,22 +49,22 @@ export class Machine {
 
   /** SIGKILL to the app and nothing else. */
   async crashApp(): Promise<void> {
-    killAll(await this.#running(this.#app));
+    killAll(await this.#running(this.#stack.marks.app));
   }
 
   /** SIGKILL to the agent, the app and the database in one go: what a power cut does. */
   async losePower(): Promise<void> {
     const { pid } = this.agent;
-    const services = await Promise.all(
-      [this.#app, this.#database].map((mark) => this.#running(mark)),
-    );
+    const { app, database } = this.#stack.marks;
+    const services = await Promise.all([app, database].map((mark) => this.#running(mark)));
     killAll([...(pid === undefined ? [] : [pid]), ...services.flat()]);
     await this.agent.exited();
   }
 
   /** Whether neither the app nor the database runs. */
   async isCold(): Promise<boolean> {
-    const services = await Promise.all([this.#app, this.#database].map(findProcesses));
+    const { app, database } = this.#stack.marks;
+    const services = await Promise.all([app, database].map(findProcesses));
     return services.flat().length === 0;
   }
 
@@ -112,7 +109,7 @@ export class Machine {
   async remove(): Promise<void> {
     this.#isRemoved = true;
     await this.agent.kill();
-    const marks = [this.#app, this.#database, this.#initialize];
+    const marks = Object.values(this.#stack.marks);
     await Promise.all(marks.map((mark) => endProcesses(mark, 0)));
   }
 

@@ -1,4 +1,4 @@
-import type { Order } from '../sample-app/database.js';
+import type { Order } from '../embedded-stack/shop/database.js';
 import { keepDoing } from './keep-doing.js';
 import type { ServerAddress } from './load-balancer.js';
 

@@ -1,6 +1,10 @@
-import { formatBytes } from '../../src/domain/bytes.js';
-import { formatDuration } from '../../src/domain/duration.js';
-import { type Finding, nodeFindings, pairFindings, sshFinding } from '../../src/domain/findings.js';
+import {
+  type Finding,
+  findingOf,
+  nodeFindings,
+  pairFindings,
+} from '../../src/domain/conditions/findings.js';
+import { formatBytes, formatDuration } from '../../src/domain/format.js';
 import type { Starter } from './starters.js';
 import type { Stop } from './stop.js';
 import type { Survey } from './survey.js';
@@ -111,10 +115,10 @@ const diagnoseClocks = (one: Survey, other: Survey): Finding[] => {
 };
 
 /** What a node says of itself. */
-const diagnoseNode = ({ name: server, status, variables }: Survey): Finding[] => {
+const diagnoseNode = ({ status, variables }: Survey): Finding[] => {
   if (status === undefined) return [];
   const isUntried = variables.PEER_SSH && status.peer.ssh === null;
-  return [...(isUntried ? [sshFinding(server, 'not tried yet')] : []), ...nodeFindings(status)];
+  return [...(isUntried ? [findingOf('ssh-failing', status)] : []), ...nodeFindings(status)];
 };
 
 const diagnoseMachine = (sight: Sight): Finding[] => {

@@ -3,7 +3,8 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { environmentSchema, SECRETS } from '../../src/config/config.js';
+import { meantVariable } from '../../src/config/misspelled.js';
+import { environmentSchema, SECRETS } from '../../src/config/variables.js';
 import { Stop } from './stop.js';
 
 /** What the deploy decides itself, so that the two nodes cannot disagree. */
@@ -31,7 +32,10 @@ const environment = z
   .default({});
 
 const whyNot = (name: string, value: string): string | undefined => {
-  if (!(name in environmentSchema.shape)) return 'there is no such variable, see .env.example';
+  if (!(name in environmentSchema.shape)) {
+    const meant = meantVariable(name);
+    return `there is no such variable${meant ? `; did you mean ${meant}?` : ', see .env.example'}`;
+  }
   if (SECRETS.includes(name)) return 'is a secret: it belongs in the .secrets file beside this one';
   if (DERIVED.includes(name)) return 'is set by the deploy itself';
   if (/[\n\0]/.test(value)) return 'must be one line';

@@ -1,4 +1,5 @@
-import { type Config, ConfigError, loadConfig, SECRETS } from '../../src/config/config.js';
+import { type Config, ConfigError, loadConfig } from '../../src/config/config.js';
+import { environmentSchema, SECRETS } from '../../src/config/variables.js';
 import { type Inventory, layoutOf, type ServerSettings } from './inventory.js';
 import { Stop } from './stop.js';
 
@@ -22,7 +23,7 @@ export const environmentOf = (
   const variables = {
     NODE_NAME: server.name,
     INITIAL_ROLE: server === first ? 'primary' : 'standby',
-    PEER_URL: `${peers.TLS_CERT === undefined ? 'http' : 'https'}://${inUrl(peer.address)}:${peers.PORT ?? '8080'}`,
+    PEER_URL: `${peers.TLS_CERT === undefined ? 'http' : 'https'}://${inUrl(peer.address)}:${peers.PORT ?? environmentSchema.shape.PORT.def.defaultValue}`,
     ...appOfPeer(peers.APP_HEALTH_URL, peer.address),
     STATE_DIR: layoutOf(server).state,
     ...own,
@@ -31,6 +32,8 @@ export const environmentOf = (
   try {
     const config = loadConfig(variables);
     refuseOddPaths(config);
+    if (config.STACK === 'embedded')
+      throw new ConfigError('STACK=embedded: only the demo has it; servers have compose or host');
     return { variables, config };
   } catch (cause) {
     throw new Stop(

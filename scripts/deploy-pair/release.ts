@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { create } from 'tar';
 
-/** What an agent needs besides its packages. The sample app is the default of STACK=embedded. */
-const OWN = ['dist/src', 'dist/scripts/sample-app', 'package.json', 'package-lock.json'];
+/** What an agent needs besides its packages. */
+const OWN = ['dist/src', 'package.json', 'package-lock.json'];
 
 export interface Release {
   version: string;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { SECRETS } from '../../src/config/config.js';
+import { SECRETS } from '../../src/config/variables.js';
 import { formatEnvironment, parseEnvironment, type Variables } from './node-environment.js';
 import type { Server } from './server.js';
 import { Stop } from './stop.js';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
-import { formatBytes } from '../../src/domain/bytes.js';
+import { formatBytes } from '../../src/domain/format.js';
 import type { Deployment, Target } from './deployment.js';
 import type { Inventory } from './inventory.js';
 import { sayDifference } from './node-environment.js';

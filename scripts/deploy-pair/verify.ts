@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DryRun } from '../../src/domain/answers.js';
-import { formatDuration } from '../../src/domain/duration.js';
-import type { Finding } from '../../src/domain/findings.js';
+import type { Finding } from '../../src/domain/conditions/findings.js';
+import { formatDuration } from '../../src/domain/format.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
 import { diagnoseAgents, diagnoseMachines } from './diagnose.js';
 import type { Progress } from './progress.js';

@@ -1,5 +1,5 @@
 import { loopWithPause } from '../background/loop.js';
-import { formatDuration } from '../domain/duration.js';
+import { formatDuration } from '../domain/format.js';
 import type { Clock } from '../ports/clock.js';
 import type { Disk } from '../ports/disk.js';
 import type { Log } from '../ports/log.js';

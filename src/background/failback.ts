@@ -1,6 +1,6 @@
-import type { ProblemCode } from '../domain/advice.js';
-import { formatDuration } from '../domain/duration.js';
+import type { ConditionCode } from '../domain/conditions/conditions.js';
 import { Refused } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
 import { isInTheWay } from '../domain/operation.js';
 import { backoff } from '../engine/retry.js';
 import { request } from '../operations/commands.js';
@@ -58,7 +58,7 @@ const stablePeriod = (node: Node, failures: number): number => {
 };
 
 /** With these the handover would fail at the peer, after the users have been turned away for its dump and its restore. */
-const CANNOT_RESTORE: readonly ProblemCode[] = ['no-room', 'backup-unusable', 'standing-down'];
+const CANNOT_RESTORE: readonly ConditionCode[] = ['no-room', 'backup-unusable', 'standing-down'];
 
 const peerIsReady = (node: Node): boolean => {
   const peer = peerStatus(node.peerView);

@@ -11,15 +11,13 @@ const PASSING: ReadonlySet<string> = new Set([
   'already-primary',
 ]);
 
-/** What each kind of operation came to when it was tried last, also before this agent was started. */
-export interface LatestOperations {
-  get(kind: OperationKind): OperationRecord | undefined;
-}
-
-export const watchLatestOperations = ({ runner }: Node): LatestOperations => {
-  const latest = new Map<OperationKind, OperationRecord>();
+/** What each kind of operation came to when it was tried last, also before this agent was started. Kept up to date. */
+export const watchLatestOperations = ({
+  runner,
+}: Node): Partial<Record<OperationKind, OperationRecord>> => {
+  const latest: Partial<Record<OperationKind, OperationRecord>> = {};
   const keep = (record: OperationRecord): void => {
-    if (hasEnded(record) && isTelling(record)) latest.set(record.kind, record);
+    if (hasEnded(record) && isTelling(record)) latest[record.kind] = record;
   };
   for (const record of runner.list().reverse()) keep(record);
   runner.onEnd(keep);

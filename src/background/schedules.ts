@@ -1,13 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { type ScheduledTask, schedule } from 'node-cron';
 import type { Node } from '../operations/node.js';
+import { createAlarms } from './alarms.js';
 import { backUpIfPrimary } from './backups.js';
 import { createCertificateWatch } from './certificate.js';
 import { createDrillCleanUp, drillIfStandby } from './drills.js';
 import { createFailback } from './failback.js';
 import { createDatabaseWatch, createGuard, createPartsWatch } from './guard.js';
 import { createIdleDatabaseWatch } from './idle-database.js';
-import { createIncidentWatch } from './incident-watch.js';
 import { loopAtInterval, loopWithPause } from './loop.js';
 import { createMonitor } from './monitor.js';
 import { createPeerSshWatch } from './peer-ssh.js';
@@ -73,7 +73,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
       await failback();
     }),
     run(checkInterval, 'guard', createGuard(node)),
-    run(checkInterval, 'incident watch', createIncidentWatch(node)),
+    run(checkInterval, 'alarms', createAlarms(node)),
     ...node.replication.tasks.map((task) => run(checkInterval, task.name, task.run)),
     run(checkInterval, 'drill clean-up', createDrillCleanUp(node)),
     run(MACHINE_WATCH, 'machine watch', createPeerSshWatch(node, stop.signal)),

@@ -1,4 +1,4 @@
-import { formatDuration } from '../domain/duration.js';
+import { formatDuration } from '../domain/format.js';
 import type { Manifest } from '../domain/manifest.js';
 import type { Clock } from '../ports/clock.js';
 import type { NodeState } from '../state/node-state.js';

@@ -1,19 +1,18 @@
-import http from 'node:http';
-import https from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { z } from 'zod';
 import { problemSchema } from '../domain/answers.js';
 import { type OperationRecord, operationRecordSchema } from '../domain/operation.js';
+import { parseJson } from '../domain/parse-json.js';
+import { sendRequest } from '../drivers/http-client.js';
 import { EXIT, Failure } from './failure.js';
 import type { Settings } from './settings.js';
 import { tlsOptions } from './tls.js';
 
-/** Milliseconds until a machine that is gone counts as such. */
-const CONNECT = 5_000;
-/** Milliseconds without a byte. A stream of events says every 15 s that it is still there. */
-const PATIENCE = 40_000;
+/** Milliseconds without a byte. A stream of events sends something every 15 s. */
+const IDLE_TIMEOUT = 40_000;
 
 /** How agents are reached, besides their address. */
 type Connection = Pick<Settings, 'token' | 'source' | 'own' | 'tls'>;
@@ -29,7 +28,7 @@ export interface Answer<T> {
 }
 
 /** An agent over HTTP. Methods throw a Failure that says how it answered, or that it did not. */
-export class Agent {
+export class AgentClient {
   readonly #connection: Connection;
   readonly url: URL;
 
@@ -39,8 +38,8 @@ export class Agent {
   }
 
   /** Another agent with the same key. */
-  at(url: URL): Agent {
-    return new Agent(url, this.#connection);
+  at(url: URL): AgentClient {
+    return new AgentClient(url, this.#connection);
   }
 
   get<T extends z.ZodType>(path: string, schema: T): Promise<Answer<z.output<T>>> {
@@ -80,57 +79,44 @@ export class Agent {
     body?: object,
   ): Promise<Answer<z.output<T>>> {
     const response = await this.#send(method, path, body);
-    const said = await this.#read(response);
+    const content = await this.#read(response);
     const { location } = response.headers;
     return {
-      body: this.#parse(said, schema),
+      body: this.#parse(content, schema),
       node: String(response.headers['coldspare-node']),
       location: location === undefined ? undefined : new URL(location, this.url),
     };
   }
 
-  #send(method: Method, path: string, body?: object): Promise<http.IncomingMessage> {
+  async #send(method: Method, path: string, body?: object): Promise<IncomingMessage> {
     const url = new URL(path, this.url);
-    const { own, tls } = this.#connection;
-    const isOwn = url.origin === own.origin;
-    const { request: open } = url.protocol === 'https:' ? https : http;
-    return new Promise((resolve, reject) => {
-      const request = open(url, {
-        method,
-        // One that is kept open may just have been closed by the other side.
-        agent: false,
-        ...(url.protocol === 'https:' && tlsOptions(tls, { isOwn })),
-        headers: {
-          Authorization: `Bearer ${this.#connection.token}`,
-          ...(body !== undefined && { 'Content-Type': 'application/json' }),
-        },
-      });
-      const giveUp = (ms: number) => () =>
-        request.destroy(new Error(`nothing came for ${ms / 1_000} s`));
-      // A request's own time-out begins only when it is connected.
-      const connecting = setTimeout(giveUp(CONNECT), CONNECT);
-      request.once('socket', (socket) => socket.once('connect', () => clearTimeout(connecting)));
-      request.once('close', () => clearTimeout(connecting));
-      request.setTimeout(PATIENCE, giveUp(PATIENCE));
-      request.once('response', resolve);
-      request.on('error', (error) => reject(this.#unreachable(error.message)));
-      request.end(body && JSON.stringify(body));
+    const { own, tls, token } = this.#connection;
+    const request = {
+      ...{ method, url, body: body && JSON.stringify(body), idleTimeout: IDLE_TIMEOUT },
+      tls: url.protocol === 'https:' ? tlsOptions(tls, { isOwn: url.origin === own.origin }) : {},
+      headers: {
+        Authorization: `Bearer ${token}`,
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      },
+    };
+    return sendRequest(request).catch((error: Error) => {
+      throw this.#unreachable(error.message);
     });
   }
 
   /** The body of an answer that says yes. */
-  async #read(response: http.IncomingMessage): Promise<string> {
-    const said = await text(response).catch((error: Error) => {
+  async #read(response: IncomingMessage): Promise<string> {
+    const content = await text(response).catch((error: Error) => {
       throw this.#unreachable(error.message);
     });
     if (response.headers['coldspare-node'] === undefined)
       throw this.#unreachable('what answers there is no coldspare agent');
-    if ((response.statusCode ?? 0) >= 300) throw this.#refusal(response, said);
-    return said;
+    if ((response.statusCode ?? 0) >= 300) throw this.#refusal(response, content);
+    return content;
   }
 
-  #parse<T extends z.ZodType>(said: string, schema: T): z.output<T> {
-    const parsed = schema.safeParse(parseJson(said));
+  #parse<T extends z.ZodType>(content: string, schema: T): z.output<T> {
+    const parsed = schema.safeParse(parseJson(content));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     throw new Failure(
@@ -141,7 +127,7 @@ export class Agent {
     );
   }
 
-  #refusal({ statusCode = 0 }: http.IncomingMessage, said: string): Failure {
+  #refusal({ statusCode = 0 }: IncomingMessage, content: string): Failure {
     if (statusCode === 401 || statusCode === 403) {
       return new Failure(
         EXIT.unauthorized,
@@ -150,7 +136,7 @@ export class Agent {
         `the ADMIN_TOKEN of ${this.#connection.source} has to be that agent's`,
       );
     }
-    const problem = problemSchema.safeParse(parseJson(said));
+    const problem = problemSchema.safeParse(parseJson(content));
     if (!problem.success)
       return this.#unreachable(`it answers ${statusCode} and no problem of ours`);
     const { code, detail, remedy } = problem.data;
@@ -166,11 +152,3 @@ export class Agent {
     );
   }
 }
-
-const parseJson = (said: string): unknown => {
-  try {
-    return JSON.parse(said);
-  } catch {
-    return undefined;
-  }
-};

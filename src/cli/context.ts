@@ -1,12 +1,12 @@
-import type { Agent } from './agent-client.js';
+import type { AgentClient } from './agent-client.js';
 import type { ExitStatus } from './failure.js';
 import type { Screen } from './screen.js';
 
 /** What a command works with. */
 export interface Context {
-  agent: Agent;
+  agent: AgentClient;
   /** The other agent, as PEER_URL says. */
-  peer: Agent | undefined;
+  peer: AgentClient | undefined;
   screen: Screen;
   /** One JSON document at the end, and nothing before it. */
   json: boolean;

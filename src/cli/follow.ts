@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasEnded, type OperationRecord } from '../domain/operation.js';
-import type { Agent } from './agent-client.js';
+import type { AgentClient } from './agent-client.js';
 import { EXIT, Failure } from './failure.js';
 
 /** Milliseconds without an answer after which it is given up: an agent that is restarted is back by then. */
@@ -11,7 +11,7 @@ const ASK_AGAIN = 1_000;
  * The operation as it comes, until it has ended. When the connection drops, or something between lets no events
  * through, it is asked again. @throws Failure `unreachable` after a minute without an answer
  */
-export async function* follow(agent: Agent, id: string): AsyncGenerator<OperationRecord> {
+export async function* follow(agent: AgentClient, id: string): AsyncGenerator<OperationRecord> {
   let heard = performance.now();
   for (;;) {
     try {

@@ -1,5 +1,4 @@
-import { formatBytes } from '../domain/bytes.js';
-import { formatDuration } from '../domain/duration.js';
+import { formatBytes, formatDuration } from '../domain/format.js';
 import { hasEnded, type OperationRecord, type StepRecord } from '../domain/operation.js';
 import type { BackupSummary } from '../domain/status.js';
 

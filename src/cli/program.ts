@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { VERSION } from '../domain/version.js';
-import { Agent } from './agent-client.js';
+import { AgentClient } from './agent-client.js';
 import { backups } from './commands/backups.js';
 import { doctor } from './commands/doctor.js';
 import { history } from './commands/history.js';
@@ -36,7 +36,7 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
       const command = given.at(-1) as Command;
       const options = command.optsWithGlobals<GlobalOptions>();
       const settings = readSettings(options, process.env);
-      const agent = new Agent(settings.url, settings);
+      const agent = new AgentClient(settings.url, settings);
       const context: Context = {
         agent,
         peer: settings.peerUrl && !options.peer ? agent.at(settings.peerUrl) : undefined,

@@ -1,5 +1,5 @@
 import { hasEnded, type OperationRecord, operationRecordSchema } from '../domain/operation.js';
-import type { Agent } from './agent-client.js';
+import type { AgentClient } from './agent-client.js';
 import type { Context, Outcome } from './context.js';
 import { EXIT, type ExitStatus } from './failure.js';
 import { follow } from './follow.js';
@@ -21,7 +21,7 @@ export const runOperation = async (
 /** Follows an operation of `agent` to its end. It goes on when nobody watches. */
 export const watch = async (
   { screen, json }: Context,
-  agent: Agent,
+  agent: AgentClient,
   first: OperationRecord,
 ): Promise<Outcome> => {
   const progress = new Progress(screen);

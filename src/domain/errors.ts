@@ -29,7 +29,6 @@ export type ErrorCode =
   | 'peer-refused'
   | 'peer-not-ready'
   | 'peer-is-back'
-  | 'handover-in-doubt'
   | 'handover-lost'
   | 'database-unreachable'
   | 'database-failed'

@@ -44,7 +44,7 @@ const roleSchema = z.object({
 export type DatabaseRole = z.infer<typeof roleSchema>;
 
 /** What belongs to a database but is not inside a dump of it. */
-const surroundingsSchema = z.object({
+const globalsSchema = z.object({
   encoding: z.string(),
   collate: z.string(),
   ctype: z.string(),
@@ -53,7 +53,7 @@ const surroundingsSchema = z.object({
   settings: z.record(z.string(), z.string()),
   roles: z.array(roleSchema),
 });
-export type Surroundings = z.infer<typeof surroundingsSchema>;
+export type DatabaseGlobals = z.infer<typeof globalsSchema>;
 
 /** A committed backup. Its presence on disk beside the dump is what makes the backup exist. */
 export const manifestSchema = z
@@ -85,7 +85,7 @@ export const manifestSchema = z
     inventory: inventorySchema
       .optional()
       .describe('Absent for an adopted dump of the old scripts: nobody counted when it was taken'),
-    surroundings: surroundingsSchema.optional(),
+    surroundings: globalsSchema.optional(),
   })
   .meta({ id: 'Manifest' });
 export type Manifest = z.infer<typeof manifestSchema>;

@@ -48,21 +48,25 @@ export class PlainDumpReader {
   #head = '';
   #end = '';
 
-  /** Takes the next piece as latin1, one character a byte, so that it may be cut anywhere. */
-  read(piece: string): void {
+  /**
+   * Takes the next piece as latin1, one character a byte, so that it may be cut anywhere. Returns the text that was
+   * checked by this call: as long as there is no fault, it may be given to psql.
+   */
+  read(piece: string): string {
     this.#tail = (this.#tail + piece).slice(-KEPT);
     this.#buffer += piece;
-    this.#scan(this.#buffer.length - LOOKAHEAD);
+    return this.#scan(this.#buffer.length - LOOKAHEAD);
   }
 
-  end(): void {
-    this.#scan(this.#buffer.length);
-    if (this.#tail.includes(LAST_LINE) && ['statement', 'line'].includes(this.#place as string))
-      return;
-    this.fault ??= `it is torn: its last line, "${LAST_LINE.trim()}", is missing`;
+  /** As `read`, for the rest. */
+  end(): string {
+    const rest = this.#scan(this.#buffer.length);
+    if (!this.#tail.includes(LAST_LINE) || !['statement', 'line'].includes(this.#place as string))
+      this.fault ??= `it is torn: its last line, "${LAST_LINE.trim()}", is missing`;
+    return rest;
   }
 
-  #scan(limit: number): void {
+  #scan(limit: number): string {
     let at = 0;
     while (this.fault === undefined) {
       const found = this.#find(at);
@@ -73,7 +77,9 @@ export class PlainDumpReader {
     }
     const read = Math.max(at, limit);
     this.#pass(at, read);
+    const checked = this.#buffer.slice(0, read);
     this.#buffer = this.#buffer.slice(read);
+    return checked;
   }
 
   #find(at: number): { index: number; token: string } | undefined {

@@ -3,16 +3,22 @@ import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import { execa, type Options, type Result } from 'execa';
 import parseArgsStringToArgv from 'string-argv';
-import { formatDuration } from '../domain/duration.js';
 import { ColdspareError } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
+import {
+  drain,
+  errorOf,
+  feed,
+  finish,
+  lastLines,
+  type Program,
+  tailOf,
+} from './program-streams.js';
 
-/** Between the polite signal and the one that cannot be ignored. */
+/** Milliseconds between SIGTERM and SIGKILL. */
 const KILL_AFTER_MS = 5_000;
-const TAIL_CHARACTERS = 4_000;
-const TAIL_LINES = 6;
 
 export interface CommandOptions {
   /** Milliseconds until it is ended with SIGTERM, and 5 s later with SIGKILL. */
@@ -20,15 +26,15 @@ export interface CommandOptions {
   signal?: AbortSignal | undefined;
   /** Added to the agent's own environment. The only place for secrets. */
   env?: Record<string, string>;
-  /** The directory it runs in; default: the agent's own, or the home directory on another machine. */
+  /** The working directory; default: the agent's own, or the home directory on another machine. */
   cwd?: string;
-  /** Fed to stdin. When a stream breaks, the program is killed before it could take the end for a good one. */
+  /** Written to stdin. When the stream breaks, the program is killed before it sees an end of its input. */
   input?: string | Readable;
-  /** Takes stdout, at its own pace, and is ended. */
+  /** Receives stdout at its own pace, and is ended. It is destroyed when the command fails. */
   output?: Writable;
   /**
-   * File that both outputs are appended to. For programs that leave a service running: it would hold a pipe
-   * of ours open, and break when that pipe is closed.
+   * A file to which stdout and stderr are appended. For programs that leave a service running: with a pipe, we would
+   * wait for the service, and it would fail once the pipe is closed.
    */
   log?: string;
 }
@@ -45,19 +51,19 @@ export const runCommand = async (
   if (options.log !== undefined) return runLogged(argv, options, options.log);
 
   const child = start(argv, options, {
-    stdin: options.input === undefined ? 'ignore' : 'pipe',
     buffer: { stdout: options.output === undefined, stderr: false },
   });
   const stderr = tailOf(child.stderr);
+  const program = programOf(child);
   const [result, fed, drained] = await Promise.all([
     child,
-    options.input === undefined ? undefined : errorOf(feed(options.input, child)),
-    options.output === undefined ? undefined : errorOf(drain(child, options.output)),
+    errorOf(feed(program, options.input)),
+    errorOf(options.output && drain(program, options.output)),
   ]);
   try {
-    reportEnd(argv, options, result, stderr.text(), fed ?? drained);
+    throwUnlessGood(argv, options, result, stderr.text(), fed ?? drained);
   } catch (error) {
-    // Torn, not ended: whoever reads the other side must not take it for complete.
+    // Destroyed, not ended: the reader of the other side must not take it for complete.
     options.output?.destroy();
     throw error;
   }
@@ -65,7 +71,7 @@ export const runCommand = async (
   return typeof result.stdout === 'string' ? result.stdout : '';
 };
 
-/** Where programs run: on this machine, or on another one. */
+/** Runs programs: on this machine, on another one, or in a container. */
 export interface Executor {
   /** As `runCommand`. */
   run(argv: readonly string[], options: CommandOptions): Promise<string>;
@@ -73,16 +79,16 @@ export interface Executor {
   open(argv: readonly string[], options: StartOptions): OpenCommand;
 }
 
-/** What every program can be given, whether it is run to its end or kept open. */
+/** The options of every program, whether it is run to its end or kept open. */
 export type StartOptions = Pick<CommandOptions, 'timeout' | 'signal' | 'env' | 'cwd'>;
 
 /** A program that stays open for a dialogue over its stdin and stdout. */
 export interface OpenCommand {
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Resolves to its last words on stderr once it is gone, for whatever reason. Never rejects. */
+  /** Resolves once it has ended, to the end of its stderr or to how it ended. Never rejects. */
   readonly ended: Promise<string>;
-  /** SIGTERM now, SIGKILL 5 s later. No error when it is gone already. */
+  /** SIGTERM now, SIGKILL 5 s later. No error when it has ended already. */
   kill(): void;
 }
 
@@ -90,12 +96,14 @@ export interface OpenCommand {
 export const openCommand = (argv: readonly string[], options: StartOptions): OpenCommand => {
   const child = start(argv, options, { stdin: 'pipe', buffer: false });
   const stderr = tailOf(child.stderr);
-  // Writing to a program that is gone shows in `ended`; as an unhandled event it would end the agent.
+  // `ended` tells when a write fails because the program is gone. An event that nobody handles would end the agent.
   child.stdin?.on('error', () => {});
   return {
     stdin: present(child.stdin),
     stdout: present(child.stdout),
-    ended: Promise.resolve(child).then((result) => stderr.text() || `${argv[0]} ${endOf(result)}`),
+    ended: Promise.resolve(child).then(
+      (result) => stderr.text() || `${argv[0]} ${formatEnd(result)}`,
+    ),
     kill: () => void child.kill(),
   };
 };
@@ -103,7 +111,7 @@ export const openCommand = (argv: readonly string[], options: StartOptions): Ope
 export const localExecutor: Executor = { run: runCommand, open: openCommand };
 
 /**
- * Starts `argv` in a session of its own that outlives the agent, with stdio to `logFile`. Resolves to its pid.
+ * Starts `argv` in a session of its own that outlives the agent, with its output to `logFile`. Resolves to its pid.
  * @throws ColdspareError `command-failed` when it cannot be started
  */
 export const startDetached = async (
@@ -123,7 +131,7 @@ export const startDetached = async (
     );
     if (child.pid === undefined) {
       const result = await child;
-      throw commandFailed(argv, endOf(result), '', result.cause);
+      throw commandFailed(argv, formatEnd(result), '', result.cause);
     }
     child.unref();
     return child.pid;
@@ -132,10 +140,10 @@ export const startDetached = async (
   }
 };
 
-/** The words of a command line, split as a shell would, without a shell. @throws ColdspareError `invalid-request` when there are none */
+/** Splits a command line as a shell would, without a shell. @throws ColdspareError `invalid-request` when it is empty */
 export const splitCommand = (line: string): string[] => {
-  const words = parseArgsStringToArgv(line);
-  if (words.length === 0) {
+  const argv = parseArgsStringToArgv(line);
+  if (argv.length === 0) {
     throw new ColdspareError(
       'invalid-request',
       'a command line is empty',
@@ -143,7 +151,7 @@ export const splitCommand = (line: string): string[] => {
       { value: line },
     );
   }
-  return words;
+  return argv;
 };
 
 const runLogged = async (
@@ -155,15 +163,15 @@ const runLogged = async (
   try {
     const { size } = await stat(file);
     const result = await start(argv, options, { stdio: ['ignore', log, log] });
-    const said = result.failed ? (await readFile(file)).subarray(size).toString() : '';
-    reportEnd(argv, options, result, lastLines(said.slice(-TAIL_CHARACTERS)));
+    const output = result.failed ? (await readFile(file)).subarray(size).toString() : '';
+    throwUnlessGood(argv, options, result, lastLines(output));
     return '';
   } finally {
     log.destroy();
   }
 };
 
-/** The program gets the open file itself, not a pipe, so it may go on writing when we are gone. */
+/** The program gets the open file itself, not a pipe, so that it can go on writing when the agent has ended. */
 const openLog = async (file: string): Promise<WriteStream> => {
   const log = createWriteStream(file, { flags: 'a', mode: 0o600 });
   await once(log, 'open');
@@ -171,7 +179,7 @@ const openLog = async (file: string): Promise<WriteStream> => {
 };
 
 type Child = Pick<ChildProcess, 'pid' | 'exitCode' | 'signalCode' | 'stdin' | 'stdout' | 'once'> & {
-  kill(signal?: NodeJS.Signals): boolean;
+  kill(signal: NodeJS.Signals): boolean;
 };
 type Outcome = Pick<
   Result,
@@ -184,7 +192,7 @@ const start = (
   more: Options,
 ) => {
   const child = execa(program, args, {
-    // As a shell does: compose believes PWD, for the project's name and in its files, before it asks where it is.
+    // As a shell does: compose takes the project's name from PWD, and only without it from the working directory.
     env: cwd === undefined ? env : { ...env, PWD: cwd },
     timeout,
     ...(cwd !== undefined && { cwd }),
@@ -194,7 +202,7 @@ const start = (
     stripFinalNewline: false,
     ...more,
   });
-  // What a killed program has started may hold its pipes open for hours; nobody waits for that.
+  // A child of a killed program may hold its pipes open for hours. Do not wait for it.
   child.once('exit', () => {
     if (!child.killed) return;
     child.stdout?.destroy();
@@ -203,103 +211,47 @@ const start = (
   return child;
 };
 
-const hasEnded = (child: Child): boolean =>
-  child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+const programOf = (child: Child): Program => ({
+  stdin: present(child.stdin),
+  stdout: present(child.stdout),
+  hasEnded: () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null,
+  onEnd: (listener) => child.once('exit', listener).once('error', listener),
+  kill: () => child.kill('SIGKILL'),
+});
 
-/** Resolves once stdin has taken everything or the program is gone. @throws the error of a broken source */
-const feed = async (input: string | Readable, child: Child): Promise<void> => {
-  const stdin = present(child.stdin);
-  // Writing to a program that is gone shows in how it ended.
-  stdin.on('error', () => {});
-  if (typeof input === 'string') {
-    stdin.end(input);
-    return;
-  }
-  child.once('exit', () => input.destroy());
-  child.once('error', () => input.destroy());
-  // `pipe` ends stdin at a good end only, so a broken source never looks like a complete one.
-  input.pipe(stdin);
-  try {
-    await finished(input, { writable: false });
-  } catch (error) {
-    if (hasEnded(child)) return;
-    child.kill('SIGKILL');
-    throw error;
-  }
-};
-
-/** Resolves once `output` has taken everything; does not end it. @throws the error of a broken sink */
-const drain = async (child: Child, output: Writable): Promise<void> => {
-  const stdout = present(child.stdout);
-  stdout.pipe(output, { end: false });
-  try {
-    await Promise.race([
-      finished(stdout, { writable: false }),
-      finished(output, { readable: false }),
-    ]);
-  } catch (error) {
-    if (hasEnded(child)) return;
-    child.kill('SIGKILL');
-    throw error;
-  }
-};
-
-const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-
-const finish = async (output: Writable): Promise<void> => {
-  output.end();
-  await finished(output, { readable: false });
-};
-
-const reportEnd = (
+const throwUnlessGood = (
   argv: readonly string[],
   options: CommandOptions,
   result: Outcome,
-  said: string,
-  broken?: unknown,
+  stderr: string,
+  streamError?: unknown,
 ): void => {
   if (result.isCanceled) throw options.signal?.reason ?? result.cause;
   if (result.timedOut) {
     throw new ColdspareError(
       'timed-out',
-      `${argv[0]} did not end within ${formatDuration(options.timeout)}${said && `: ${said}`}`,
+      `${argv[0]} did not end within ${formatDuration(options.timeout)}${stderr && `: ${stderr}`}`,
       `run ${argv[0]} by hand to see what it waits for`,
       { value: argv[0] },
     );
   }
-  if (broken !== undefined) throw broken;
-  if (result.failed) throw commandFailed(argv, endOf(result), said, result.cause);
+  if (streamError !== undefined) throw streamError;
+  if (result.failed) throw commandFailed(argv, formatEnd(result), stderr, result.cause);
 };
 
-const commandFailed = (argv: readonly string[], end: string, said: string, cause: unknown) =>
+const commandFailed = (argv: readonly string[], end: string, stderr: string, cause: unknown) =>
   new ColdspareError(
     'command-failed',
-    `${argv[0]} ${end}${said && `: ${said}`}`,
+    `${argv[0]} ${end}${stderr && `: ${stderr}`}`,
     `run ${argv[0]} by hand as the agent's user to see what it needs`,
     { value: argv[0], cause },
   );
 
-const endOf = ({ exitCode, signal, code, timedOut }: Outcome): string => {
+const formatEnd = ({ exitCode, signal, code, timedOut }: Outcome): string => {
   if (timedOut) return 'was ended because its time was up';
   if (exitCode !== undefined) return `exited with ${exitCode}`;
   return signal === undefined ? `could not be started (${code})` : `was ended by ${signal}`;
 };
-
-/** Remembers the end of what a stream said, however much that was. */
-export const tailOf = (stream: Readable | null | undefined): { text(): string } => {
-  let tail = '';
-  stream?.setEncoding('utf8').on('data', (text: string) => {
-    tail = (tail + text).slice(-TAIL_CHARACTERS);
-  });
-  return { text: () => lastLines(tail) };
-};
-
-const lastLines = (text: string): string =>
-  text.trim().split('\n').slice(-TAIL_LINES).join('\n').trim();
 
 const present = <T>(stream: T | null | undefined): T => {
   if (stream == null) throw new TypeError('the stream of this command is not a pipe');

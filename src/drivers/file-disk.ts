@@ -18,12 +18,12 @@ import type { Disk } from '../ports/disk.js';
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
-/** No link is followed, and a pipe does not make us wait for its other end. */
+/** Follows no link, and does not wait for the other end of a pipe. */
 const READ_REGULAR = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** The file system of this machine. */
 export const createFileDisk = (): Disk => {
-  const write = inTurn(replaceFile);
+  const write = oneAtATime(replaceFile);
   return {
     read: (path) => orAbsent(readFile(path, 'utf8')),
     write: (path, text) => explained(write(path, text)),
@@ -43,7 +43,7 @@ export const createFileDisk = (): Disk => {
   };
 };
 
-/** The temp file's name is fixed, so that a crash leaves at most one, which the next write replaces. */
+/** The temp file has a fixed name, so that a crash leaves at most one, and the next write replaces it. */
 const replaceFile = async (path: string, text: string): Promise<void> => {
   await makeDirectory(dirname(path));
   const temp = `${path}.tmp`;
@@ -69,7 +69,7 @@ const openWriter = async (path: string, { append } = { append: false }): Promise
   const run = (work: Promise<unknown>, done: (error?: Error | null) => void) =>
     explained(work).then(() => done(), done);
   return new Writable({
-    // Not `write`, which may take only a part when the disk is nearly full.
+    // Not `write`, which may write only a part when the disk is nearly full.
     write: (chunk: Buffer, _encoding, done) => run(file.appendFile(chunk), done),
     final: (done) => run(file.sync(), done),
     destroy: (error, done) =>
@@ -89,7 +89,7 @@ const openRegular = async (path: string): Promise<FileHandle> => {
   });
 };
 
-/** Makes a directory, and what it lies in, such that a power failure does not take it away again. */
+/** Creates a directory and its parents, such that a power failure does not remove them again. */
 const makeDirectory = async (path: string): Promise<void> => {
   const first = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
   if (first === undefined) return;
@@ -97,7 +97,7 @@ const makeDirectory = async (path: string): Promise<void> => {
     await sync(dirname(made));
 };
 
-/** After a rename or a removal: the directory itself has to reach the disk. */
+/** After a rename or a removal, the directory itself has to reach the disk. */
 const sync = async (directory: string): Promise<void> => {
   const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
@@ -107,14 +107,14 @@ const sync = async (directory: string): Promise<void> => {
   }
 };
 
-/** One after the other for each path: two writers of one temp file would mix their texts. */
-const inTurn = (action: (path: string, text: string) => Promise<void>): typeof action => {
+/** Runs one action at a time for each path: two writers would mix their texts in the temp file. */
+const oneAtATime = (action: (path: string, text: string) => Promise<void>): typeof action => {
   const last = new Map<string, Promise<void>>();
   return (path, text) => {
     const mine = (last.get(path) ?? Promise.resolve()).then(() => action(path, text));
     const settled = mine.catch(() => {});
     last.set(path, settled);
-    settled.then(() => {
+    void settled.then(() => {
       if (last.get(path) === settled) last.delete(path);
     });
     return mine;

@@ -1,9 +1,9 @@
 import { appendFile, readFile } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Faults } from '../ports/faults.js';
 
-const HOLD_PAUSE = 20;
+const HOLD_POLL_MS = 20;
 
 const ruleSchema = z.object({
   label: z.string(),
@@ -12,8 +12,8 @@ const ruleSchema = z.object({
 });
 
 /**
- * For tests only: breaks an agent at a step's label as a JSON file of rules says. Each rule strikes once, also
- * across restarts: what has struck is listed in `<path>.hits`. A step that is held goes on once its rule is gone.
+ * For tests only: makes an agent fail at a step's label, by rules in a JSON file. Each rule applies once, also across
+ * restarts: `<path>.hits` lists those that have been applied. A step that is held goes on once its rule is removed.
  */
 export const createFileFaults = (path: string): Faults => ({
   async at(label, moment) {
@@ -29,9 +29,9 @@ export const createFileFaults = (path: string): Faults => ({
     if (hits.split('\n').includes(hit)) return;
     await appendFile(`${path}.hits`, `${hit}\n`);
     if (rule.action === 'kill') process.kill(process.pid, 'SIGKILL');
-    if (rule.action === 'hang') await pause(2 ** 31 - 1);
+    if (rule.action === 'hang') await sleep(2 ** 31 - 1);
     if (rule.action === 'hold') {
-      while ((await find()) !== undefined) await pause(HOLD_PAUSE);
+      while ((await find()) !== undefined) await sleep(HOLD_POLL_MS);
       return;
     }
     throw new Error(`injected: ${label} fails ${moment} it`);

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { fenceAnswerSchema } from '../domain/answers.js';
 import { ColdspareError, isError } from '../domain/errors.js';
+import { parseJson } from '../domain/parse-json.js';
 import type { Peer } from '../peer/peer.js';
 import type { CredentialFiles } from '../ports/credentials.js';
 import {
@@ -37,31 +38,29 @@ interface PeerOptions {
 }
 
 /** Milliseconds for a request that is answered once it is written down. */
-const CALL = 15_000;
+const CALL_TIMEOUT = 15_000;
 /** Stopping an app may take as long as the peer's own limit for a fence, which is 150 s. */
-const FENCE = 160_000;
-/** Without a byte moving. The peer's disk may be busy for a while when it writes the last ones down. */
-const STALL = 60_000;
+const FENCE_TIMEOUT = 160_000;
+/** The peer's disk may be busy when it writes the backup down. */
+const COMMIT_TIMEOUT = 60_000;
+/** Milliseconds without a byte, in place of a limit for the whole upload. */
+const UPLOAD_IDLE_TIMEOUT = 60_000;
 
-type Ask = Pick<ExchangeRequest, 'method' | 'body' | 'signal'> & {
-  headers?: Record<string, string>;
-  patience?: number;
-};
+type PeerRequest = Omit<ExchangeRequest, 'url' | 'credentials'>;
 
 /** The other agent over HTTP. */
 export const createHttpPeer = (options: PeerOptions): Peer => {
   const ask = async <T extends z.ZodType>(
     path: string,
     schema: T,
-    { method, headers: more, body, signal, patience = CALL }: Ask,
+    { headers, ...request }: PeerRequest,
   ): Promise<z.output<T>> => {
     const url = new URL(path, options.url);
-    const headers = { ...headersOf(options), ...bodyHeaders(body), ...more };
     const answer = await exchange({
-      ...{ method, url, headers, patience },
-      ...(body !== undefined && { body }),
-      ...(signal && { signal }),
-      ...(options.credentials && { credentials: options.credentials.current }),
+      ...(request.idleTimeout === undefined && { timeout: CALL_TIMEOUT }),
+      ...{ ...request, url },
+      headers: { ...headersOf(options), ...bodyHeaders(request.body), ...headers },
+      credentials: options.credentials?.current,
     });
     refuseOurselves(url, answer, options.node);
     // Who does not take our key may be of another pair: its epoch says nothing about ours.
@@ -69,14 +68,19 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
     if (answer.status >= 300) throw refusalIn(url, answer);
     return parseAnswer(url, schema, answer);
   };
-  const get = <T extends z.ZodType>(path: string, schema: T, patience = CALL) =>
-    ask(path, schema, { method: 'GET', patience });
-  const post = <T extends z.ZodType>(path: string, schema: T, body: object, patience = CALL) =>
-    ask(path, schema, { method: 'POST', body: JSON.stringify(body), patience });
+  const get = <T extends z.ZodType>(path: string, schema: T, timeout = CALL_TIMEOUT) =>
+    ask(path, schema, { method: 'GET', timeout });
+  const post = <T extends z.ZodType>(
+    path: string,
+    schema: T,
+    body: object,
+    timeout = CALL_TIMEOUT,
+  ) => ask(path, schema, { method: 'POST', body: JSON.stringify(body), timeout });
 
   return {
     status: () => get('/status', statusAnswer, options.statusTimeout),
-    fence: (operation, epoch) => post('/fence', fenceAnswerSchema, { operation, epoch }, FENCE),
+    fence: (operation, epoch) =>
+      post('/fence', fenceAnswerSchema, { operation, epoch }, FENCE_TIMEOUT),
     rescue: (operation) => post('/backups', operationAnswer, { rescue: operation }),
     takeOver: (operation, epoch, backup) =>
       post('/takeovers', operationAnswer, { operation, epoch, backup }),
@@ -111,14 +115,14 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
           }),
         body: { content, bytes: bytes === undefined ? undefined : bytes - from },
         signal,
-        patience: STALL,
+        idleTimeout: UPLOAD_IDLE_TIMEOUT,
       }),
     confirm: async (id, at) => {
       await post(`/backups/${encodeURIComponent(id)}/confirm`, commitAnswer, { at });
     },
     commit: async (manifest) => {
       const path = `/backups/${encodeURIComponent(manifest.id)}/commit`;
-      await post(path, commitAnswer, manifest, STALL);
+      await post(path, commitAnswer, manifest, COMMIT_TIMEOUT);
     },
   };
 };
@@ -188,11 +192,3 @@ const parseAnswer = <T extends z.ZodType>(
 
 const noAgent = (url: URL, why: string): ColdspareError =>
   unreachable(url, `what answers ${url.pathname} is no agent that we understand (${why})`);
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};

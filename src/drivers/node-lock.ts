@@ -2,20 +2,20 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ColdspareError, isError } from '../domain/errors.js';
 
 /** Milliseconds. */
 const END_TIMEOUT = 5_000;
-const END_PAUSE = 50;
+const END_POLL = 50;
 
 export interface NodeLock {
   /** Safe to repeat. */
   release(): Promise<void>;
 }
 
-/** For the refusal: who holds the lock. It excludes nobody by itself. */
+/** Who holds the lock, for the text of the refusal. The file itself locks nothing. */
 const holderSchema = z.object({
   pid: z.int(),
   since: z.string(),
@@ -24,8 +24,8 @@ const holderSchema = z.object({
 });
 
 /**
- * One agent on one state (H18). The kernel keeps the lock: it is a listening socket, which is gone with its
- * process however that ends, so no lock is ever stale.
+ * Makes sure that only one agent uses a state directory (H18). The lock is a listening socket: the kernel removes it
+ * with its process, however that ends, so a lock is never stale.
  * @throws ColdspareError `busy` naming who holds it
  */
 export const acquireNodeLock = async (
@@ -38,7 +38,7 @@ export const acquireNodeLock = async (
   const file = join(directory, 'agent.lock');
   const server =
     platform === 'linux' ? await listen(abstractName(directory)) : await listenOnFile(directory);
-  if (server === undefined) throw held(directory, await readHolder(file));
+  if (server === undefined) throw lockedBy(directory, await readHolder(file));
   const holder = { pid: process.pid, since: new Date().toISOString(), ...info };
   await writeFile(file, JSON.stringify(holder), { mode: 0o600 });
   return {
@@ -51,8 +51,8 @@ export const acquireNodeLock = async (
 };
 
 /**
- * Ends the process that holds the lock, if one does, and waits until it is gone.
- * @throws ColdspareError `busy` when it is not within 5 s
+ * Ends the process that holds the lock, if there is one, and waits until it has ended.
+ * @throws ColdspareError `busy` when it has not after 5 s
  */
 export const endLockHolder = async (
   stateDirectory: string,
@@ -67,7 +67,7 @@ export const endLockHolder = async (
     } catch (error) {
       if (!isError(error, 'busy') || performance.now() > deadline) throw error;
       if (typeof error.value === 'number') endProcess(error.value);
-      await pause(END_PAUSE);
+      await sleep(END_POLL);
     }
   }
 };
@@ -80,11 +80,11 @@ const endProcess = (pid: number): void => {
   }
 };
 
-/** A name without a file: nothing is left to clean up. At most 107 bytes, so the path goes in as its digest. */
+/** A name without a file, so that nothing has to be cleaned up. It holds a digest of the path: 107 bytes are the limit. */
 const abstractName = (directory: string): string =>
   `\0coldspare-${createHash('sha256').update(directory).digest('hex')}`;
 
-/** Elsewhere than on Linux: a socket file, which stays behind a killed agent and then refuses connections. */
+/** Not on Linux: a socket file. A killed agent leaves it behind, and it then refuses connections. */
 const listenOnFile = async (directory: string): Promise<Server | undefined> => {
   const path = join(directory, 'agent.sock');
   const server = await listen(path);
@@ -93,12 +93,13 @@ const listenOnFile = async (directory: string): Promise<Server | undefined> => {
   return listen(path);
 };
 
-/** The listening server, or undefined when somebody else has the name. */
+/** The listening server; undefined when the name is taken. */
 const listen = (name: string): Promise<Server | undefined> =>
   new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
     server.unref();
-    server.once('error', (error: NodeJS.ErrnoException) =>
+    // Not `once`: a later error, such as one of `accept`, must not end the agent.
+    server.on('error', (error: NodeJS.ErrnoException) =>
       error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error),
     );
     server.listen(name, () => resolve(server));
@@ -120,15 +121,15 @@ const readHolder = async (file: string): Promise<z.infer<typeof holderSchema> | 
   }
 };
 
-const held = (
+const lockedBy = (
   directory: string,
   holder: z.infer<typeof holderSchema> | undefined,
 ): ColdspareError =>
   new ColdspareError(
     'busy',
     holder === undefined
-      ? `another agent works on ${directory}`
-      : `another agent works on ${directory}: ${holder.node}, pid ${holder.pid}, since ${holder.since} (${holder.why})`,
+      ? `another agent uses ${directory}`
+      : `another agent uses ${directory}: ${holder.node}, pid ${holder.pid}, since ${holder.since} (${holder.why})`,
     holder === undefined
       ? 'stop it first, or use another STATE_DIR'
       : `stop it first ("kill ${holder.pid}"), or use another STATE_DIR`,

@@ -1,7 +1,7 @@
 import { type DestinationStream, pino, stdSerializers } from 'pino';
 import type { Log } from '../ports/log.js';
 
-/** Names under which a secret could stand in what is logged. None is logged on purpose; this is the second lock. */
+/** Names of fields that could hold a secret. No secret is logged on purpose; this is the second line of defence. */
 const SECRETS = ['token', 'password', 'authorization', 'verifier', 'Authorization'];
 
 /** JSON lines on stdout, each with the node's name. */

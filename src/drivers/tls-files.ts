@@ -5,7 +5,7 @@ import type { CredentialFiles, Credentials } from '../ports/credentials.js';
 
 /** Paths. */
 interface TlsFiles {
-  /** TLS_CERT: the node's own certificate first, then what leads to its authority. */
+  /** TLS_CERT: the node's own certificate, then the intermediate ones. */
   cert: string;
   /** TLS_KEY. */
   key: string;
@@ -13,7 +13,7 @@ interface TlsFiles {
   ca: string | undefined;
 }
 
-/** What TLS_CERT, TLS_KEY and TLS_CA name. `now` is in milliseconds since 1970. @throws ColdspareError `certificate-unusable` */
+/** Reads TLS_CERT, TLS_KEY and TLS_CA. `now` is in milliseconds since 1970. @throws ColdspareError `certificate-unusable` */
 export const openTlsFiles = async (
   files: TlsFiles,
   now: () => number,
@@ -47,7 +47,7 @@ const readCredentials = async ({ cert, key, ca }: TlsFiles): Promise<Credentials
   const privateKey = await readText('TLS_KEY', key);
   const authority = ca === undefined ? undefined : await readText('TLS_CA', ca);
   const own = parseCertificate('TLS_CERT', cert, certificate);
-  if (!own.checkPrivateKey(parseKey(key, privateKey))) throw foreignKey(cert, key);
+  if (!own.checkPrivateKey(parseKey(key, privateKey))) throw otherKey(cert, key);
   if (ca !== undefined && authority !== undefined) parseCertificate('TLS_CA', ca, authority);
   return { certificate, key: privateKey, authority, expiresAt: Date.parse(own.validTo) };
 };
@@ -57,7 +57,8 @@ const readText = async (variable: string, path: string): Promise<string> => {
     return await readFile(path, 'utf8');
   } catch (cause) {
     throw unusable(`${variable} cannot be read: ${(cause as Error).message}`, `ls -l ${path}`, {
-      ...{ cause, value: path },
+      cause,
+      value: path,
     });
   }
 };
@@ -86,10 +87,10 @@ const parseKey = (path: string, text: string): KeyObject => {
   }
 };
 
-const foreignKey = (cert: string, key: string): ColdspareError =>
+const otherKey = (cert: string, key: string): ColdspareError =>
   unusable(
     `TLS_KEY does not belong to TLS_CERT: ${key}, ${cert}`,
-    `these two must say the same: openssl x509 -in ${cert} -noout -pubkey; openssl pkey -in ${key} -pubout`,
+    `these two commands must print the same: openssl x509 -in ${cert} -noout -pubkey; openssl pkey -in ${key} -pubout`,
     { value: key },
   );
 

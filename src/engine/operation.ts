@@ -58,9 +58,6 @@ export interface Plan {
   isPatient?: true;
 }
 
-/** What an operation does: its steps, and the function that runs them. */
-export type Body<Name extends string = string> = (steps: Steps<Name>) => Promise<void>;
-
 /** Runs steps outside an operation: when one is taken back, nobody reads their details. */
 export const unrecorded = (signal: AbortSignal): Steps => ({
   operation: '',

@@ -1,5 +1,5 @@
-import { formatDuration } from '../domain/duration.js';
 import { ColdspareError } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
 import type { Clock } from '../ports/clock.js';
 
 interface Patience {

@@ -1,8 +1,8 @@
 import { Hono } from 'hono';
 import { type ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
 import type { Node } from '../operations/node.js';
-import { createDoors, type Tokens } from './auth.js';
-import { hearEpoch, setEpochHeaders } from './epoch.js';
+import { createAuth, type Tokens } from './auth.js';
+import { notePeerEpoch, setEpochHeaders } from './epoch.js';
 import type { Metrics } from './metrics/metrics.js';
 import { problem } from './problem.js';
 import type { HttpContext, HttpEnv, Route } from './route.js';
@@ -37,7 +37,7 @@ export const ROUTES: readonly Route[] = [
   ...openapiRoutes(() => ROUTES),
 ];
 
-/** No browser guesses what an answer is, shows it in a frame, or tells others where it was. */
+/** No guessed content types, no frames, no referrers. */
 const BROWSER_HEADERS = [
   ['X-Content-Type-Options', 'nosniff'],
   ['X-Frame-Options', 'DENY'],
@@ -50,10 +50,10 @@ interface Served {
   metrics: Metrics;
 }
 
-/** The agent's HTTP service over `node`. Opens nothing and listens nowhere: see server.ts. */
+/** The agent's HTTP service over `node`. It does not listen: see server.ts. */
 export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
   const app = new Hono<HttpEnv>();
-  const enter = createDoors(tokens, node);
+  const authenticate = createAuth(tokens, node);
 
   app.use(async (c, next) => {
     const began = node.clock.elapsed();
@@ -65,11 +65,11 @@ export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
   });
   for (const route of ROUTES) {
     app.on(route.method, route.path, async (c) => {
-      const door = enter(c, route);
-      c.set('door', door);
-      if (door === 'peer') await hearEpoch(c, node, route);
+      const client = authenticate(c, route);
+      c.set('client', client);
+      if (client === 'peer') await notePeerEpoch(c, node, route);
       const response = await route.handle(c, node);
-      // Nobody will read it: a file or a watcher behind it has to be let go.
+      // A HEAD's body is not read: close the file or the stream behind it.
       if (c.req.method === 'HEAD') await response.body?.cancel();
       return response;
     });
@@ -80,7 +80,7 @@ export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
     const error = toColdspareError(thrown);
     if (error.code === 'internal') {
       const { method, path } = c.req;
-      node.log.error({ method, path, error: thrown }, 'a request failed unforeseen');
+      node.log.error({ method, path, error: thrown }, 'a request failed unexpectedly');
     }
     return problem(error, headersOf(error));
   });
@@ -102,12 +102,12 @@ const headersOf = (error: ColdspareError): Record<string, string> => {
 };
 
 /**
- * What changes something leaves a line; who has no key changes nothing, and must not fill the disk. Never headers,
- * bodies or the query: keys may stand in them.
+ * Logs requests that may change something. Requests without a key change nothing and must not fill the disk. Headers,
+ * bodies and queries are never logged, because they may hold keys.
  */
 const logRequest = (c: HttpContext, node: Node, ms: number): void => {
   const { method, path } = c.req;
-  const who = c.get('door');
+  const who = c.get('client');
   const isReading = method === 'GET' || method === 'HEAD';
   if (who === undefined || (isReading && who !== 'webhook')) return;
   const data = { method, path: path.slice(0, 200), status: c.res.status, ms: Math.round(ms) };

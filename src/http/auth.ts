@@ -2,37 +2,37 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { ColdspareError } from '../domain/errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
-import { createWrongKeys } from './auth-rate-limit.js';
-import type { Door, HttpContext, Route } from './route.js';
+import { createAuthRateLimit } from './auth-rate-limit.js';
+import type { Client, HttpContext, Route } from './route.js';
 
-export type Tokens = Record<Door, string>;
+export type Tokens = Record<Client, string>;
 
-/** Finds the door that a key opens, in the same time whichever it is and however much of it is right. */
-export const createDoors = (tokens: Tokens, node: { clock: Clock; log: Log }) => {
-  const countWrongKey = createWrongKeys(node);
-  const locks = Object.entries(tokens).map(([door, token]) => ({
-    door: door as Door,
+/** Finds out who calls. Keys are compared in constant time. */
+export const createAuth = (tokens: Tokens, node: { clock: Clock; log: Log }) => {
+  const countWrongKey = createAuthRateLimit(node);
+  const known = Object.entries(tokens).map(([client, token]) => ({
+    client: client as Client,
     digest: digestOf(token),
   }));
-  const doorOf = (key: string): Door | undefined => {
+  const findClient = (key: string): Client | undefined => {
     const digest = digestOf(key);
-    return locks.filter((lock) => timingSafeEqual(lock.digest, digest))[0]?.door;
+    return known.filter((one) => timingSafeEqual(one.digest, digest))[0]?.client;
   };
 
-  /** The door this request came through. @throws ColdspareError `unauthorized`, `too-many-attempts`, `certificate-needed`, `forbidden` */
-  return (c: HttpContext, { doors }: Pick<Route, 'doors'>): Door | undefined => {
-    if (doors.length === 0) return undefined;
+  /** Who calls; undefined on a route that is open to all. @throws ColdspareError `unauthorized`, `too-many-attempts`, `certificate-needed`, `forbidden` */
+  return (c: HttpContext, { clients }: Pick<Route, 'clients'>): Client | undefined => {
+    if (clients.length === 0) return undefined;
     const key = keyOf(c);
-    const door = key === undefined ? queryDoor(c, doors, doorOf) : doorOf(key);
-    if (door === undefined) {
+    const client = key === undefined ? clientOfQuery(c, clients, findClient) : findClient(key);
+    if (client === undefined) {
       const wasGiven = key !== undefined || c.req.query('token') !== undefined;
       if (wasGiven) countWrongKey(c.env.address);
-      throw unauthorized(doors, wasGiven);
+      throw unauthorized(clients, wasGiven);
     }
-    c.env.isKnown();
-    if (door === 'peer' && !c.env.isCertified) throw certificateNeeded();
-    if (!doors.includes(door)) throw forbidden(c, door, doors);
-    return door;
+    c.env.onAuthenticated();
+    if (client === 'peer' && !c.env.isCertified) throw certificateNeeded();
+    if (!clients.includes(client)) throw forbidden(c, client, clients);
+    return client;
   };
 };
 
@@ -44,22 +44,22 @@ const keyOf = (c: HttpContext): string | undefined => {
   return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '';
 };
 
-/** Some checkers cannot set headers. A query ends up in other programs' logs, so it opens the smallest door only. */
-const queryDoor = (
+/** Some checkers cannot set headers. Queries end up in logs of proxies, so only the webhook key is accepted there. */
+const clientOfQuery = (
   c: HttpContext,
-  doors: readonly Door[],
-  doorOf: (key: string) => Door | undefined,
-): Door | undefined => {
-  if (!doors.includes('webhook')) return undefined;
-  const door = doorOf(c.req.query('token') ?? '');
-  return door === 'webhook' ? door : undefined;
+  clients: readonly Client[],
+  findClient: (key: string) => Client | undefined,
+): Client | undefined => {
+  if (!clients.includes('webhook')) return undefined;
+  const client = findClient(c.req.query('token') ?? '');
+  return client === 'webhook' ? client : undefined;
 };
 
-const unauthorized = (doors: readonly Door[], wasGiven: boolean): ColdspareError =>
+const unauthorized = (clients: readonly Client[], wasGiven: boolean): ColdspareError =>
   new ColdspareError(
     'unauthorized',
-    wasGiven ? 'this key opens no door here' : 'a key is needed',
-    `send "Authorization: Bearer …" with ${doors.map(nameOf).join(' or ')}`,
+    wasGiven ? 'this key is not valid here' : 'a key is needed',
+    `send "Authorization: Bearer …" with ${clients.map(nameOf).join(' or ')}`,
   );
 
 const certificateNeeded = (): ColdspareError =>
@@ -69,12 +69,12 @@ const certificateNeeded = (): ColdspareError =>
     'set TLS_CERT, TLS_KEY and TLS_CA on both nodes: both certificates come from the same TLS_CA, for servers and clients',
   );
 
-const forbidden = (c: HttpContext, door: Door, doors: readonly Door[]): ColdspareError =>
+const forbidden = (c: HttpContext, client: Client, clients: readonly Client[]): ColdspareError =>
   new ColdspareError(
     'forbidden',
-    `the ${door} key does not open ${c.req.method} ${c.req.path}`,
-    `use ${doors.map(nameOf).join(' or ')}`,
-    { value: door },
+    `the ${client} key is not accepted by ${c.req.method} ${c.req.path}`,
+    `use ${clients.map(nameOf).join(' or ')}`,
+    { value: client },
   );
 
-const nameOf = (door: Door): string => `${door.toUpperCase()}_TOKEN`;
+const nameOf = (client: Client): string => `${client.toUpperCase()}_TOKEN`;

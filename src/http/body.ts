@@ -4,16 +4,16 @@ import { ColdspareError, Refused } from '../domain/errors.js';
 import type { HttpContext } from './route.js';
 
 /** Bytes. Enough for every command. */
-const SMALL = 64 * 1024;
+const COMMAND_LIMIT = 64 * 1024;
 
-/** Milliseconds for a small body to arrive as a whole. */
-const PATIENCE = 15_000;
+/** Milliseconds for a whole body that is held in memory. */
+const BODY_TIMEOUT = 15_000;
 
-/** Milliseconds without a byte after which an upload counts as torn. */
-const STALL = 60_000;
+/** Milliseconds without a byte after which an upload counts as broken off. */
+const UPLOAD_IDLE_TIMEOUT = 60_000;
 
 /** The body as JSON; undefined when there is none. @throws Refused `invalid-request`, `too-large` */
-const readJson = async (c: HttpContext, limit = SMALL): Promise<unknown> => {
+const readJson = async (c: HttpContext, limit = COMMAND_LIMIT): Promise<unknown> => {
   const bytes = await readBytes(c, limit);
   if (bytes.length === 0) return undefined;
   const type = c.req.header('Content-Type')?.split(';')[0]?.trim().toLowerCase() ?? '';
@@ -40,14 +40,14 @@ export const decodeJson = (bytes: Uint8Array): unknown => {
   }
 };
 
-/** The body as a command; no body is `{}`. @throws Refused `invalid-request` naming every field at fault, `too-large` */
+/** The body as a command; no body is `{}`. @throws Refused `invalid-request` that names every field at fault, `too-large` */
 export const readCommand = async <T extends z.ZodType>(
   c: HttpContext,
   schema: T,
-  limit = SMALL,
+  limit = COMMAND_LIMIT,
 ): Promise<z.output<T>> => parseWith(schema, (await readJson(c, limit)) ?? {}, 'the body');
 
-/** @throws Refused `invalid-request` naming every field at fault */
+/** @throws Refused `invalid-request` that names every field at fault */
 export const parseWith = <T extends z.ZodType>(
   schema: T,
   value: unknown,
@@ -62,7 +62,7 @@ export const parseWith = <T extends z.ZodType>(
   }));
   throw invalid(
     faults.map(({ field, message }) => `${field}: ${message}`).join('; '),
-    'mend what is named and send it again; GET /openapi.json says what each field takes',
+    'correct the named fields and send it again; GET /openapi.json says what each field takes',
     Object.fromEntries(faults.map(({ field, found }) => [field, found])),
   );
 };
@@ -70,20 +70,22 @@ export const parseWith = <T extends z.ZodType>(
 const into = (value: unknown, key: PropertyKey): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 
-/** Short enough for an error. */
+/** A value, shortened for an error. */
 const shown = (value: unknown): unknown => {
   if (typeof value === 'object' && value !== null)
     return Array.isArray(value) ? 'a list' : 'an object';
   return typeof value === 'string' ? value.slice(0, 200) : (value ?? null);
 };
 
-/** The body as it comes in, for uploads of any size. Fails with `upload-torn` when the sender vanishes or stalls. */
+/** The body as a stream, for uploads of any size. Fails with `upload-torn` when the sender vanishes or stalls. */
 export const openUpload = (c: HttpContext): Readable => {
   const reader = c.req.raw.body?.getReader();
   if (reader === undefined) return Readable.from([]);
   return new Readable({
     read() {
-      within(STALL, readNext(reader), () => torn(`no byte came for ${STALL / 1_000} s`)).then(
+      within(UPLOAD_IDLE_TIMEOUT, readNext(reader), () =>
+        torn(`no byte came for ${UPLOAD_IDLE_TIMEOUT / 1_000} s`),
+      ).then(
         ({ done, value }) => this.push(done ? null : value),
         (error: Error) => this.destroy(error),
       );
@@ -102,7 +104,7 @@ const readNext = async (reader: ReadableStreamDefaultReader<Uint8Array>) => {
 const torn = (why: string, cause?: unknown): ColdspareError =>
   new ColdspareError('upload-torn', `the body broke off: ${why}`, 'send it again', { cause });
 
-/** The whole body, counted while it is read: nobody's Content-Length is believed. @throws Refused `too-large` */
+/** The whole body. Bytes are counted while they are read, whatever Content-Length says. @throws Refused `too-large` */
 export const readBytes = async (c: HttpContext, limit: number): Promise<Buffer> => {
   const { body } = c.req.raw;
   if (body === null) return Buffer.alloc(0);
@@ -118,7 +120,9 @@ export const readBytes = async (c: HttpContext, limit: number): Promise<Buffer> 
       if (size > limit) throw tooLarge(limit);
     }
   };
-  return within(PATIENCE, collect(), () => torn(`it took longer than ${PATIENCE / 1_000} s`));
+  return within(BODY_TIMEOUT, collect(), () =>
+    torn(`it took longer than ${BODY_TIMEOUT / 1_000} s`),
+  );
 };
 
 const within = async <T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> => {

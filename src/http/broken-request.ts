@@ -4,31 +4,31 @@ import type { Duplex } from 'node:stream';
 import { Refused } from '../domain/errors.js';
 import { problem } from './problem.js';
 
-/** What never becomes a request is answered as everything else is, and its connection ends. */
+/** Answers what Node could not parse as a request with a problem as well, and ends its connection. */
 export const answerBrokenRequests = (server: Server | HttpsServer): void => {
   const answers = new WeakMap<Duplex, ServerResponse>();
   server.on('request', (request, response) => answers.set(request.socket, response));
   server.on('clientError', async (error: NodeJS.ErrnoException, socket) => {
-    // In the middle of an answer, anything else would be read as a part of it.
+    // In the middle of an answer, another one would be read as a part of it.
     const answer = answers.get(socket);
     const isAnswering = answer?.headersSent === true && !answer.writableFinished;
-    const wasRead = WAS_READ.test(error.code ?? '');
-    if (!wasRead || !socket.writable || isAnswering) return void socket.destroy();
-    socket.end(await asText(problem(sayWhy(error))), () => socket.destroy());
+    const isHttp = HTTP_ERROR.test(error.code ?? '');
+    if (!isHttp || !socket.writable || isAnswering) return void socket.destroy();
+    socket.end(await asText(problem(toRefusal(error))), () => socket.destroy());
   });
 };
 
-/** Anything else, such as a handshake that failed, leaves nobody to be answered. */
-const WAS_READ = /^(HPE_|ERR_HTTP_)/;
+/** After any other error, such as a failed TLS handshake, nobody can read an answer. */
+const HTTP_ERROR = /^(HPE_|ERR_HTTP_)/;
 
-const sayWhy = ({ code = '' }: NodeJS.ErrnoException): Refused => {
+const toRefusal = ({ code = '' }: NodeJS.ErrnoException): Refused => {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return new Refused('header-too-large', 'the headers are too large', 'send fewer of them');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new Refused('too-slow', 'the headers took too long', 'send them at once');
     default:
-      return new Refused('invalid-request', 'this is no HTTP request', 'send HTTP/1.1', {
+      return new Refused('invalid-request', 'this is not an HTTP request', 'send HTTP/1.1', {
         value: code,
       });
   }

@@ -3,14 +3,14 @@ import type { Node } from '../operations/node.js';
 import { noteEpoch } from '../operations/note-epoch.js';
 import type { HttpContext, Route } from './route.js';
 
-/** Every message between agents carries the sender's epoch. */
+/** Sent with every message between agents: the sender's epoch. */
 const EPOCH = 'Coldspare-Epoch';
 
-/** The role as others see it: a yielding node is a primary until the other one has taken over. */
+/** The role as others see it. A yielding node is a primary until the other node has taken over. */
 export const roleOf = ({ state }: Node): 'primary' | 'standby' =>
   state.current.mode === 'standby' ? 'standby' : 'primary';
 
-/** Who answers, and from which epoch: the answer teaches a sender that is behind. */
+/** Who answers, and its epoch: a sender that is behind learns it from the answer. */
 export const setEpochHeaders = (c: HttpContext, node: Node): void => {
   c.header(EPOCH, String(node.state.current.epoch));
   c.header('Coldspare-Node', node.settings.nodeName);
@@ -18,12 +18,12 @@ export const setEpochHeaders = (c: HttpContext, node: Node): void => {
 };
 
 /**
- * Takes in the epoch of the peer's message before anything is done about the message itself.
+ * Notes the epoch of the peer's message, before the message itself is acted on.
  * @throws Refused `invalid-request`, and `stale-epoch` where the route says so
  */
-export const hearEpoch = async (c: HttpContext, node: Node, route: Route): Promise<void> => {
+export const notePeerEpoch = async (c: HttpContext, node: Node, route: Route): Promise<void> => {
   const text = c.req.header(EPOCH);
-  // A person with the peer's key and curl has no epoch.
+  // A person who uses the peer's key with curl sends no epoch.
   if (text === undefined) return;
   if (!/^\d{1,15}$/.test(text)) {
     throw new Refused(

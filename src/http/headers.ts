@@ -1,15 +1,23 @@
+import type { Asker } from '../operations/commands.js';
 import { invalid } from './body.js';
 import type { HttpContext } from './route.js';
 
-/** Seconds. A longer wait is a connection that some proxy cuts. */
+/** Seconds. Proxies cut connections that wait longer. */
 const LONGEST_WAIT = 600;
 
-/** Seconds of `Prefer: wait=N` (RFC 7240); undefined without one. A preference that makes no sense is no preference. */
+/** Seconds of `Prefer: wait=N` (RFC 7240); undefined without one, or when it cannot be read. */
 export const preferredWait = (c: HttpContext): number | undefined => {
   const match = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(
     c.req.header('Prefer') ?? '',
   );
   return match ? Math.min(Number(match[1]), LONGEST_WAIT) : undefined;
+};
+
+/** Who asks for an operation, and with which `Idempotency-Key`. @throws Refused `invalid-request` */
+export const askerOf = (c: HttpContext): Asker => {
+  const client = c.get('client');
+  const source = client === 'peer' || client === 'webhook' ? client : 'operator';
+  return { source, ...idempotencyKey(c) };
 };
 
 /** @throws Refused `invalid-request` */
@@ -27,26 +35,13 @@ export const idempotencyKey = (
   );
 };
 
-/** The SHA-256 of `Content-Digest` (RFC 9530) in hex; undefined without one. @throws Refused `invalid-request` */
-export const contentDigest = (c: HttpContext): string | undefined => {
-  const text = c.req.header('Content-Digest');
-  if (text === undefined) return undefined;
-  const encoded = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):\s*(?:$|,)/.exec(text)?.[1];
-  if (encoded !== undefined) return Buffer.from(encoded, 'base64').toString('hex');
-  throw invalid(
-    'Content-Digest holds no SHA-256 that can be read',
-    'send sha-256=:BASE64:, or leave the header out',
-    text.slice(0, 300),
-  );
-};
-
 /** Bytes that the sender announces; 0 when it streams. */
 export const contentLength = (c: HttpContext): number =>
   Number(c.req.header('Content-Length') ?? 0);
 
 /**
- * Where the body begins in the whole, by `Content-Range` (RFC 9110); 0 without one. A body that streams is counted at its
- * commit. @throws Refused `invalid-request`
+ * The offset of the body in the whole dump, from `Content-Range` (RFC 9110); 0 without one. The length of a body that
+ * streams is checked at its commit. @throws Refused `invalid-request`
  */
 export const rangeStart = (c: HttpContext): number => {
   const text = c.req.header('Content-Range');

@@ -5,15 +5,15 @@ import { preferredWait } from './headers.js';
 import { operationProblem } from './problem.js';
 import type { About, HttpContext } from './route.js';
 
-/** What is said about every route that answers by `followOperation`. */
+/** What the OpenAPI document says about every route that answers with `followOperation`. */
 export const FOLLOWED = {
   headers: ['Prefer', 'Idempotency-Key'],
   answers: { 200: operationRecordSchema, 202: operationRecordSchema },
 } satisfies Partial<About>;
 
 /**
- * 202 with where to follow the operation, or with `Prefer: wait=N` how it ended within N seconds. Nobody who
- * goes away ends an operation.
+ * Answers 202 with the operation's Location; with `Prefer: wait=N`, how it ended within N seconds. An operation goes on
+ * when its caller goes away.
  */
 export const followOperation = (
   c: HttpContext,
@@ -22,7 +22,7 @@ export const followOperation = (
 ): Promise<Response> =>
   follow(c, started, `/operations/${started.id}`, (ms) => runner.wait(started.id, ms));
 
-/** The same of an operation that runs on the other node. */
+/** The same for an operation that runs on the other node. */
 export const followPeersOperation = (
   c: HttpContext,
   node: Node,
@@ -35,10 +35,10 @@ export const followPeersOperation = (
 const follow = async (
   c: HttpContext,
   started: OperationRecord,
-  whereabouts: string,
+  url: string,
   wait: (ms: number) => Promise<OperationRecord | undefined>,
 ): Promise<Response> => {
-  const location = { Location: whereabouts };
+  const location = { Location: url };
   const seconds = preferredWait(c);
   if (seconds === undefined) return c.json(started, 202, location);
   const record = (await wait(seconds * 1_000)) ?? started;

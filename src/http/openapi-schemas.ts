@@ -10,7 +10,7 @@ export const namedSchemas = (): Json => {
     uri: (id) => `${POINTER}${id}`,
     override: (made) => {
       simplify(made);
-      // A later version may say more.
+      // A later version may add properties.
       if (made.jsonSchema.additionalProperties === false) {
         delete made.jsonSchema.additionalProperties;
       }
@@ -21,12 +21,12 @@ export const namedSchemas = (): Json => {
   );
 };
 
-/** To a schema that has an id. */
+/** A reference to a schema that has an id. */
 export const reference = (schema: z.ZodType): Json => ({
   $ref: `${POINTER}${z.globalRegistry.get(schema)?.id}`,
 });
 
-/** A parameter or a body, as it may be sent. */
+/** The schema of a parameter or a body, as a caller may send it. */
 export const inline = (schema: z.ZodType): Json => {
   if (z.globalRegistry.get(schema)?.id !== undefined) return reference(schema);
   const { $schema: _schema, ...plain } = z.toJSONSchema(schema, {
@@ -36,7 +36,7 @@ export const inline = (schema: z.ZodType): Json => {
   return plain;
 };
 
-/** Leaves out what says nothing: the pattern behind a format, and the ends of what a number can hold. */
+/** Leaves out what tells a reader nothing: the pattern behind a format, and the range of safe integers. */
 const simplify = ({ jsonSchema }: { jsonSchema: Json }): void => {
   if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;

@@ -3,9 +3,9 @@ import type { ErrorCode } from '../domain/errors.js';
 import { VERSION } from '../domain/version.js';
 import { inline, type Json, namedSchemas, reference } from './openapi-schemas.js';
 import { statusOf } from './problem.js';
-import type { About, Door, RequestHeader, Route } from './route.js';
+import type { About, Client, RequestHeader, Route } from './route.js';
 
-/** The contract as an OpenAPI 3.1 document, for programs and for those who write them. */
+/** The contract as an OpenAPI 3.1 document. */
 export const describeRoutes = (routes: readonly Route[]): Json => ({
   openapi: '3.1.1',
   info: {
@@ -46,11 +46,11 @@ An error is a problem (RFC 9457) with a stable code, the value at fault, and the
 A long operation is answered by 202 with its Location. It goes on when the caller goes away.`;
 
 const describeRoute = (route: Route): Json => {
-  const { method, path, doors, about } = route;
+  const { method, path, clients, about } = route;
   return {
     operationId: [method.toLowerCase(), ...path.split(/\W+/).filter(Boolean)].join('-'),
     summary: about.summary,
-    security: doors.flatMap(keysOf).map((name) => ({ [name]: [] })),
+    security: clients.flatMap(schemesOf).map((name) => ({ [name]: [] })),
     parameters: parametersOf(route),
     ...(about.body !== undefined && { requestBody: requestBody(about.body) }),
     responses: {
@@ -65,7 +65,8 @@ const describeRoute = (route: Route): Json => {
   };
 };
 
-const keysOf = (door: Door): string[] => (door === 'webhook' ? [door, 'webhook-query'] : [door]);
+const schemesOf = (client: Client): string[] =>
+  client === 'webhook' ? [client, 'webhook-query'] : [client];
 
 const HEADERS: Record<RequestHeader, { description: string; schema: Json }> = {
   Prefer: {
@@ -80,10 +81,6 @@ const HEADERS: Record<RequestHeader, { description: string; schema: Json }> = {
     description: 'Of the agent that sends',
     schema: { type: 'integer', minimum: 0 },
   },
-  'Content-Digest': {
-    description: 'sha-256=:BASE64: (RFC 9530)',
-    schema: { type: 'string' },
-  },
   'Content-Range': {
     description: 'bytes FROM-LAST/ALL (RFC 9110): the rest of an upload that broke off',
     schema: { type: 'string', examples: ['bytes 1000-1999/2000'] },
@@ -94,12 +91,12 @@ const HEADERS: Record<RequestHeader, { description: string; schema: Json }> = {
   },
 };
 
-const parametersOf = ({ path, doors, about }: Route): Json[] => {
+const parametersOf = ({ path, clients, about }: Route): Json[] => {
   const { params, query, headers = [] } = about;
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
   const understood = [
     ...headers,
-    ...(doors.includes('peer') ? (['Coldspare-Epoch'] as const) : []),
+    ...(clients.includes('peer') ? (['Coldspare-Epoch'] as const) : []),
   ];
   return [
     ...inPath.map((name) => ({
@@ -130,13 +127,13 @@ const answer = (status: number, content: About['answers'][number] | undefined): 
 });
 
 const DESCRIPTIONS: Record<number, string> = {
-  201: 'It is there now',
+  201: 'Created',
   202: 'It has begun, and Location says where to follow it',
-  204: 'Done; there is nothing to say',
+  204: 'Done',
   503: 'No',
 };
 
-/** Every refusal, by the status that it comes with. */
+/** The refusals of a route, by status. */
 const problemsOf = (route: Route): Json => {
   const codes = unique(codesOf(route));
   const waits = route.about.headers?.includes('Prefer');
@@ -144,13 +141,13 @@ const problemsOf = (route: Route): Json => {
     const these = codes.filter((code) => statusOf(code) === status);
     const refused = { properties: { code: { enum: these } } };
     const schema = {
-      allOf: [reference(problemSchema), waits ? { anyOf: [refused, ENDED] } : refused],
+      allOf: [reference(problemSchema), waits ? { anyOf: [refused, OPERATION_FAILED] } : refused],
     };
     return [status, problemAnswer(these.join(', '), schema)];
   });
   return {
     ...Object.fromEntries(refusals),
-    ...(waits && { default: BAD_END }),
+    ...(waits && { default: OPERATION_FAILED_ANSWER }),
   };
 };
 
@@ -159,21 +156,21 @@ const problemAnswer = (description: string, schema: Json): Json => ({
   content: { 'application/problem+json': { schema } },
 });
 
-/** A problem of an operation that was waited for has a code of its own. */
-const ENDED = { required: ['operation'] };
-const BAD_END = problemAnswer(
-  'How the operation ended that was waited for, when it did not end well',
+/** The code of an operation that failed can be any. */
+const OPERATION_FAILED = { required: ['operation'] };
+const OPERATION_FAILED_ANSWER = problemAnswer(
+  'The operation that was waited for did not end well',
   reference(problemSchema),
 );
 
-/** What a route's doors, parameters and body say no to, and then the route itself. */
-const codesOf = ({ doors, refusesStaleEpoch, about }: Route): ErrorCode[] => {
+/** The refusals of the key, of parameters and body, and then those of the route itself. */
+const codesOf = ({ clients, refusesStaleEpoch, about }: Route): ErrorCode[] => {
   const { params, query, headers, body, problems = [] } = about;
   const isRead = body !== undefined;
-  const isChecked = params ?? query ?? headers ?? body ?? doors.includes('peer');
+  const isChecked = params ?? query ?? headers ?? body ?? clients.includes('peer');
   return [
-    ...(doors.length > 0 ? (['unauthorized', 'forbidden', 'too-many-attempts'] as const) : []),
-    ...(doors.includes('peer') ? (['certificate-needed'] as const) : []),
+    ...(clients.length > 0 ? (['unauthorized', 'forbidden', 'too-many-attempts'] as const) : []),
+    ...(clients.includes('peer') ? (['certificate-needed'] as const) : []),
     ...(isChecked ? (['invalid-request'] as const) : []),
     ...(isRead ? (['too-large', 'upload-torn'] as const) : []),
     ...(refusesStaleEpoch ? (['stale-epoch'] as const) : []),

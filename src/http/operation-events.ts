@@ -3,13 +3,13 @@ import { streamSSE } from 'hono/streaming';
 import type { Node } from '../operations/node.js';
 import type { HttpContext } from './route.js';
 
-/** Milliseconds. A comment this often keeps proxies from cutting a quiet stream. */
+/** Milliseconds between comments, which keep proxies from cutting a quiet stream. */
 const HEARTBEAT = 15_000;
 
 /** Milliseconds between events: a restore makes progress thousands of times a second. */
 const PAUSE = 100;
 
-/** The operation at every change, as server-sent events, until it has ended or nobody listens any more. */
+/** The operation at every change, as server-sent events, until it has ended or the caller goes away. */
 export const streamOperation = (c: HttpContext, node: Node, id: string): Response =>
   streamSSE(c, async (stream) => {
     const gone = new AbortController();

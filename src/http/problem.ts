@@ -3,7 +3,7 @@ import type { Problem } from '../domain/answers.js';
 import { type ColdspareError, type ErrorCode, toColdspareError } from '../domain/errors.js';
 import type { OperationRecord } from '../domain/operation.js';
 
-/** The one place that knows status codes of errors. */
+/** The status code of each error. No other file knows them. */
 const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   'already-primary': 409,
   'not-primary': 409,
@@ -34,7 +34,6 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   'peer-refused': 409,
   'peer-not-ready': 409,
   'peer-is-back': 409,
-  'handover-in-doubt': 503,
   'handover-lost': 409,
   'database-unreachable': 503,
   'database-failed': 500,
@@ -67,35 +66,35 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   internal: 500,
 };
 
-type Said = Pick<Problem, 'code' | 'detail' | 'remedy' | 'value' | 'operation'>;
+type Details = Pick<Problem, 'code' | 'detail' | 'remedy' | 'value' | 'operation'>;
 
-/** Any thrown thing as an answer. What nobody foresaw tells nothing of itself: the log has it. */
+/** The answer for anything thrown. An unexpected error shows nothing: only the log has it. */
 export const problem = (thrown: unknown, headers: Record<string, string> = {}): Response => {
   const error = toColdspareError(thrown);
-  const said = error.code === 'internal' ? UNFORESEEN : sayError(error);
-  return answer(said, STATUS[error.code], headers);
+  const details = error.code === 'internal' ? UNEXPECTED : detailsOf(error);
+  return answer(details, STATUS[error.code], headers);
 };
 
-/** How an operation ended that somebody waited for, when it did not end well. */
+/** The answer to a caller who waited for an operation that did not end well. */
 export const operationProblem = (
   { id, error }: OperationRecord,
   headers: Record<string, string>,
 ): Response => {
   const code = error?.code ?? 'internal';
-  const said =
+  const details =
     error === null || code === 'internal'
-      ? UNFORESEEN
+      ? UNEXPECTED
       : { code, detail: error.message, remedy: error.remedy };
-  return answer({ ...said, operation: id }, isErrorCode(code) ? STATUS[code] : 500, headers);
+  return answer({ ...details, operation: id }, isErrorCode(code) ? STATUS[code] : 500, headers);
 };
 
-const UNFORESEEN: Said = {
+const UNEXPECTED: Details = {
   code: 'internal',
-  detail: 'something happened that nobody foresaw; nothing more is said here',
+  detail: 'an unexpected error, which is only shown in the log',
   remedy: 'read the log of this agent at this time',
 };
 
-const sayError = ({ code, message, remedy, value }: ColdspareError): Said => ({
+const detailsOf = ({ code, message, remedy, value }: ColdspareError): Details => ({
   code,
   detail: message,
   remedy,
@@ -103,15 +102,15 @@ const sayError = ({ code, message, remedy, value }: ColdspareError): Said => ({
 });
 
 const answer = (
-  said: Said,
+  details: Details,
   status: ContentfulStatusCode,
   headers: Record<string, string>,
 ): Response => {
   const body: Problem = {
-    type: `urn:coldspare:problem:${said.code}`,
-    title: said.code.replaceAll('-', ' '),
+    type: `urn:coldspare:problem:${details.code}`,
+    title: details.code.replaceAll('-', ' '),
     status,
-    ...said,
+    ...details,
   };
   return new Response(JSON.stringify(body, jsonSafe), {
     status,
@@ -119,7 +118,7 @@ const answer = (
   });
 };
 
-/** A value at fault may be a bigint, which JSON has no form for. */
+/** A value at fault may be a bigint, which JSON cannot hold. */
 const jsonSafe = (_key: string, value: unknown): unknown =>
   typeof value === 'bigint' ? String(value) : value;
 

@@ -1,30 +1,29 @@
 import type { Context } from 'hono';
 import type { z } from 'zod';
 import type { ErrorCode } from '../domain/errors.js';
-import type { Source } from '../domain/operation.js';
 import type { Node } from '../operations/node.js';
 import type { Metrics } from './metrics/metrics.js';
 
-/** Who may come in. Each door has its own key, and a key opens no other door. */
-export type Door = 'peer' | 'admin' | 'webhook';
+/** Who calls, as shown by the key: PEER_TOKEN, ADMIN_TOKEN or WEBHOOK_TOKEN. */
+export type Client = 'peer' | 'admin' | 'webhook';
 
-/** What the server knows of the connection that a request came over. */
+/** The connection that a request came over. */
 export interface Caller {
-  /** The other end of the socket. What a header says of it could be made up. */
+  /** The other end of the socket. A header that names another address could be made up. */
   address: string;
   /** The other end has shown a certificate of TLS_CA, or needs none. */
   isCertified: boolean;
-  /** A right key came over this connection. */
-  isKnown(): void;
-  /** Aborted when the agent stops listening: what would never end by itself ends then. */
+  /** To be called when a right key has come over this connection. */
+  onAuthenticated(): void;
+  /** Aborted when the agent stops listening, to end streams that have no end of their own. */
   closing: AbortSignal;
 }
 
 export interface HttpEnv {
   Bindings: Caller;
   Variables: {
-    /** The door that the caller's key opened; undefined on a route that is open to all. */
-    door: Door | undefined;
+    /** Who calls; undefined on a route that is open to all. */
+    client: Client | undefined;
     metrics: Metrics;
   };
 }
@@ -36,11 +35,10 @@ export type RequestHeader =
   | 'Prefer'
   | 'Idempotency-Key'
   | 'Coldspare-Epoch'
-  | 'Content-Digest'
   | 'Content-Range'
   | 'webhook-id';
 
-/** A route for those who call it. What all routes of its kind have in common is left out: see `openapi.ts`. */
+/** What the OpenAPI document says about a route. What all routes have in common is added by `openapi.ts`. */
 export interface About {
   summary: string;
   /** The varying parts of the path. */
@@ -49,28 +47,22 @@ export interface About {
   headers?: readonly RequestHeader[];
   /** The body as JSON by its schema, or the media type of another. */
   body?: z.ZodType | string;
-  /** By status: a schema with an id, the media type of what is no JSON, or null for nothing. */
+  /** By status: a schema with an id, the media type of a body that is not JSON, or null for no body. */
   answers: Readonly<Record<number, z.ZodType | string | null>>;
-  /** Why it may say no, besides what its doors and parameters have said before it. */
+  /** Codes of its own refusals. Those of the key, the parameters and the body are added by `openapi.ts`. */
   problems?: readonly ErrorCode[];
 }
 
-/** One line of the contract. The table of all of them is what the doors, the 405s and the tests go by. */
+/** One line of the contract. Authentication, 405 answers, the OpenAPI document and tests read the table of all. */
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With `:name` for a part that varies. */
   path: string;
-  /** None: open to all. */
-  doors: readonly Door[];
+  /** Who may call it. None: everybody, without a key. */
+  clients: readonly Client[];
   /** A peer that is behind us is refused, because what it sends belongs to a past epoch. */
   refusesStaleEpoch?: true;
   /** What GET /openapi.json says of it. */
   about: About;
   handle(c: HttpContext, node: Node): Response | Promise<Response>;
 }
-
-/** Who asks, as operations name it. */
-export const sourceOf = (c: HttpContext): Source => {
-  const door = c.get('door');
-  return door === 'peer' || door === 'webhook' ? door : 'operator';
-};

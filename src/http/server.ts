@@ -15,33 +15,33 @@ import { answerBrokenRequests } from './broken-request.js';
 import { problem } from './problem.js';
 import type { Caller, HttpEnv } from './route.js';
 import { showsCertificate, tlsOptions } from './tls.js';
-import { createStrangers } from './unauthenticated-connections.js';
+import { limitUnauthenticated } from './unauthenticated-connections.js';
 
 export interface HttpServer {
-  /** The one it got, when it was asked for any (0). */
+  /** The port it listens on, also when 0 was asked for. */
   port: number;
-  /** Takes nothing new, lets what runs end for a moment, and cuts the rest: an operation's events end with the operation. */
+  /** Accepts nothing new, gives open requests a moment to end, and cuts the rest. */
   close(): Promise<void>;
 }
 
 /** Bytes of a request's line and headers. */
-const HEADERS_LIMIT = 16 * 1024;
+const HEADER_BYTES = 16 * 1024;
 
-/** Node leaves out what comes behind its own limit, and many small ones are not found too large either. */
-const HEADERS_MOST = 100;
+/** Node drops headers beyond its limit without a word, so the count is checked here. */
+const HEADER_COUNT = 100;
 
-/** Milliseconds for the headers of a request, and how often it is looked: a slow client must not hold a connection. */
+/** Milliseconds for the headers of a request, and between two checks. A slow client must not hold a connection. */
 const HEADERS_TIMEOUT = 10_000;
 const HEADERS_CHECK = 2_000;
 
 /** Milliseconds that a connection is kept for the next request. */
 const KEEP_ALIVE = 5_000;
 
-/** Milliseconds without any traffic, above the longest `Prefer: wait`. Bodies have stricter limits of their own. */
+/** Milliseconds without any traffic: more than the longest `Prefer: wait`. Bodies have stricter limits (body.ts). */
 const SILENCE_TIMEOUT = 660_000;
 
-/** Milliseconds for the rest of a body that was answered before it had come. */
-const LEFTOVER = 1_000;
+/** Milliseconds for the rest of a body that was answered before its end. */
+const REST_TIMEOUT = 1_000;
 
 /** Milliseconds that requests get to end when the agent stops. */
 const GRACE = 2_000;
@@ -51,10 +51,10 @@ const LIMITS = {
   headersTimeout: HEADERS_TIMEOUT,
   connectionsCheckingInterval: HEADERS_CHECK,
   keepAliveTimeout: KEEP_ALIVE,
-  maxHeaderSize: HEADERS_LIMIT,
-  // A dump of any size may take as long as it needs.
+  maxHeaderSize: HEADER_BYTES,
+  // The upload of a large dump may take as long as it needs.
   requestTimeout: 0,
-  // It is refused by the listener, as a problem.
+  // The listener refuses a missing Host, with a problem.
   requireHostHeader: false,
 };
 
@@ -70,19 +70,19 @@ export const serveHttp = async (
   app: Hono<HttpEnv>,
   { host, port, credentials }: Address,
 ): Promise<HttpServer> => {
-  const strangers = createStrangers();
+  const unauthenticated = limitUnauthenticated();
   const closing = new AbortController();
   const callerOf = ({ socket }: IncomingMessage): Caller => ({
     address: socket.remoteAddress ?? 'gone',
     isCertified: credentials?.current.authority === undefined || showsCertificate(socket),
-    isKnown: () => strangers.isKnown(socket),
+    onAuthenticated: () => unauthenticated.remove(socket),
     closing: closing.signal,
   });
   const listener = getRequestListener(
     (request, env) => {
       const incoming = env.incoming as IncomingMessage;
-      // Names and values, one after the other.
-      if (incoming.rawHeaders.length > 2 * HEADERS_MOST) return problem(tooManyHeaders());
+      // Names and values alternate.
+      if (incoming.rawHeaders.length > 2 * HEADER_COUNT) return problem(tooManyHeaders());
       return app.fetch(request, callerOf(incoming));
     },
     {
@@ -96,12 +96,12 @@ export const serveHttp = async (
       : createHttpsServer({ ...LIMITS, ...tlsOptions(credentials.current) }, listener);
   if (server instanceof HttpsServer)
     credentials?.onChange((renewed) => server.setSecureContext(tlsOptions(renewed)));
-  server.maxHeadersCount = HEADERS_MOST + 1;
+  server.maxHeadersCount = HEADER_COUNT + 1;
   server.setTimeout(SILENCE_TIMEOUT);
-  server.on('connection', strangers.meet);
-  server.on('request', cutLeftover);
+  server.on('connection', unauthenticated.add);
+  server.on('request', limitRestOfBody);
   answerBrokenRequests(server);
-  // An expectation that nobody knows is no reason not to answer.
+  // Node would refuse an unknown Expect header.
   server.on('checkExpectation', listener);
   server.listen(port, host);
   try {
@@ -115,7 +115,7 @@ export const serveHttp = async (
       const closed = once(server, 'close');
       closing.abort();
       server.close();
-      // A connection is idle only when its last answer is out, which may be after the close.
+      // A connection may become idle only after `close`, when its last answer has been sent.
       const sweep = setInterval(() => server.closeIdleConnections(), SWEEP);
       await Promise.race([closed, sleep(GRACE, undefined, { ref: false })]);
       clearInterval(sweep);
@@ -125,11 +125,11 @@ export const serveHttp = async (
   };
 };
 
-/** What was answered without its body ends with it soon, or with the connection: nothing else would limit it. */
-const cutLeftover = (request: IncomingMessage, response: ServerResponse): void => {
+/** A request that was answered before its body ended must end soon. No other limit applies to it any more. */
+const limitRestOfBody = (request: IncomingMessage, response: ServerResponse): void => {
   response.once('finish', () => {
     if (request.complete) return;
-    const timer = setTimeout(() => request.socket.destroySoon(), LEFTOVER);
+    const timer = setTimeout(() => request.socket.destroySoon(), REST_TIMEOUT);
     request.once('close', () => clearTimeout(timer));
   });
 };
@@ -144,10 +144,10 @@ const badRequest = ({ message }: RequestError): Refused =>
 const tooManyHeaders = (): Refused =>
   new Refused(
     'header-too-large',
-    `there are more than ${HEADERS_MOST} headers`,
+    `there are more than ${HEADER_COUNT} headers`,
     'send fewer of them',
     {
-      value: HEADERS_MOST,
+      value: HEADER_COUNT,
     },
   );
 

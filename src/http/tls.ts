@@ -7,8 +7,8 @@ import type { Credentials } from '../ports/credentials.js';
 const HANDSHAKE_TIMEOUT = 10_000;
 
 /**
- * Asks who comes for a certificate when there is an authority, and refuses nobody for having none: load balancers
- * and people have a key, or need none. The peer's door refuses.
+ * With an authority, callers are asked for a certificate. Nobody is refused here for having none: load balancers and
+ * people have a key, or need none. auth.ts refuses a peer without one.
  */
 export const tlsOptions = ({ certificate, key, authority }: Credentials) => ({
   ...{ cert: certificate, key, minVersion: 'TLSv1.2' as const },

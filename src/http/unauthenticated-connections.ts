@@ -1,28 +1,28 @@
 import type { Socket } from 'node:net';
 
 /** Connections over which no right key has come yet. */
-const MOST = 512;
+const LIMIT = 512;
 
 /**
- * Bounds the connections of those who have shown no key. When there are too many, the oldest goes and not the one
- * that has just come: however many somebody holds open, the peer and the operator get in.
+ * Limits the connections that have shown no right key. When there are too many, the oldest is closed and the new one is
+ * served: however many somebody holds open, the peer and the operator can connect.
  */
-export const createStrangers = () => {
+export const limitUnauthenticated = () => {
   const sockets = new Map<string, Socket>();
   return {
-    meet: (socket: Socket): void => {
+    add: (socket: Socket): void => {
       const name = nameOf(socket);
       sockets.set(name, socket);
       socket.once('close', () => sockets.delete(name));
       const [oldest] = sockets.values();
-      if (oldest !== undefined && sockets.size > MOST) oldest.destroy();
+      if (oldest !== undefined && sockets.size > LIMIT) oldest.destroy();
     },
-    /** What it does may take as long as it needs from now on. */
-    isKnown: (socket: Socket): void => {
+    /** An authenticated connection may stay open as long as it needs. */
+    remove: (socket: Socket): void => {
       sockets.delete(nameOf(socket));
     },
   };
 };
 
-/** TLS has a socket of its own above the one that was met. */
+/** Over TLS, `add` gets the TCP socket and `remove` the TLS socket above it. The address is the same. */
 const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;

@@ -4,32 +4,32 @@ import type { HttpContext } from './route.js';
 import { checkSignature } from './webhook-signature.js';
 import type { Fields } from './webhooks/provider.js';
 
-/** Bytes. Alertmanager and Grafana tell of a whole group at once, and in an outage much fires. */
-const LARGEST = 1024 * 1024;
+/** Bytes. Alertmanager and Grafana send a whole group at once, and many alerts fire in an outage. */
+const MESSAGE_LIMIT = 1024 * 1024;
 
 /** What a checker sent. */
 export interface Message {
-  /** The fields of a form or of a GET's query, which say the same as JSON would. */
+  /** The fields of a form or of a GET's query. */
   fields?: Fields;
   /** Undefined when there is no body. */
   json?: unknown;
 }
 
-/** @throws ColdspareError `unauthorized` without a signature that is asked for, `invalid-request`, `too-large` */
+/** @throws ColdspareError `unauthorized` without a signature that is required, `invalid-request`, `too-large` */
 export const readMessage = async (c: HttpContext, node: Node): Promise<Message> => {
-  const bytes = c.req.method === 'GET' ? undefined : await readBytes(c, LARGEST);
+  const bytes = c.req.method === 'GET' ? undefined : await readBytes(c, MESSAGE_LIMIT);
   const secret = node.settings.webhookSigningSecret;
   if (secret !== undefined)
     checkSignature({ header: (name) => c.req.header(name), bytes }, secret, node.clock.now());
   if (bytes === undefined) {
-    // The key is no part of the message.
+    // The key is not a part of the message.
     const { token: _key, ...fields } = c.req.query();
     return { fields };
   }
   if (bytes.length === 0) return {};
   const type = c.req.header('Content-Type') ?? '';
   if (FORM.test(type)) return { fields: await decodeForm(bytes, type) };
-  // Not every checker declares what it sends, and in some nobody can set a header.
+  // Not every checker sends a Content-Type, and some cannot be made to.
   return { json: decodeJson(bytes) };
 };
 
@@ -43,6 +43,10 @@ const decodeForm = async (bytes: Buffer, type: string): Promise<Fields> => {
     );
     return Object.fromEntries(texts);
   } catch {
-    throw invalid('the body is not the form that it says it is', 'send JSON', type.slice(0, 100));
+    throw invalid(
+      'the body is not a form, though Content-Type says so',
+      'send JSON',
+      type.slice(0, 100),
+    );
   }
 };

@@ -4,67 +4,70 @@ import type { OperationRecord } from '../domain/operation.js';
 import type { Asker } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
 import { requestPromote } from '../operations/requests.js';
-import { idempotencyKey } from './headers.js';
+import { askerOf, idempotencyKey } from './headers.js';
 import type { HttpContext } from './route.js';
 import type { CheckerEvent } from './webhooks/provider.js';
 
 /**
- * A checker's word. Only "down" starts anything, and the node looks for itself before it believes it; "up" never
- * gives a role back (T25). What will not change by asking again is answered 2xx, because checkers repeat
- * what fails, and at once, because promoting takes longer than they wait (T27).
+ * Acts on a checker's message. Only "down" starts a promote, which verifies the outage itself; "up" never gives a role
+ * back (T25). A message that would be ignored again is answered with 2xx, because checkers repeat what fails. The answer
+ * comes at once, because a promote takes longer than checkers wait (T27).
  */
 export const promoteByWebhook = async (
   c: HttpContext,
   node: Node,
   { event, names, because }: CheckerEvent,
 ): Promise<Response> => {
-  const said = { event, monitor: names[0] ?? null, because };
+  const summary = { event, monitor: names[0] ?? null, because };
   if (event !== 'down') {
-    node.log.info(said, 'a checker said something that starts nothing');
+    node.log.info(summary, 'a webhook that starts nothing');
     return ignored(c, because);
   }
   if (!isListed(node, names)) {
-    node.log.info(said, 'a checker reports an outage of what WEBHOOK_MONITORS does not list');
+    node.log.info(
+      summary,
+      'a webhook reports an outage of a monitor that WEBHOOK_MONITORS does not list',
+    );
     const monitor = names.slice(0, 3).join(' or ') || 'a monitor without a name';
     return ignored(c, `WEBHOOK_MONITORS does not list ${monitor}: ${because}`);
   }
   try {
     const command = { force: false, planned: false, dryRun: false, reason: because.slice(0, 500) };
-    // The id is the same in each delivery, and signed with it: a message played again could bring any other key.
-    const key = { ...idempotencyKey(c), ...idempotencyKey(c, 'webhook-id') };
-    const asker = { source: 'webhook' as const, ...key };
+    // Each delivery has the same webhook-id, and the signature covers it. A replayed message could have another Idempotency-Key.
+    const asker = { ...askerOf(c), ...idempotencyKey(c, 'webhook-id') };
     const record = await promoteSoon(node, command, asker);
     if (record === undefined) return c.json(ACCEPTED, 202, { Location: '/operations' });
     return c.json(record, 202, { Location: `/operations/${record.id}` });
   } catch (error) {
     if (!isError(error, 'already-primary') && !isError(error, 'paused')) throw error;
-    node.log.info({ ...said, code: error.code }, 'a checker reports an outage; nothing is done');
+    node.log.info({ ...summary, code: error.code }, 'a webhook reports an outage; nothing is done');
     return ignored(c, error.message);
   }
 };
 
-/** Milliseconds in which a promote usually begins. Some checkers wait hardly longer for their answer. */
-const PATIENCE = 200;
+/** Milliseconds in which a promote usually begins. Some checkers hardly wait longer. */
+const BEGIN_TIMEOUT = 200;
 
 const ACCEPTED = {
   accepted: true,
-  because: 'the promote begins as soon as what runs now has made way; GET /operations shows it',
+  because:
+    'the promote begins as soon as the current operation has stopped; GET /operations shows it',
 };
 
-/** Undefined when it has not begun yet: what has to make way for it, such as a restore, may take its time. */
+/** Undefined when it has not begun yet: it may have to wait until a restore has been stopped. */
 const promoteSoon = async (
   node: Node,
   command: PromoteCommand,
   asker: Asker,
 ): Promise<OperationRecord | undefined> => {
   const giveUp = new AbortController();
-  const patience = node.clock.sleep(PATIENCE, giveUp.signal).then(
+  const timeout = node.clock.sleep(BEGIN_TIMEOUT, giveUp.signal).then(
     () => undefined,
     () => undefined,
   );
   const begun = requestPromote(node, command, asker);
   try {
-    const record = await Promise.race([begun, patience]);
+    const record = await Promise.race([begun, timeout]);
     if (record === undefined) logRefusal(node, begun);
     return record;
   } finally {
@@ -72,7 +75,7 @@ const promoteSoon = async (
   }
 };
 
-/** The checker has its answer already. It says so again as long as the outage lasts. */
+/** The checker already has its answer. It repeats its message while the outage lasts. */
 const logRefusal = (node: Node, begun: Promise<OperationRecord>): void => {
   begun.catch((error: unknown) => {
     const { code, message } = toColdspareError(error);
@@ -80,7 +83,7 @@ const logRefusal = (node: Node, begun: Promise<OperationRecord>): void => {
   });
 };
 
-/** Without a list every monitor counts. With one, a message that does not say which monitor it is about does not. */
+/** Without WEBHOOK_MONITORS every monitor counts. With it, a message without a monitor's name does not. */
 const isListed = ({ settings: { webhookMonitors } }: Node, names: readonly string[]): boolean =>
   webhookMonitors.length === 0 || names.some((name) => webhookMonitors.includes(name));
 

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { ColdspareError } from '../domain/errors.js';
 
-/** What a signature is checked by. */
+/** The parts of a request that its signature covers. */
 export interface Signed {
   /** A request's header; undefined without it. */
   header(name: string): string | undefined;
@@ -9,12 +9,12 @@ export interface Signed {
   bytes: Buffer | undefined;
 }
 
-/** Milliseconds. What was signed longer ago, or is from as far ahead, may have been recorded and played again. */
+/** Milliseconds. An older signature, or one from the future, may be a replay. */
 const WINDOW = 5 * 60_000;
 
 /**
- * Makes sure that the sender knows `secret` (WEBHOOK_SIGNING_SECRET): by a Standard Webhooks signature, or by
- * Grafana's. `now` is in milliseconds.
+ * Checks that the sender knows `secret` (WEBHOOK_SIGNING_SECRET), by a Standard Webhooks signature or by Grafana's.
+ * `now` is in milliseconds.
  * @throws ColdspareError `unauthorized`
  */
 export const checkSignature = ({ header, bytes }: Signed, secret: string, now: number): void => {
@@ -25,7 +25,7 @@ export const checkSignature = ({ header, bytes }: Signed, secret: string, now: n
   else throw refused('this webhook is not signed');
 };
 
-/** `v1,` and the base64 of an HMAC of `id.timestamp.body`; several, with blanks between them, while keys are changed. */
+/** `v1,` and the base64 of an HMAC of `id.timestamp.body`; several, separated by blanks, while a key is changed. */
 const checkStandard = (
   header: Signed['header'],
   bytes: Buffer,
@@ -42,14 +42,14 @@ const checkStandard = (
     const [version, digest = ''] = signature.split(',');
     return version === 'v1' && isEqual(expected, Buffer.from(digest, 'base64'));
   });
-  if (!isRight) throw refused('webhook-signature is not that of this message');
+  if (!isRight) throw refused('webhook-signature does not match this message');
 };
 
 const GRAFANA = 'X-Grafana-Alerting-Signature';
-/** Grafana has no name for it: this is the one to enter there. */
+/** Grafana lets the user choose this name; the manual says to enter this one. */
 const GRAFANA_TIMESTAMP = 'X-Grafana-Alerting-Timestamp';
 
-/** The hex of an HMAC of the body, or of `timestamp:body` where a timestamp header is set up. */
+/** The hex of an HMAC of the body, or of `timestamp:body` when a timestamp header is configured. */
 const checkGrafana = (
   given: string,
   header: Signed['header'],
@@ -61,7 +61,7 @@ const checkGrafana = (
   if (timestamp !== undefined) checkAge(timestamp, now);
   const expected = hmac(secret, timestamp === undefined ? '' : `${timestamp}:`, bytes);
   if (!isEqual(expected, Buffer.from(given, 'hex')))
-    throw refused(`${GRAFANA} is not that of this message`);
+    throw refused(`${GRAFANA} does not match this message`);
 };
 
 const hmac = (key: string | Buffer, before: string, bytes: Buffer): Buffer =>

@@ -8,7 +8,7 @@ export interface Seen<T> {
 }
 
 /** What became of an old primary whose agent did not answer. */
-export interface FencedWithoutAgent {
+interface FencedWithoutAgent {
   event: 'fenced-by-ssh' | 'not-fenced';
   message: string;
   remedy: string;

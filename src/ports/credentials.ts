@@ -1,4 +1,4 @@
-/** How this node shows who it is, as PEM: at its door and to its peer. */
+/** How this node shows who it is, as PEM: to its callers and to its peer. */
 export interface Credentials {
   certificate: string;
   key: string;

@@ -1,9 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Inventory, Manifest, Surroundings } from '../domain/manifest.js';
+import type { DatabaseGlobals, Inventory, Manifest } from '../domain/manifest.js';
 import type { Marker } from '../domain/marker.js';
 import type { ProbeResult } from './probe.js';
 
-/** The value of the error of a dump that made way: another one may come through. */
+/** The value of the error of a dump that made way for others: it may be tried again. */
 export const BLOCKED = 'blocked';
 
 /** What `dump` found in the one snapshot it was taken from. */
@@ -15,18 +15,18 @@ export interface DumpFacts {
   inventory: Inventory;
   /** What the database takes on disk. */
   databaseBytes: number;
-  /** As `Database.fingerprint` would have it of the dumped snapshot; undefined when that cannot be told. */
+  /** `Database.fingerprint` of the dumped snapshot; undefined when it is unknown. */
   fingerprint?: string | undefined;
-  surroundings: Surroundings;
+  surroundings: DatabaseGlobals;
 }
 
-/** What may lie beside the live database: `incoming` is to take its place; `drill` is only looked at, and dropped. */
-export type Beside = 'incoming' | 'drill';
+/** A database beside the live one: `incoming` is to take its place, `drill` is looked at and then dropped. */
+export type Staging = 'incoming' | 'drill';
 
 export interface RestoreOptions {
   /** Default: `incoming`. */
-  beside?: Beside;
-  /** Lets every other program on the machine go first. */
+  staging?: Staging;
+  /** Gives every other program on the machine priority. */
   gently?: boolean;
 }
 
@@ -47,11 +47,11 @@ export interface Database {
   live(): Promise<{ exists: boolean; marker: Marker | undefined }>;
   /** Writes the marker of the live database. */
   mark(marker: Marker): Promise<void>;
-  /** Rows, sequences and large objects of the live database, or of what lies beside it, counted in one snapshot. */
-  inventory(of?: Beside): Promise<Inventory>;
+  /** Rows, sequences and large objects of the live database, or of a staging one, counted in one snapshot. */
+  inventory(of?: Staging): Promise<Inventory>;
   /**
-   * As long as it is the same, nothing in the live database has changed; another one may mean nothing. Undefined where
-   * that cannot be told.
+   * As long as it stays the same, nothing in the live database has changed. It may also change without a reason.
+   * Undefined where it cannot be read.
    */
   fingerprint(): Promise<string | undefined>;
   /**
@@ -74,8 +74,8 @@ export interface Database {
    * @throws ColdspareError `database-failed` when it is refused, or gives anything but one row of one column
    */
   answer(sql: string, timeout: number, signal: AbortSignal): Promise<unknown>;
-  /** Removes what lies beside the live database (default: the incoming one). No error when there is none. */
-  discard(beside?: Beside): Promise<void>;
+  /** Drops a staging database (default: `incoming`). No error when there is none. */
+  discard(staging?: Staging): Promise<void>;
   /**
    * Makes the incoming database the live one, with `marker` and frozen, in one transaction; the one before is kept
    * as `keepAs`. Ends open sessions. Resolves to whether there was one to keep.
@@ -83,8 +83,8 @@ export interface Database {
   swap(marker: Marker, keepAs: string): Promise<{ kept: boolean }>;
   /** Renames the live database to `keepAs`, so that there is no live one. No error when there is none. */
   setAside(keepAs: string): Promise<void>;
-  /** Bytes that are free where the databases lie; undefined when this agent may not know. Never throws. */
-  room(): Promise<number | undefined>;
+  /** Free bytes on the disk of the databases; undefined when they cannot be read. Never throws. */
+  freeSpace(): Promise<number | undefined>;
   /** Names of all databases beside the live one. */
   others(): Promise<string[]>;
   /** Drops a database that `others` names. */

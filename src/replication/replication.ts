@@ -31,7 +31,7 @@ export interface TakenOver {
 }
 
 /** Something that keeps the standby up to date by itself. */
-export interface BackgroundTask {
+interface BackgroundTask {
   name: string;
   run(): Promise<void>;
 }

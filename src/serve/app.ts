@@ -1,5 +1,5 @@
-import { formatDuration } from '../domain/duration.js';
 import { ColdspareError } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
 import type { Marker } from '../domain/marker.js';
 import { pollUntil } from '../engine/retry.js';
 import type { Leadership } from '../leadership/leadership.js';

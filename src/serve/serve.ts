@@ -1,5 +1,5 @@
-import { formatDuration } from '../domain/duration.js';
 import { ColdspareError } from '../domain/errors.js';
+import { formatDuration } from '../domain/format.js';
 import type { Steps } from '../engine/operation.js';
 import type { Leadership } from '../leadership/leadership.js';
 import type { Peer } from '../peer/peer.js';

@@ -60,7 +60,7 @@ const stateSchema = z.object({
   /** A drill has begun to restore, and nobody has cleaned up after it yet. */
   drillLeftovers: z.boolean().default(false),
   pause: pauseSchema.nullable(),
-  /** The incidents that last and were announced, each with its variants (domain/conditions.ts). */
+  /** The conditions that last and were announced, each event with its variants (background/alarms.ts). */
   announced: z.record(z.string(), z.array(z.string())).default({}),
   push: pushSchema,
 });

@@ -1,12 +1,13 @@
 import { ageOf, currentAt, usableBackups } from '../backups/catalog.js';
-import type { ProblemCode } from '../domain/advice.js';
+import type { Facts } from '../domain/conditions/condition.js';
+import { problemsOf } from '../domain/conditions/conditions.js';
 import type { Manifest } from '../domain/manifest.js';
 import type { BackupSummary, NodeStatus } from '../domain/status.js';
 import type { Node } from '../operations/node.js';
 import { formatProbe, isHealthy } from '../ports/probe.js';
 import { noteApp } from '../serve/app.js';
 import { isServing } from '../serve/serving.js';
-import type { StateData } from '../state/node-state.js';
+import { collectFacts } from './facts.js';
 
 /** A status must not be held up by an app that hangs: the peer, which waits CHECK_TIMEOUT, would take this agent for dead. */
 const SHARE_OF_CHECK = 1 / 3;
@@ -23,6 +24,16 @@ export const freshStatus = async (node: Node): Promise<NodeStatus> => {
 
 /** Everything about a node that a person or the peer may know, from what it saw last. */
 export const nodeStatus = (node: Node): NodeStatus => {
+  const seen = seenStatus(node);
+  return { ...seen, problems: problemsOf(collectFacts(node, seen)) };
+};
+
+export const nodeFacts = (node: Node): Facts => collectFacts(node, seenStatus(node));
+
+/** Why this node does not do its job; empty when it does. */
+export const problems = (node: Node): string[] => problemsOf(nodeFacts(node));
+
+const seenStatus = (node: Node): Omit<NodeStatus, 'problems'> => {
   const { settings, state, local, stack } = node;
   const { mode, epoch, lineage, since, push, promotion, yielding, failbackDue } = state.current;
   const { prepared, lastDrill } = state.current;
@@ -67,63 +78,12 @@ export const nodeStatus = (node: Node): NodeStatus => {
       backupMaxAgeSeconds: settings.backupMaxAge / 1_000,
       rescueTimeoutSeconds: settings.rescueTimeout / 1_000,
     },
-    problems: problems(node),
   };
 };
-
-/** Everything that can be wrong with a node, as stable words, and how it is told. */
-const PROBLEMS = {
-  'app-down': (node) => node.state.current.mode === 'primary' && !isServing(node),
-  yielding: ({ state }) => state.current.mode === 'yielding',
-  'push-failing': ({ state: { current } }) =>
-    current.mode === 'primary' && current.push.failingSince !== null,
-  'standing-down': ({ state }) => state.current.standDown !== null,
-  'backup-stale': (node) => isBackupStale(node),
-  'backup-unusable': (node) => unusableBackup(node) !== null,
-  'peer-cannot-restore': (node) => peerCannotRestore(node),
-  'drill-failed': ({ state }) => state.current.lastDrill?.passed === false,
-  'no-room': ({ state, local }) => state.current.mode === 'standby' && Boolean(local.noRoom),
-  'certificate-unusable': ({ local }) => Boolean(local.certificateError),
-  'certificate-expiring': (node) => isCertificateExpiring(node),
-} satisfies Record<ProblemCode, (node: Node) => boolean>;
-
-export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[];
-
-/** Why this node does not do its job; empty when it does. */
-export const problems = (node: Node): string[] =>
-  PROBLEM_CODES.filter((code) => PROBLEMS[code](node));
 
 export const activePause = (node: Node): NodeStatus['pause'] => {
   const { pause } = node.state.current;
   return pause !== null && Date.parse(pause.until) > node.clock.now() ? pause : null;
-};
-
-/** A backup that is too old to promote from without force. A new pair has until then to make its first one. */
-export const isBackupStale = (node: Node): boolean => {
-  const newest = usableBackups(node)[0];
-  const age =
-    newest === undefined
-      ? node.clock.now() - Date.parse(node.state.current.since)
-      : ageOf(node, newest);
-  return age > node.settings.backupMaxAge;
-};
-
-/** Milliseconds before its end from which a certificate is a problem. */
-const LAST_DAYS = 14 * 86_400_000;
-
-export const isCertificateExpiring = ({ credentials, clock }: Node): boolean =>
-  credentials !== undefined && credentials.current.expiresAt - clock.now() < LAST_DAYS;
-
-/** The last backup that a standby could not restore ahead of time; null once a newer one could, or where nobody tries. */
-export const unusableBackup = ({ state, settings }: Node): StateData['unusable'] =>
-  settings.prepare === 'on-receive' && state.current.mode === 'standby'
-    ? state.current.unusable
-    : null;
-
-const peerCannotRestore = ({ state, peerView }: Node): boolean => {
-  const peer = peerView.last?.value;
-  if (state.current.mode !== 'primary' || peer === undefined || 'error' in peer) return false;
-  return peer.problems.includes('backup-unusable');
 };
 
 const summary = (node: Node, backup: Manifest): BackupSummary => ({

@@ -4,7 +4,7 @@ import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { inventoryDifferences, type Surroundings } from '../../src/domain/manifest.js';
+import { type DatabaseGlobals, inventoryDifferences } from '../../src/domain/manifest.js';
 import type { Marker } from '../../src/domain/marker.js';
 import { runCommand, splitCommand } from '../../src/drivers/command.js';
 import { createHostStack } from '../../src/drivers/host/stack.js';
@@ -195,7 +195,7 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     const withoutRoles = { ...facts.surroundings, roles: [] };
     expect({ ...again.facts.surroundings, roles: [] }).toEqual(withoutRoles);
     // Roles that were there before keep their own password.
-    const arrived = ({ roles }: Surroundings) => roles.filter(({ name }) => name !== 'postgres');
+    const arrived = ({ roles }: DatabaseGlobals) => roles.filter(({ name }) => name !== 'postgres');
     expect(arrived(again.facts.surroundings)).toEqual(arrived(facts.surroundings));
     expect(arrived(facts.surroundings)).toEqual([
       expect.objectContaining({ name: "Chef d'Équipe", bypassRls: false, settings: {} }),
@@ -463,8 +463,8 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     const { database } = there.stack;
     const columns = (name: string) =>
       there.cluster.psql("SELECT count(*) FROM pg_stats WHERE tablename = 'orders'", name);
-    const restore = (beside: 'incoming' | 'drill') =>
-      database.restore(Readable.from([content]), manifest, never, { gently: true, beside });
+    const restore = (staging: 'incoming' | 'drill') =>
+      database.restore(Readable.from([content]), manifest, never, { gently: true, staging });
     await restore('incoming');
     expect(await columns('shop_incoming')).toBe('1\n');
     await restore('drill');
@@ -589,7 +589,7 @@ describePostgres('host stack, as PostgreSQL alone can be', () => {
     const { manifest, content } = await dump(here.stack.database);
     const { database } = there.stack;
     for (let drill = 1; drill <= 2; drill += 1) {
-      await database.restore(Readable.from([content]), manifest, never, { beside: 'drill' });
+      await database.restore(Readable.from([content]), manifest, never, { staging: 'drill' });
       await database.discard('drill');
     }
     expect(await there.cluster.psql('SELECT count(*) FROM pg_subscription')).toBe('0\n');

@@ -150,7 +150,7 @@ export const testStackContract = (
 
         await addOrders(1);
         expect(facts.databaseBytes).toBeGreaterThan(1_000_000);
-        expect(await database.room()).toBeGreaterThan(1_000_000);
+        expect(await database.freeSpace()).toBeGreaterThan(1_000_000);
         await database.restore(Readable.from([content]), manifest, never);
         expect(await database.inventory('incoming')).toEqual(facts.inventory);
         expect((await database.inventory()).rows['public.orders']).toBe(6);
@@ -297,7 +297,7 @@ export const testStackContract = (
       /** Two orders in the backup, three more since. */
       const drilled = async () => {
         const { manifest, content, facts } = await restored(2, 3);
-        await database.restore(Readable.from([content]), manifest, never, { beside: 'drill' });
+        await database.restore(Readable.from([content]), manifest, never, { staging: 'drill' });
         return facts;
       };
 
@@ -325,28 +325,33 @@ export const testStackContract = (
 
       test('it answers for the backup, not for the live database', async () => {
         await drilled();
-        expect(await ask('SELECT count(*) = 2 FROM orders')).toBe(true);
-        expect(await ask(`SELECT bool_and(drink LIKE '%white%') FROM orders; -- all`)).toBe(true);
-        expect(await ask('SELECT count(*) > 2 FROM orders')).toBe(false);
-        expect(await ask('SELECT max(id) > 1 FROM orders WHERE false')).toBe(null);
-        expect(await ask(`SELECT 'a\\b "c"' AS "x;y"`)).toBe('a\\b "c"');
+        const answers: [sql: string, answer: unknown][] = [
+          ['SELECT count(*) = 2 FROM orders', true],
+          [`SELECT 'a\\b "c"' AS "x;y"`, 'a\\b "c"'],
+          [`SELECT bool_and(drink LIKE '%white%') FROM orders; -- all`, true],
+          ['SELECT count(*) > 2 FROM orders', false],
+          ['SELECT max(id) > 1 FROM orders WHERE false', null],
+        ];
+        for (const [sql, answer] of some('answers', answers))
+          expect(await ask(sql), sql).toBe(answer);
       });
 
       test('a query that would change something, or has no single answer, is refused', async () => {
         const { inventory } = await drilled();
-        for (const sql of [
+        const refused = [
           'DELETE FROM orders RETURNING true',
+          'SET TRANSACTION READ WRITE',
+          'COMMIT',
+          'SELECT true FROM orders',
           'WITH gone AS (DELETE FROM orders RETURNING 1) SELECT true',
           'CREATE TABLE t ()',
           `SELECT nextval('orders_id_seq') > 0`,
-          'COMMIT',
-          'SET TRANSACTION READ WRITE',
           'SELECT true WHERE false',
-          'SELECT true FROM orders',
           'SELECT true, true',
           'SELECT count(*) > 0 FROM refunds',
           `SELECT 'tru`,
-        ])
+        ];
+        for (const sql of some('refused queries', refused))
           await expect(ask(sql), sql).rejects.toMatchObject({ code: 'database-failed' });
         expect(await database.inventory('drill')).toEqual(inventory);
         expect(await orders()).toBe(5);
@@ -363,7 +368,7 @@ export const testStackContract = (
         const calledOff = new AbortController();
         const stuck = new PassThrough();
         stuck.write(content.subarray(0, 1000));
-        const restore = database.restore(stuck, manifest, calledOff.signal, { beside: 'drill' });
+        const restore = database.restore(stuck, manifest, calledOff.signal, { staging: 'drill' });
         setTimeout(() => calledOff.abort(new Error('called off')), 100);
         await expect(restore).rejects.toThrow('called off');
         expect(await database.others()).toEqual([]);

@@ -200,7 +200,7 @@ describePostgres('the people who own the data are told', () => {
         ?.body;
     expect(told('backup-failed')).toMatchObject({
       severity: 'critical',
-      message: expect.stringMatching(/^vcl2 could not take a backup \(.*_backup_.*\): injected/),
+      message: expect.stringMatching(/^vcl2 could not take a backup: injected.*_backup_.*\)$/),
       remedy: expect.stringMatching(/POST \/backups on vcl2$/),
     });
     expect(told('push-failed')).toMatchObject({

@@ -288,7 +288,7 @@ describeRoot('a pair is deployed over SSH', () => {
     [
       'the agent of VCL3 is down',
       async () => vcl3.systemctl('stop', 'coldspare'),
-      /vcl3 +the agent does not run[\s\S]*vcl2 +it does not reach the other agent/,
+      /vcl3 +the agent does not run[\s\S]*vcl2 +peer-lost: it cannot reach the other agent/,
       async () => vcl3.systemctl('start', 'coldspare'),
     ],
     [

@@ -142,7 +142,7 @@ describePostgres('the status page', () => {
       await keyboard.press('Enter');
       await keyboard.type('a-wrong-key');
       await keyboard.press('Enter');
-      await hasText(page, '#dialog-key .error', 'this key opens no door here. What to do: send');
+      await hasText(page, '#dialog-key .error', 'this key is not valid here. What to do: send');
       await keyboard.press('ControlOrMeta+a');
       await keyboard.type(TOKENS.admin);
       await keyboard.press('Enter');

@@ -23,7 +23,7 @@ describePostgres('H18: a second agent is started on VCL3, of another version per
     await expect(second.start()).rejects.toThrow('did not start');
 
     expect(await readFile(log, 'utf8')).toContain(
-      `another agent works on ${vcl3.directory}: vcl3, pid ${vcl3.agent.pid}, since `,
+      `another agent uses ${vcl3.directory}: vcl3, pid ${vcl3.agent.pid}, since `,
     );
     await vcl2.breakApp();
     await vcl3.run('/promote');

@@ -3,13 +3,13 @@ import { drillName, incomingName } from '../../src/domain/database-names.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { Inventory, Manifest } from '../../src/domain/manifest.js';
 import type { Marker } from '../../src/domain/marker.js';
-import type { Beside, Database } from '../../src/ports/stack.js';
+import type { Database, Staging } from '../../src/ports/stack.js';
 import type { Life } from './life.js';
 import type { Random } from './random.js';
 
 export const DATABASE_NAME = 'shop';
 export const INCOMING = incomingName(DATABASE_NAME);
-const BESIDE: Record<Beside, string> = {
+const STAGING: Record<Staging, string> = {
   incoming: INCOMING,
   drill: drillName(DATABASE_NAME),
 };
@@ -159,7 +159,7 @@ export const createDatabase = (
       ask(() => {
         live().marker = marker;
       }),
-    inventory: (of) => ask(() => count(of === undefined ? live() : laid(BESIDE[of]))),
+    inventory: (of) => ask(() => count(of === undefined ? live() : laid(STAGING[of]))),
     fingerprint: () => ask(() => fingerprintOf(server, live())),
     dump: async (sink, signal) => {
       const { run } = server;
@@ -193,9 +193,9 @@ export const createDatabase = (
       sink.end();
       return facts;
     },
-    restore: async (content, manifest, signal, { beside = 'incoming' } = {}) => {
+    restore: async (content, manifest, signal, { staging = 'incoming' } = {}) => {
       const { run } = server;
-      const name = BESIDE[beside];
+      const name = STAGING[staging];
       const incoming = { ...newContents(), isWhole: false };
       await ask(() => void server.databases.set(name, incoming), span(20, 200));
       const text = await readAll(content);
@@ -211,12 +211,12 @@ export const createDatabase = (
         throw unusable(manifest);
       }
       incoming.isWhole = true;
-      if (beside === 'drill') watch.drilled(text, manifest);
+      if (staging === 'drill') watch.drilled(text, manifest);
       else watch.restored(text, manifest, incoming.rows);
     },
     answer: (_sql, _timeout, signal) =>
-      ask(() => laid(BESIDE.drill).hasTables, span(2, 400), signal),
-    discard: (beside = 'incoming') => ask(() => void server.databases.delete(BESIDE[beside])),
+      ask(() => laid(STAGING.drill).hasTables, span(2, 400), signal),
+    discard: (staging = 'incoming') => ask(() => void server.databases.delete(STAGING[staging])),
     swap: (marker, keepAs) =>
       ask(
         () => {
@@ -238,7 +238,7 @@ export const createDatabase = (
         server.databases.delete(DATABASE_NAME);
         server.databases.set(keepAs, before);
       }),
-    room: async () => 1024 ** 4,
+    freeSpace: async () => 1024 ** 4,
     others: () =>
       ask(() => [...server.databases.keys()].filter((name) => name !== DATABASE_NAME).sort()),
     drop: (name) =>

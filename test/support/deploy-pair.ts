@@ -66,10 +66,7 @@ export class BareServer {
     // A copy: whom the agent runs as may not be let into this checkout.
     for (const file of ['service.mjs', 'ledger.mjs'])
       await copyFile(join('test/apps', file), join(app, file));
-    await symlink(
-      join(root, 'opt/coldspare/current/release/node_modules'),
-      join(app, 'node_modules'),
-    );
+    await copyPackage('pg', join(app, 'node_modules'));
     const sshd = await Sshd.start({
       PATH: `${programs}:${process.env.PATH}`,
       COLDSPARE_TEST_ROOT: root,
@@ -317,4 +314,12 @@ const describe = async (path: string, entries: Record<string, string>): Promise<
       entries[inside] = `${head} ${about.mtimeMs} ${digest.digest('hex')}`;
     } else entries[inside] = head;
   }
+};
+
+/** With the packages that it depends on. */
+const copyPackage = async (name: string, modules: string): Promise<void> => {
+  const source = join('node_modules', name);
+  await cp(source, join(modules, name), { recursive: true });
+  const { dependencies = {} } = JSON.parse(await readFile(join(source, 'package.json'), 'utf8'));
+  for (const dependency of Object.keys(dependencies)) await copyPackage(dependency, modules);
 };

@@ -20,7 +20,7 @@ import type { Peer } from '../../src/peer/peer.js';
 import { noFaults } from '../../src/ports/faults.js';
 import type { Announcement } from '../../src/ports/notifier.js';
 import type { ProbeResult } from '../../src/ports/probe.js';
-import type { App, Beside, Database, DumpFacts, RestoreOptions } from '../../src/ports/stack.js';
+import type { App, Database, DumpFacts, RestoreOptions, Staging } from '../../src/ports/stack.js';
 import { Ballast } from '../../src/state/ballast.js';
 import { NodeState } from '../../src/state/node-state.js';
 
@@ -41,7 +41,7 @@ export class FakeDatabase implements Database {
   isFrozen = false;
   /** What it answers to any query. */
   truth: unknown = true;
-  readonly #beside = new Map<Beside, Content>();
+  readonly #staging = new Map<Staging, Content>();
 
   async start(): Promise<void> {
     this.isUp = true;
@@ -60,8 +60,8 @@ export class FakeDatabase implements Database {
   async mark(marker: Marker): Promise<void> {
     this.#live().marker = marker;
   }
-  async inventory(of?: Beside): Promise<Inventory> {
-    return inventoryOf(of === undefined ? this.#live() : this.#laid(of));
+  async inventory(of?: Staging): Promise<Inventory> {
+    return inventoryOf(of === undefined ? this.#live() : this.#staged(of));
   }
   async fingerprint(): Promise<string> {
     return createHash('sha256').update(JSON.stringify(this.#live().rows)).digest('hex');
@@ -84,11 +84,11 @@ export class FakeDatabase implements Database {
     content: Readable,
     manifest: Manifest,
     _signal?: AbortSignal,
-    { beside = 'incoming' }: RestoreOptions = {},
+    { staging = 'incoming' }: RestoreOptions = {},
   ): Promise<void> {
     this.#refuseDown();
     try {
-      this.#beside.set(beside, { rows: JSON.parse(await text(content)), marker: undefined });
+      this.#staging.set(staging, { rows: JSON.parse(await text(content)), marker: undefined });
     } catch (cause) {
       throw new ColdspareError('backup-unusable', `${manifest.id} is no dump`, 'use another', {
         cause,
@@ -96,19 +96,19 @@ export class FakeDatabase implements Database {
     }
   }
   async answer(): Promise<unknown> {
-    this.#laid('drill');
+    this.#staged('drill');
     return this.truth;
   }
-  async discard(beside: Beside = 'incoming'): Promise<void> {
+  async discard(staging: Staging = 'incoming'): Promise<void> {
     this.#refuseDown();
-    this.#beside.delete(beside);
+    this.#staging.delete(staging);
   }
   async swap(marker: Marker, keepAs: string): Promise<{ kept: boolean }> {
-    const incoming = this.#laid('incoming');
+    const incoming = this.#staged('incoming');
     const live = this.databases.get(NAME);
     if (live !== undefined) this.databases.set(keepAs, live);
     this.databases.set(NAME, { ...incoming, marker });
-    this.#beside.delete('incoming');
+    this.#staging.delete('incoming');
     this.isFrozen = true;
     return { kept: live !== undefined };
   }
@@ -117,12 +117,12 @@ export class FakeDatabase implements Database {
     if (live !== undefined) this.databases.set(keepAs, live);
     this.databases.delete(NAME);
   }
-  async room(): Promise<number> {
+  async freeSpace(): Promise<number> {
     return this.free;
   }
   async others(): Promise<string[]> {
-    const beside = [...this.#beside.keys()].map((laid) => `${NAME}_${laid}`);
-    return [...this.databases.keys(), ...beside].filter((name) => name !== NAME);
+    const staging = [...this.#staging.keys()].map((name) => `${NAME}_${name}`);
+    return [...this.databases.keys(), ...staging].filter((name) => name !== NAME);
   }
   async drop(name: string): Promise<void> {
     this.databases.delete(name);
@@ -139,10 +139,10 @@ export class FakeDatabase implements Database {
     return BigInt(Object.values(this.#live().rows).reduce((sum, count) => sum + count, 0));
   }
 
-  #laid(beside: Beside): Content {
+  #staged(staging: Staging): Content {
     this.#refuseDown();
-    const found = this.#beside.get(beside);
-    if (found === undefined) throw failed(`there is no ${beside} database`);
+    const found = this.#staging.get(staging);
+    if (found === undefined) throw failed(`there is no ${staging} database`);
     return found;
   }
   #live(): Content {

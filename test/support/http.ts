@@ -12,7 +12,7 @@ export const TOKENS = {
   admin: 'the-key-of-the-admin-0123456789abcdef',
   webhook: 'the-key-of-the-webhook-0123456789abc',
 };
-export type Door = keyof typeof TOKENS;
+export type Client = keyof typeof TOKENS;
 
 // biome-ignore lint/suspicious/noExplicitAny: what a test looks for in a body is the test's business
 type Body = any;
@@ -24,7 +24,7 @@ interface Reply {
 }
 
 export interface Asked {
-  door?: Door;
+  client?: Client;
   headers?: Record<string, string>;
   /** An object goes as JSON, anything else as it is. */
   body?: object | string | Uint8Array;
@@ -64,13 +64,13 @@ export const startService = async (
 const ask = async (
   method: string,
   url: string,
-  { door, headers = {}, body }: Asked,
+  { client, headers = {}, body }: Asked,
 ): Promise<Reply> => {
   const isJson = typeof body === 'object' && !(body instanceof Uint8Array);
   const response = await fetch(url, {
     method,
     headers: {
-      ...(door && { Authorization: `Bearer ${TOKENS[door]}` }),
+      ...(client && { Authorization: `Bearer ${TOKENS[client]}` }),
       ...(isJson && { 'Content-Type': 'application/json' }),
       ...headers,
     },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Agent } from '../../src/cli/agent-client.js';
+import { AgentClient } from '../../src/cli/agent-client.js';
 import { readSettings } from '../../src/cli/settings.js';
 import { healthSchema } from '../../src/domain/answers.js';
 import { openTlsFiles } from '../../src/drivers/tls-files.js';
@@ -26,7 +26,7 @@ const askWith = async (variables: Record<string, string>, options = {}) => {
     PORT: new URL(service.url).port,
     ...variables,
   });
-  return (await new Agent(settings.url, settings).get('/health', healthSchema)).body.node;
+  return (await new AgentClient(settings.url, settings).get('/health', healthSchema)).body.node;
 };
 
 test("this node's agent is known by its own certificate", async () => {

@@ -7,21 +7,11 @@ import { createProgram } from '../../src/cli/program.js';
 import { Progress } from '../../src/cli/progress.js';
 import { Screen } from '../../src/cli/screen.js';
 import { readSettings } from '../../src/cli/settings.js';
-import { formatBytes } from '../../src/domain/bytes.js';
 import type { OperationRecord, StepRecord } from '../../src/domain/operation.js';
 import { nodeStatus } from '../support/node-status.js';
 
 const NOW = Date.parse('2026-11-23T03:00:00.000Z');
 const ago = (seconds: number) => new Date(NOW - seconds * 1_000).toISOString();
-
-test.each([
-  [1, '1 kB'],
-  [340_000, '340 kB'],
-  [812_400_000, '812 MB'],
-  [4_700_000_000, '4.7 GB'],
-])('%d bytes are %s', (bytes, said) => {
-  expect(formatBytes(bytes)).toBe(said);
-});
 
 test('a pause says when it ends', () => {
   expect(sayUntil('2026-11-23T03:12:00.000Z', NOW)).toBe('until 03:12 UTC, for 12 min');

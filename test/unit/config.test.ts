@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'dotenv';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, environmentSchema, loadConfig } from '../../src/config/config.js';
+import { fillVariableTables, renderEnvExample } from '../../scripts/lib/variable-documents.js';
+import { ConfigError, loadConfig } from '../../src/config/config.js';
+import { meantVariable } from '../../src/config/misspelled.js';
+import { environmentSchema, GROUPS, SECRETS } from '../../src/config/variables.js';
 
 const unfilled = readFileSync('.env.example', 'utf8');
 /** Each reader's keys are their own: one that is printed there would be everybody's. */
@@ -33,36 +36,36 @@ describe('.env.example', () => {
       expect(complaint(parse(unfilled))).toContain(`${door}_TOKEN is required`);
   });
 
-  test('is accepted with every commented line taken in', () => {
-    expect(loadConfig(documented).STACK).toBe('host');
+  test.each(['compose', 'host'] as const)(
+    'is accepted with every commented line taken in and STACK=%s',
+    (stack) => {
+      expect(loadConfig({ ...documented, STACK: stack }).STACK).toBe(stack);
+    },
+  );
+
+  test('documents every variable once, and none that does not exist', () => {
+    const lines = [...unfilled.matchAll(/^#?([A-Z_]+)=/gm)].map(([, name]) => name);
+    expect(lines.sort()).toEqual(Object.keys(environmentSchema.shape).sort());
   });
 
-  test('documents every variable, and none that does not exist', () => {
-    expect(Object.keys(documented).sort()).toEqual(Object.keys(environmentSchema.shape).sort());
+  test('and the manual say what the definitions say: npm run document makes them anew', () => {
+    const manual = readFileSync('wrangler-free-readme.md', 'utf8');
+    expect(unfilled).toBe(renderEnvExample());
+    expect(manual).toBe(fillVariableTables(manual));
+    expect(manual).toContain('| `COMPOSE_PROJECT_DIR` | `.` |');
   });
 
-  test('shows the defaults where a line is commented out', () => {
-    const shown = loadConfig({ ...documented, ...asWritten, PEER_URL: documented.PEER_URL });
-    const defaults = loadConfig({ ...asWritten, PEER_URL: documented.PEER_URL });
-    const examples = [
-      'BACKUP_PREFIX',
-      'PG_BIN',
-      'EMBEDDED_APP',
-      'PRIMARY_CHECK_URL',
-      'WITNESS_URL',
-      'NOTIFY_URLS',
-      'WEBHOOK_MONITORS',
-      'WEBHOOK_SIGNING_SECRET',
-      'TLS_CERT',
-      'TLS_KEY',
-      'TLS_CA',
-    ];
-    const differing = Object.keys(defaults).filter(
-      (name) =>
-        JSON.stringify(shown[name as keyof typeof shown]) !==
-        JSON.stringify(defaults[name as keyof typeof defaults]),
-    );
-    expect(differing.filter((name) => !examples.includes(name))).toEqual([]);
+  test('holds no secret, and no line that is too long to read', () => {
+    for (const name of SECRETS.filter((each) => each !== 'NOTIFY_URLS'))
+      expect(unfilled).toMatch(new RegExp(`^#?${name}=(whsec_)?$`, 'm'));
+    expect(
+      unfilled.split('\n').filter((line) => line.startsWith('# ') && line.length > 120),
+    ).toEqual([]);
+  });
+
+  test('shows what the variables are whose default follows from another one', () => {
+    for (const name of ['CHECK_TIMEOUT', 'BACKUP_DIR'] as const)
+      expect(loadConfig(documented)[name]).toBe(loadConfig(asWritten)[name]);
   });
 });
 
@@ -79,6 +82,26 @@ test.each([
     expect(loadConfig({ ...asWritten, ...checks }).CHECK_TIMEOUT).toBe(expected);
   },
 );
+
+test('a variable that stands in two groups would be read by one of them only', () => {
+  const names = GROUPS.flatMap(({ variables }) => Object.keys(variables));
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+});
+
+test.each([
+  ['PEER_ULR', 'PEER_URL'],
+  ['BACKUP_KEPP', 'BACKUP_KEEP'],
+  ['CHECK_INTERVALL', 'CHECK_INTERVAL'],
+  ['WITNES_URL', 'WITNESS_URL'],
+  ['peer_ssh', 'PEER_SSH'],
+  ['MONITOR', undefined],
+  ['HOME', undefined],
+  ['NODE_ENV', undefined],
+  ['PGHOST', undefined],
+  ['', undefined],
+])('%s is taken for a misspelled %s', (typed, meant) => {
+  expect(meantVariable(typed)).toBe(meant);
+});
 
 describe('a bad environment stops the start and names the variable (H23)', () => {
   test.each([
@@ -97,7 +120,7 @@ describe('a bad environment stops the start and names the variable (H23)', () =>
     ['TRANSFER_TIMEOUT', '30d', 'TRANSFER_TIMEOUT="30d": must be a length of time from 1s to 24d'],
     ['ALONE', 'maybe', 'ALONE="maybe"'],
     ['STACK', 'kubernetes', 'STACK="kubernetes"'],
-    ['APP_START_COMMAND', undefined, 'APP_START_COMMAND is required with STACK=host'],
+    ['STACK', 'host', 'APP_START_COMMAND is required with STACK=host'],
     ['DB_SERVICE', '--rm', 'DB_SERVICE="--rm": must be the name of a service'],
     ['APP_SERVICE', 'app, worker', 'APP_SERVICE="app, worker": must be names of services'],
     ['PEER_SSH', 'root', 'PEER_SSH="root": must be user@host'],

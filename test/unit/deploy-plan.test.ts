@@ -71,6 +71,11 @@ describe('the inventory', () => {
     );
   });
 
+  test('the stack of the demo is not deployed: no server would have it', () => {
+    const inventory = read(example.replace('STACK: compose', 'STACK: embedded'));
+    expect(() => environmentOf(inventory, inventory.servers[0], SECRETS)).toThrow(/STACK=embedded/);
+  });
+
   test('a folder name that a unit file would read in its own way is refused', () => {
     const inventory = read(example.replace('/srv/coffee', '/srv/my coffee'));
     expect(() => environmentOf(inventory, inventory.servers[0], SECRETS)).toThrow(

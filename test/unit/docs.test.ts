@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { CONDITIONS, PROBLEM_CODES, remedyFor } from '../../src/domain/conditions/conditions.js';
 import { DECISIONS } from '../../src/domain/takeover-verdict.js';
 import { PROVIDERS } from '../../src/http/webhooks/providers.js';
-import { PROBLEM_CODES } from '../../src/status/node-status.js';
 import { rowsOf } from '../support/markdown.js';
+import { nodeStatus } from '../support/node-status.js';
 
 const manual = readFileSync('wrangler-free-readme.md', 'utf8');
 
@@ -30,11 +31,21 @@ describe('the manual', () => {
     ).toEqual(PROBLEM_CODES.map((code) => `\`${code}\``).sort());
   });
 
+  test.each(PROBLEM_CODES)('calls for the same as an alarm that says %s', (code) => {
+    const [, , todo] = rowsOf(manual, 'problem').find(([name]) => name === `\`${code}\``) ?? [];
+    const remedy = remedyFor(CONDITIONS[code], 'http', nodeStatus('vcl2'));
+    for (const call of remedy.match(/POST \/\w+/g) ?? []) expect(todo).toContain(call);
+  });
+
   test('says who announces what, and when', () => {
+    const alarms = Object.entries(CONDITIONS).flatMap(([code, { alarm }]) =>
+      alarm === undefined ? [] : [alarm.event ?? code],
+    );
     const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
-      .filter((file) => /^(operations|schedule)\/.*\.ts$/.test(file))
+      .filter((file) => file.endsWith('.ts'))
       .map((file) => readFileSync(`src/${file}`, 'utf8'));
-    const events = [...sources.join().matchAll(/\bevent: '([a-z-]+)',/g)].map(([, event]) => event);
+    const announced = [...sources.join().matchAll(/announce\(\{\s*event: '([a-z-]+)',/g)];
+    const events = [...alarms, ...announced.map(([, event]) => event)];
     const listed = rowsOf(manual, 'event').flatMap(([event = '']) =>
       event.split(', ').map((name) => name.replaceAll('`', '')),
     );

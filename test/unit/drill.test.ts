@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createAlarms } from '../../src/background/alarms.js';
 import { drillIfStandby } from '../../src/background/drills.js';
-import { createIncidentWatch } from '../../src/background/incident-watch.js';
 import { foreseeTakeOver } from '../../src/domain/drill.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import { createFileDisk } from '../../src/drivers/file-disk.js';
@@ -15,17 +15,17 @@ let lookForIncidents: () => Promise<void>;
 beforeEach(async () => {
   standby = await startService('standby', { settings: { drillQuery: 'SELECT true' } });
   await standby.database.stop();
-  lookForIncidents = createIncidentWatch(standby.node);
+  lookForIncidents = createAlarms(standby.node);
 });
 afterEach(() => standby.close());
 
 const receive = async () => {
-  await standby.ask('PUT', `/backups/${BACKUP.id}`, { door: 'peer', body: DUMP });
-  await standby.ask('POST', `/backups/${BACKUP.id}/commit`, { door: 'peer', body: BACKUP });
+  await standby.ask('PUT', `/backups/${BACKUP.id}`, { client: 'peer', body: DUMP });
+  await standby.ask('POST', `/backups/${BACKUP.id}/commit`, { client: 'peer', body: BACKUP });
 };
 const drill = async () => {
   const answer = await standby.ask('POST', '/drill', {
-    door: 'admin',
+    client: 'admin',
     headers: { Prefer: 'wait=10' },
   });
   await lookForIncidents();
@@ -54,7 +54,7 @@ test('a drill finds that a backup cannot be restored: it does not count as curre
   expect((await drill()).body).toMatchObject({ code: 'backup-unusable' });
   const confirm = () =>
     standby.ask('POST', `/backups/${BACKUP.id}/confirm`, {
-      door: 'peer',
+      client: 'peer',
       body: { at: new Date().toISOString() },
     });
   expect((await confirm()).body).toMatchObject({ code: 'backup-unusable' });

@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 const adopt = (path: string, id = ID, service = standby) =>
-  service.ask('POST', `/backups/${id}/adopt`, { door: 'admin', body: { path } });
+  service.ask('POST', `/backups/${id}/adopt`, { client: 'admin', body: { path } });
 const adoptText = async (text: string | Buffer, id = ID) => {
   const path = join(directory, 'dump.sql');
   await writeFile(path, text);
@@ -52,7 +52,7 @@ describe('a dump of the old scripts', () => {
     });
     expect(body.inventory).toBeUndefined();
     expect(standby.node.state.current.lineage).toBe(body.lineage);
-    const content = await standby.ask('GET', `/backups/${ID}/content`, { door: 'admin' });
+    const content = await standby.ask('GET', `/backups/${ID}/content`, { client: 'admin' });
     expect(content.body).toBe(text);
   });
 
@@ -63,16 +63,16 @@ describe('a dump of the old scripts', () => {
     });
     const { body } = await adoptText(`${HEADER}CREATE TABLE coffees (id int);${TRAILER}`);
     expect(body.lineage).toBe(manifestOf(DUMP).lineage);
-    await standby.ask('PUT', `/backups/${manifestOf(DUMP).id}`, { door: 'peer', body: DUMP });
+    await standby.ask('PUT', `/backups/${manifestOf(DUMP).id}`, { client: 'peer', body: DUMP });
     const path = `/backups/${manifestOf(DUMP).id}/commit`;
-    const commit = await standby.ask('POST', path, { door: 'peer', body: manifestOf(DUMP) });
+    const commit = await standby.ask('POST', path, { client: 'peer', body: manifestOf(DUMP) });
     expect(commit.status).toBe(201);
   });
 
   test('of the same lineage is older than every backup of ours', async () => {
-    await standby.ask('PUT', `/backups/${manifestOf(DUMP).id}`, { door: 'peer', body: DUMP });
+    await standby.ask('PUT', `/backups/${manifestOf(DUMP).id}`, { client: 'peer', body: DUMP });
     const path = `/backups/${manifestOf(DUMP).id}/commit`;
-    await standby.ask('POST', path, { door: 'peer', body: manifestOf(DUMP) });
+    await standby.ask('POST', path, { client: 'peer', body: manifestOf(DUMP) });
     const { body } = await adoptText(`${HEADER}${TRAILER}`);
     expect(body.lineage).toBe(manifestOf(DUMP).lineage);
     expect(standby.node.backups.list().map(({ id }) => id)).toEqual([manifestOf(DUMP).id, ID]);
@@ -81,9 +81,9 @@ describe('a dump of the old scripts', () => {
   test('does not displace what is proven, also where no backup of the present epoch is there yet', async () => {
     const { node } = standby;
     const put = async (id: string, more: Partial<Manifest>) => {
-      await standby.ask('PUT', `/backups/${id}`, { door: 'peer', body: DUMP });
+      await standby.ask('PUT', `/backups/${id}`, { client: 'peer', body: DUMP });
       const body = manifestOf(DUMP, { id, ...more });
-      await standby.ask('POST', `/backups/${id}/commit`, { door: 'peer', body });
+      await standby.ask('POST', `/backups/${id}/commit`, { client: 'peer', body });
       return id;
     };
     const kept = [];

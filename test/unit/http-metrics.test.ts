@@ -1,8 +1,8 @@
 import { finished } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PROBLEM_CODES } from '../../src/domain/conditions/conditions.js';
 import { ColdspareError, Refused } from '../../src/domain/errors.js';
 import { cancelOperation, requestBackup } from '../../src/operations/requests.js';
-import { PROBLEM_CODES } from '../../src/status/node-status.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 
 let service: Service;
@@ -60,7 +60,10 @@ describe('a primary', () => {
   test('follows its app, a pause and a push that fails at the next scrape, and back', async () => {
     const { node } = service;
     node.local.app = { value: { outcome: 'silent', detail: 'hangs' }, at: node.clock.now() };
-    await service.ask('POST', '/pause', { door: 'admin', body: { minutes: 5, reason: 'deploy' } });
+    await service.ask('POST', '/pause', {
+      client: 'admin',
+      body: { minutes: 5, reason: 'deploy' },
+    });
     const since = new Date().toISOString();
     const push = { lastSuccessAt: since, failingSince: since, error: 'the peer is away' };
     await node.state.update({ push });
@@ -74,7 +77,7 @@ describe('a primary', () => {
       coldspare_push_failing_since_timestamp_seconds: Date.parse(since) / 1_000,
     });
     node.local.app = { value: { outcome: 'answers', status: 200 }, at: node.clock.now() };
-    await service.ask('DELETE', '/pause', { door: 'admin' });
+    await service.ask('DELETE', '/pause', { client: 'admin' });
     await node.state.update({ push: { ...push, failingSince: null, error: null } });
     const well = await scrape();
     expect(Object.fromEntries(well)).toMatchObject({
@@ -114,10 +117,10 @@ describe('a primary', () => {
     expect(samples.get('coldspare_backups_committed')).toBe(1);
   });
 
-  test('shows nothing that an outsider could use', async () => {
+  test('shows no secret', async () => {
     const { node } = service;
     const reason = 'the-reason-of-the-pause';
-    await service.ask('POST', '/pause', { door: 'admin', body: { minutes: 5, reason } });
+    await service.ask('POST', '/pause', { client: 'admin', body: { minutes: 5, reason } });
     await node.state.update({
       push: { lastSuccessAt: null, failingSince: new Date().toISOString(), error: reason },
     });
@@ -138,8 +141,8 @@ describe('a standby', () => {
 
   test('shows what its newest backup is, and that it is proven', async () => {
     const manifest = manifestOf(DUMP);
-    await service.ask('PUT', `/backups/${manifest.id}`, { door: 'peer', body: DUMP });
-    await service.ask('POST', `/backups/${manifest.id}/commit`, { door: 'peer', body: manifest });
+    await service.ask('PUT', `/backups/${manifest.id}`, { client: 'peer', body: DUMP });
+    await service.ask('POST', `/backups/${manifest.id}/commit`, { client: 'peer', body: manifest });
     const at = new Date().toISOString();
     const { state } = service.node;
     await state.update({ proofs: { [manifest.id]: { at, took: 1, error: null } } });
@@ -159,9 +162,9 @@ describe('a standby', () => {
 
   test('shows how long and how large its last restore was', async () => {
     const manifest = manifestOf(DUMP);
-    await service.ask('PUT', `/backups/${manifest.id}`, { door: 'peer', body: DUMP });
-    await service.ask('POST', `/backups/${manifest.id}/commit`, { door: 'peer', body: manifest });
-    const { body } = await service.ask('POST', '/promote', { door: 'admin' });
+    await service.ask('PUT', `/backups/${manifest.id}`, { client: 'peer', body: DUMP });
+    await service.ask('POST', `/backups/${manifest.id}/commit`, { client: 'peer', body: manifest });
+    const { body } = await service.ask('POST', '/promote', { client: 'admin' });
     expect(await service.node.runner.wait(body.id, 10_000)).toMatchObject({ state: 'done' });
     const samples = await scrape();
     expect(samples.get('coldspare_restore_last_bytes')).toBe(DUMP.length);

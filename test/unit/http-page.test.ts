@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { NodeStatus } from '../../src/domain/status.js';
 import { plot } from '../../src/http/page/plot.js';
-import { formatBytes, sayAge } from '../../src/http/page/words.js';
+import { sayAge } from '../../src/http/page/words.js';
 import { DUMP, manifestOf, type Service, startService, TOKENS } from '../support/http.js';
 import { facts, NOW } from '../support/page-facts.js';
 
@@ -15,9 +15,9 @@ afterEach(() => standby.close());
 const admin = 'admin' as const;
 const ATTACK = `<img src=x onerror=alert(1)>"'&`;
 
-const page = async (door?: 'admin'): Promise<string> => {
-  const path = door === undefined ? '/' : '/details';
-  const { status, body } = await standby.ask('GET', path, door && { door });
+const page = async (client?: 'admin'): Promise<string> => {
+  const path = client === undefined ? '/' : '/details';
+  const { status, body } = await standby.ask('GET', path, client && { client });
   expect(status).toBe(200);
   return body;
 };
@@ -37,17 +37,17 @@ const PEER = {
 
 const backUp = async () => {
   const manifest = manifestOf(DUMP);
-  await standby.ask('PUT', `/backups/${manifest.id}`, { door: 'peer', body: DUMP });
+  await standby.ask('PUT', `/backups/${manifest.id}`, { client: 'peer', body: DUMP });
   const path = `/backups/${manifest.id}/commit`;
-  expect((await standby.ask('POST', path, { door: 'peer', body: manifest })).status).toBe(201);
+  expect((await standby.ask('POST', path, { client: 'peer', body: manifest })).status).toBe(201);
   return manifest.id;
 };
 
 describe('what others write', () => {
   test('a reason, an error and everything that the peer says stays text', async () => {
-    await standby.ask('POST', '/pause', { door: admin, body: { reason: ATTACK } });
+    await standby.ask('POST', '/pause', { client: admin, body: { reason: ATTACK } });
     await standby.ask('POST', '/promote', {
-      door: admin,
+      client: admin,
       headers: { Prefer: 'wait=10' },
       body: { reason: ATTACK, force: true },
     });
@@ -93,9 +93,9 @@ describe('what is shown to whom', () => {
   test('without the key: no address, path, reason, error, id or name of the database', async () => {
     const id = await backUp();
     hearPeer({ ...PEER, lineage: 'a-lineage', app: { answers: true, detail: 'a-detail' } });
-    await standby.ask('POST', '/pause', { door: admin, body: { reason: 'a-reason' } });
+    await standby.ask('POST', '/pause', { client: admin, body: { reason: 'a-reason' } });
     await standby.ask('POST', '/promote', {
-      door: admin,
+      client: admin,
       headers: { Prefer: 'wait=10' },
       body: { reason: 'because of that', force: true },
     });
@@ -116,7 +116,7 @@ describe('what is shown to whom', () => {
 
   test('an error comes with its remedy for who has the key, and as a code for all', async () => {
     const headers = { Prefer: 'wait=10' };
-    await standby.ask('POST', '/promote', { door: admin, headers });
+    await standby.ask('POST', '/promote', { client: admin, headers });
     expect(await page()).toContain('refused: no-backup');
     expect(await page()).not.toContain('adopt a dump');
     expect(await page(admin)).toMatch(/<b>What to do:<\/b> start the old primary, or adopt a dump/);
@@ -178,7 +178,7 @@ describe('live', () => {
     const watcher = await watch();
     const first = await watcher.until(/"id":"history"[^\n]*\n\n/);
     expect(first.match(/event: section/g)).toHaveLength(7);
-    await standby.ask('POST', '/pause', { door: admin, body: { reason: 'a-reason' } });
+    await standby.ask('POST', '/pause', { client: admin, body: { reason: 'a-reason' } });
     const second = await watcher.until(/"id":"actions"[^\n]*\n\n/);
     expect(second).toContain('Paused until');
     expect(second).not.toContain('"id":"history"');
@@ -189,11 +189,11 @@ describe('live', () => {
   test('the details need the key', async () => {
     const Authorization = `Bearer ${TOKENS.admin}`;
     const watcher = await watch('/details', { Authorization });
-    await standby.ask('POST', '/pause', { door: admin, body: { reason: 'a-reason' } });
+    await standby.ask('POST', '/pause', { client: admin, body: { reason: 'a-reason' } });
     await watcher.until(/a-reason/);
     await watcher.leave();
     expect((await standby.ask('GET', '/details')).status).toBe(401);
-    expect((await standby.ask('GET', '/details', { door: 'peer' })).status).toBe(403);
+    expect((await standby.ask('GET', '/details', { client: 'peer' })).status).toBe(403);
   });
 
   test('one watcher too many is told how things are, and when to come back; the operator still gets in', async () => {
@@ -229,14 +229,6 @@ describe('words', () => {
     [7_200, '2 hours'],
     [86_400 * 3, '3 days'],
   ])('%i seconds are %s', (seconds, words) => expect(sayAge(seconds)).toBe(words));
-
-  test.each([
-    [0, '0 B'],
-    [999, '999 B'],
-    [1_500, '1.5 kB'],
-    [123_456_789, '123 MB'],
-    [5e15, '5000 TB'],
-  ])('%d bytes are %s', (bytes, words) => expect(formatBytes(bytes)).toBe(words));
 });
 
 describe('the plot', () => {

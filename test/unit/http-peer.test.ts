@@ -118,7 +118,7 @@ test('an epoch that could not be taken in stops what was asked', async () => {
   await expect(peerAt(standby.url, { onEpoch }).status()).rejects.toThrow('the disk is full');
 });
 
-test('a wrong key is named, and the epoch of a stranger is not believed', async () => {
+test('a wrong key is named, and the epoch of an agent that refuses our key is not believed', async () => {
   const standby = await service('standby');
   await standby.node.state.apply('heard', 99);
   for (const token of ['nonsense', TOKENS.webhook]) {

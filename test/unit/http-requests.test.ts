@@ -32,8 +32,8 @@ const waiting = { Prefer: 'wait=10' };
 const giveBackup = async (takenAt = new Date().toISOString()) => {
   const manifest = manifestOf(DUMP, { takenAt });
   const { id } = manifest;
-  await standby.ask('PUT', `/backups/${id}`, { door: 'peer', body: DUMP });
-  await standby.ask('POST', `/backups/${id}/commit`, { door: 'peer', body: manifest });
+  await standby.ask('PUT', `/backups/${id}`, { client: 'peer', body: DUMP });
+  await standby.ask('POST', `/backups/${id}/commit`, { client: 'peer', body: manifest });
   return manifest;
 };
 
@@ -96,7 +96,7 @@ describe('for load balancers', () => {
 describe('a promote', () => {
   test('is answered at once, with where to follow it', async () => {
     await giveBackup();
-    const { status, headers, body } = await standby.ask('POST', '/promote', { door: admin });
+    const { status, headers, body } = await standby.ask('POST', '/promote', { client: admin });
     expect(status).toBe(202);
     expect(body).toMatchObject({ kind: 'promote', state: 'running', source: 'operator' });
     expect(headers.get('location')).toBe(`/operations/${body.id}`);
@@ -106,7 +106,7 @@ describe('a promote', () => {
 
   test('is waited for with Prefer, and says what is lost', async () => {
     const { id } = await giveBackup();
-    const asked = { door: admin, headers: waiting, body: { reason: 'VCL2 is dead' } };
+    const asked = { client: admin, headers: waiting, body: { reason: 'VCL2 is dead' } };
     const { status, headers, body } = await standby.ask('POST', '/promote', asked);
     expect(status).toBe(200);
     expect(headers.get('preference-applied')).toBe('wait=10');
@@ -117,7 +117,7 @@ describe('a promote', () => {
   });
 
   test('without a backup is refused, changes nothing and says what to do', async () => {
-    const asked = { door: admin, headers: waiting };
+    const asked = { client: admin, headers: waiting };
     const { status, headers, body } = await standby.ask('POST', '/promote', asked);
     expect(status).toBe(409);
     expect(headers.get('content-type')).toBe('application/problem+json');
@@ -133,14 +133,14 @@ describe('a promote', () => {
 
   test('from a backup that is too old needs force', async () => {
     await giveBackup('2020-01-01T00:00:00.000Z');
-    const asked = { door: admin, headers: waiting };
+    const asked = { client: admin, headers: waiting };
     expect((await standby.ask('POST', '/promote', asked)).body.code).toBe('backup-too-old');
     const forced = await standby.ask('POST', '/promote', { ...asked, body: { force: true } });
     expect(forced.status).toBe(200);
   });
 
   test('of a primary touches nothing (H06)', async () => {
-    const { status, body } = await primary.ask('POST', '/promote', { door: admin });
+    const { status, body } = await primary.ask('POST', '/promote', { client: admin });
     expect(status).toBe(409);
     expect(body).toMatchObject({ code: 'already-primary', value: 1 });
     expect(primary.node.runner.list()).toEqual([]);
@@ -148,12 +148,12 @@ describe('a promote', () => {
 
   test('is refused during a pause', async () => {
     await giveBackup();
-    await standby.ask('POST', '/pause', { door: admin, body: { minutes: 5, reason: 'deploy' } });
-    const { status, body } = await standby.ask('POST', '/promote', { door: admin });
+    await standby.ask('POST', '/pause', { client: admin, body: { minutes: 5, reason: 'deploy' } });
+    const { status, body } = await standby.ask('POST', '/promote', { client: admin });
     expect(status).toBe(409);
     expect(body).toMatchObject({ code: 'paused', detail: expect.stringContaining('deploy') });
     // Typed as it is said, a handover must not become a takeover from a primary that is well.
-    const planned = { door: admin, body: { planned: true } };
+    const planned = { client: admin, body: { planned: true } };
     expect((await standby.ask('POST', '/promote', planned)).body.remedy).toContain(
       'POST /promote {"planned": true, "force": true}',
     );
@@ -161,7 +161,7 @@ describe('a promote', () => {
 
   test('that is called twice with one key is one operation', async () => {
     await giveBackup();
-    const asked = { door: admin, headers: { 'Idempotency-Key': 'night-1', ...waiting } };
+    const asked = { client: admin, headers: { 'Idempotency-Key': 'night-1', ...waiting } };
     const first = await standby.ask('POST', '/promote', asked);
     const second = await standby.ask('POST', '/promote', asked);
     expect(second.status).toBe(200);
@@ -172,7 +172,7 @@ describe('a promote', () => {
 
   test('as a dry run says what would happen, and nothing does', async () => {
     const { id } = await giveBackup();
-    const asked = { door: admin, body: { dryRun: true } };
+    const asked = { client: admin, body: { dryRun: true } };
     const { status, body } = await standby.ask('POST', '/promote', asked);
     expect(status).toBe(200);
     expect(body).toMatchObject({ wouldRun: true, refusal: null, backup: id });
@@ -182,8 +182,8 @@ describe('a promote', () => {
 
   test('that is planned, as a dry run, is a handover: the healthy primary is no reason against it', async () => {
     standby.node.peer.status = async () =>
-      (await primary.ask('GET', '/status', { door: 'peer' })).body;
-    const asked = { door: admin, body: { dryRun: true, planned: true } };
+      (await primary.ask('GET', '/status', { client: 'peer' })).body;
+    const asked = { client: admin, body: { dryRun: true, planned: true } };
     const { body } = await standby.ask('POST', '/promote', asked);
     expect(body).toMatchObject({ wouldRun: true, refusal: null });
     expect(body.steps).toContain('freeze');
@@ -195,7 +195,7 @@ describe('a promote', () => {
   test('that is planned is the operation of the other node', async () => {
     const record = HANDOVER;
     standby.node.peer.requestHandover = async (reason) => ({ ...record, reason });
-    const asked = { door: admin, body: { planned: true, reason: 'upgrade' } };
+    const asked = { client: admin, body: { planned: true, reason: 'upgrade' } };
     const { status, headers, body } = await standby.ask('POST', '/promote', asked);
     expect(status).toBe(202);
     expect(body).toEqual({ ...record, reason: 'upgrade' });
@@ -223,7 +223,7 @@ describe('a promote', () => {
 
   test('that is planned and called again with its key is the same handover, also when it is over', async () => {
     const key = { 'Idempotency-Key': 'night-2' };
-    const asked = { door: admin, body: { planned: true }, headers: key };
+    const asked = { client: admin, body: { planned: true }, headers: key };
     const keys: (string | undefined)[] = [];
     const askVia = (service: Service) => {
       service.node.peer.requestHandover = async (_reason, given) => {
@@ -247,7 +247,7 @@ describe('a promote', () => {
   });
 
   test('that is planned needs the other node', async () => {
-    const asked = { door: admin, body: { planned: true } };
+    const asked = { client: admin, body: { planned: true } };
     const { status, body } = await standby.ask('POST', '/promote', asked);
     expect(status).toBe(502);
     expect(body.code).toBe('peer-unreachable');
@@ -272,7 +272,7 @@ describe('operations', () => {
 
   test('a wait that is over is answered with how far it is', async () => {
     const release = holdDump();
-    const asked = { door: admin, headers: { Prefer: 'respond-async, wait=0' } };
+    const asked = { client: admin, headers: { Prefer: 'respond-async, wait=0' } };
     const { status, headers, body } = await primary.ask('POST', '/backups', asked);
     expect(status).toBe(202);
     expect(headers.get('preference-applied')).toBe('wait=0');
@@ -283,8 +283,8 @@ describe('operations', () => {
 
   test('a second one has to wait for the first', async () => {
     const release = holdDump();
-    await primary.ask('POST', '/backups', { door: admin });
-    const again = await primary.ask('POST', '/backups', { door: admin });
+    await primary.ask('POST', '/backups', { client: admin });
+    const again = await primary.ask('POST', '/backups', { client: admin });
     expect(again.status).toBe(202);
     expect(again.body.id).toBe(primary.node.runner.current?.id);
     release();
@@ -293,20 +293,20 @@ describe('operations', () => {
   });
 
   test('are listed newest first, and no more than asked for', async () => {
-    await standby.ask('POST', '/promote', { door: admin, headers: waiting });
-    await standby.ask('POST', '/promote', { door: admin, headers: waiting });
-    const all = await standby.ask('GET', '/operations', { door: 'peer' });
+    await standby.ask('POST', '/promote', { client: admin, headers: waiting });
+    await standby.ask('POST', '/promote', { client: admin, headers: waiting });
+    const all = await standby.ask('GET', '/operations', { client: 'peer' });
     expect(all.body.operations).toHaveLength(2);
-    const one = await standby.ask('GET', '/operations?limit=1', { door: admin });
+    const one = await standby.ask('GET', '/operations?limit=1', { client: admin });
     expect(one.body.operations).toEqual([all.body.operations[0]]);
     const { id } = one.body.operations[0];
-    const shown = await standby.ask('GET', `/operations/${id}`, { door: admin });
+    const shown = await standby.ask('GET', `/operations/${id}`, { client: admin });
     expect(shown.body.error.code).toBe('no-backup');
   });
 
   test.each(['0', '201', 'many', '-1', '1.5'])('limit=%s is refused', async (limit) => {
     const { status, body } = await standby.ask('GET', `/operations?limit=${limit}`, {
-      door: admin,
+      client: admin,
     });
     expect(status).toBe(400);
     expect(body).toMatchObject({ code: 'invalid-request', value: { limit: expect.anything() } });
@@ -314,8 +314,8 @@ describe('operations', () => {
 
   test('stream as events, each with the whole operation, and end with it', async () => {
     const release = holdDump();
-    const { body } = await primary.ask('POST', '/backups', { door: admin });
-    const events = primary.ask('GET', `/operations/${body.id}/events`, { door: admin });
+    const { body } = await primary.ask('POST', '/backups', { client: admin });
+    const events = primary.ask('GET', `/operations/${body.id}/events`, { client: admin });
     await sleep(50);
     release();
     const { headers, body: text } = await events;
@@ -331,7 +331,7 @@ describe('operations', () => {
 
   test('let go of who watched them and went away', async () => {
     const release = holdDump();
-    const { body } = await primary.ask('POST', '/backups', { door: admin });
+    const { body } = await primary.ask('POST', '/backups', { client: admin });
     let watched = 0;
     const { runner } = primary.node;
     const watch = runner.watch.bind(runner);
@@ -354,7 +354,7 @@ describe('operations', () => {
     for (let tries = 0; tries < 100 && watched > 0; tries += 1) await sleep(20);
     expect(watched).toBe(0);
     expect(runner.current?.state).toBe('running');
-    await primary.ask('HEAD', `/operations/${body.id}/events`, { door: admin });
+    await primary.ask('HEAD', `/operations/${body.id}/events`, { client: admin });
     for (let tries = 0; tries < 100 && watched > 0; tries += 1) await sleep(20);
     expect(watched).toBe(0);
     release();
@@ -363,8 +363,8 @@ describe('operations', () => {
 
   test('can be cancelled', async () => {
     const release = holdDump();
-    const { body } = await primary.ask('POST', '/backups', { door: admin });
-    const cancelling = primary.ask('DELETE', `/operations/${body.id}`, { door: admin });
+    const { body } = await primary.ask('POST', '/backups', { client: admin });
+    const cancelling = primary.ask('DELETE', `/operations/${body.id}`, { client: admin });
     await sleep(20);
     release();
     expect((await cancelling).body).toMatchObject({ id: body.id, error: { code: 'cancelled' } });
@@ -372,7 +372,7 @@ describe('operations', () => {
 
   test('that a person names wrongly are not found, and nothing is written down', async () => {
     for (const method of ['GET', 'DELETE']) {
-      const { status, body } = await standby.ask(method, '/operations/mistyped', { door: admin });
+      const { status, body } = await standby.ask(method, '/operations/mistyped', { client: admin });
       expect(status).toBe(404);
       expect(body.code).toBe('operation-not-found');
     }
@@ -382,10 +382,10 @@ describe('operations', () => {
   test('that the peer withdraws before they came never run', async () => {
     const backup = await giveBackup();
     const id = 'handover-of-vcl2';
-    const withdrawn = await standby.ask('DELETE', `/operations/${id}`, { door: 'peer' });
+    const withdrawn = await standby.ask('DELETE', `/operations/${id}`, { client: 'peer' });
     expect(withdrawn.body).toMatchObject({ id, state: 'refused', committed: false });
     const late = { operation: id, epoch: 2, backup: backup.id };
-    const { body } = await standby.ask('POST', '/takeovers', { door: 'peer', body: late });
+    const { body } = await standby.ask('POST', '/takeovers', { client: 'peer', body: late });
     expect(body).toMatchObject({ id, state: 'refused' });
     expect(standby.node.state.current.mode).toBe('standby');
   });
@@ -394,7 +394,7 @@ describe('operations', () => {
     'cannot be named %s',
     async (id) => {
       for (const method of ['GET', 'DELETE']) {
-        const { status, body } = await standby.ask(method, `/operations/${id}`, { door: 'peer' });
+        const { status, body } = await standby.ask(method, `/operations/${id}`, { client: 'peer' });
         expect(status).toBe(400);
         expect(body.code).toBe('invalid-request');
       }
@@ -406,10 +406,10 @@ describe('operations', () => {
 describe('between the agents', () => {
   test('a fenced primary has stopped its app before it answers', async () => {
     const body = { operation: 'promote-of-vcl3', epoch: 2 };
-    const fenced = await primary.ask('POST', '/fence', { door: 'peer', body });
+    const fenced = await primary.ask('POST', '/fence', { client: 'peer', body });
     expect(fenced).toMatchObject({ status: 200, body: { mode: 'yielding' } });
     expect(primary.app.runs).toBe(false);
-    const rescue = { door: 'peer', body: { rescue: 'promote-of-vcl3' } } as const;
+    const rescue = { client: 'peer', body: { rescue: 'promote-of-vcl3' } } as const;
     primary.node.peer.upload = async () => ({ bytes: 1, sha256: '' });
     primary.node.peer.commit = async () => {};
     const rescued = await primary.ask('POST', '/backups', { ...rescue, headers: waiting });
@@ -417,7 +417,7 @@ describe('between the agents', () => {
   });
 
   test('a rescue is for the peer only', async () => {
-    const asked = { door: admin, body: { rescue: 'promote-of-vcl3' } };
+    const asked = { client: admin, body: { rescue: 'promote-of-vcl3' } };
     const { status, body } = await primary.ask('POST', '/backups', asked);
     expect(status).toBe(403);
     expect(body).toMatchObject({ code: 'forbidden', value: 'rescue' });
@@ -426,7 +426,7 @@ describe('between the agents', () => {
   test('a takeover under its own name is done once, however often it is asked for', async () => {
     const { id } = await giveBackup();
     const body = { operation: 'handover-of-vcl2', epoch: 2, backup: id };
-    const asked = { door: 'peer', body, headers: waiting } as const;
+    const asked = { client: 'peer', body, headers: waiting } as const;
     const first = await standby.ask('POST', '/takeovers', asked);
     expect(first).toMatchObject({ status: 200, body: { id: body.operation, committed: true } });
     const again = await standby.ask('POST', '/takeovers', asked);
@@ -435,7 +435,7 @@ describe('between the agents', () => {
   });
 
   test('a standby asks for a handover', async () => {
-    const asked = { door: 'peer', body: { reason: 'failback' }, headers: waiting } as const;
+    const asked = { client: 'peer', body: { reason: 'failback' }, headers: waiting } as const;
     const { status, body } = await primary.ask('POST', '/handovers', asked);
     expect(status).toBe(409);
     expect(body).toMatchObject({ code: 'peer-not-ready', operation: expect.any(String) });
@@ -447,7 +447,7 @@ describe('between the agents', () => {
 describe('a demote', () => {
   test('without the other node changes nothing', async () => {
     const { status, body } = await primary.ask('POST', '/demote', {
-      door: admin,
+      client: admin,
       headers: waiting,
     });
     expect(status).toBe(409);
@@ -456,7 +456,7 @@ describe('a demote', () => {
   });
 
   test('as a dry run says what would happen, and nothing does', async () => {
-    const asked = { door: admin, body: { dryRun: true } };
+    const asked = { client: admin, body: { dryRun: true } };
     const { status, body } = await primary.ask('POST', '/demote', asked);
     expect(status).toBe(200);
     expect(body).toMatchObject({ wouldRun: false });
@@ -467,14 +467,14 @@ describe('a demote', () => {
 
 describe('a pause', () => {
   test('has an end, is shown and logged, and can be taken back', async () => {
-    const asked = { door: admin, body: { minutes: 10, reason: 'deploy' } };
+    const asked = { client: admin, body: { minutes: 10, reason: 'deploy' } };
     const { status, body } = await standby.ask('POST', '/pause', asked);
     expect(status).toBe(200);
     expect(body.reason).toBe('deploy');
     expect(Date.parse(body.until) - Date.now()).toBeGreaterThan(590_000);
-    const shown = await standby.ask('GET', '/status', { door: admin });
+    const shown = await standby.ask('GET', '/status', { client: admin });
     expect(shown.body.pause).toEqual(body);
-    expect((await standby.ask('DELETE', '/pause', { door: admin })).status).toBe(204);
+    expect((await standby.ask('DELETE', '/pause', { client: admin })).status).toBe(204);
     expect(standby.node.state.current.pause).toBeNull();
     const lines = standby.logged.filter(({ message }) => message.includes('failover and failback'));
     expect(lines.map(({ data }) => data)).toEqual([{ who: 'admin', ...body }, { who: 'admin' }]);
@@ -482,7 +482,7 @@ describe('a pause', () => {
 
   test.each([0, -5, 8 * 24 * 60, 'soon'])('of %s minutes is refused', async (minutes) => {
     const { status, body } = await standby.ask('POST', '/pause', {
-      door: admin,
+      client: admin,
       body: { minutes },
     });
     expect(status).toBe(400);
@@ -500,7 +500,7 @@ describe('what cannot be understood', () => {
     ['a form', 'force=true', { 'Content-Type': 'text/plain' }, 'not declared as JSON'],
     ['a list', '[]', json, 'expected object'],
   ])('%s is a 400', async (_what, body, headers, detail) => {
-    const reply = await primary.ask('POST', '/backups', { door: admin, body, headers });
+    const reply = await primary.ask('POST', '/backups', { client: admin, body, headers });
     expect(reply.status).toBe(400);
     expect(reply.body).toMatchObject({
       code: 'invalid-request',
@@ -510,20 +510,23 @@ describe('what cannot be understood', () => {
   });
 
   test('an unknown field is named: a misspelt "force" must not look like none', async () => {
-    const asked = { door: admin, body: { forse: true } };
+    const asked = { client: admin, body: { forse: true } };
     const { status, body } = await standby.ask('POST', '/promote', asked);
     expect(status).toBe(400);
     expect(body.detail).toContain('forse');
   });
 
   test('a field of the wrong kind is named', async () => {
-    const { body } = await standby.ask('POST', '/promote', { door: admin, body: { force: 'yes' } });
+    const { body } = await standby.ask('POST', '/promote', {
+      client: admin,
+      body: { force: 'yes' },
+    });
     expect(body).toMatchObject({ code: 'invalid-request', value: { force: 'yes' } });
   });
 
   test('a body that never ends is cut at 64 KiB', async () => {
     const body = JSON.stringify({ reason: 'x'.repeat(70_000) });
-    const asked = { door: admin, body, headers: json };
+    const asked = { client: admin, body, headers: json };
     const { status, body: answer } = await primary.ask('POST', '/backups', asked);
     expect(status).toBe(413);
     expect(answer).toMatchObject({ code: 'too-large', value: 65_536 });
@@ -562,18 +565,18 @@ describe('what cannot be understood', () => {
     expect(headers.get('allow')).toBe(methods.join(', '));
   });
 
-  test('what nobody foresaw tells nothing, and the log has it', async () => {
+  test('an unexpected error shows nothing, and the log has it', async () => {
     const secret = new Error('the password is hunter2');
     primary.node.backups.list = () => {
       throw secret;
     };
-    const { status, body } = await primary.ask('GET', '/backups', { door: admin });
+    const { status, body } = await primary.ask('GET', '/backups', { client: admin });
     expect(status).toBe(500);
     expect(body.code).toBe('internal');
     expect(JSON.stringify(body)).not.toContain('hunter2');
     expect(primary.logged).toContainEqual({
       level: 'error',
-      message: 'a request failed unforeseen',
+      message: 'a request failed unexpectedly',
       data: { method: 'GET', path: '/backups', error: secret },
     });
   });
@@ -582,11 +585,11 @@ describe('what cannot be understood', () => {
 test('every request that may change something leaves a line without header, body or query', async () => {
   const body = { reason: 'the-body' };
   await standby.ask('POST', '/promote?the-query', {
-    door: admin,
+    client: admin,
     body,
     headers: { 'Idempotency-Key': 'the-header', ...waiting },
   });
-  await standby.ask('GET', '/status', { door: admin });
+  await standby.ask('GET', '/status', { client: admin });
   const lines = standby.logged.filter(({ message }) => message === 'request');
   expect(lines).toEqual([
     {
@@ -602,7 +605,7 @@ test('every request that may change something leaves a line without header, body
 
 test('the status tells of the lineage and the newest backup', async () => {
   const { id } = await giveBackup();
-  const { status, body } = await standby.ask('GET', '/status', { door: admin });
+  const { status, body } = await standby.ask('GET', '/status', { client: admin });
   expect(status).toBe(200);
   expect(body).toMatchObject({ node: 'vcl3', mode: 'standby', lineage: LINEAGE });
   expect(body.latestBackup.id).toBe(id);

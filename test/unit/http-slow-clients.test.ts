@@ -138,7 +138,7 @@ test('who holds a thousand connections keeps neither the operator nor the peer o
     socket.write('GET /health HTTP/1.1\r\nX-Slow: ');
     flood.push(socket);
   }
-  expect((await service.ask('GET', '/status', { door: 'admin' })).status).toBe(200);
+  expect((await service.ask('GET', '/status', { client: 'admin' })).status).toBe(200);
   await expect.poll(() => flood.filter((socket) => !socket.closed).length).toBeLessThanOrEqual(512);
   upload.write(`GET /status HTTP/1.1\r\n${AUTHORIZED}\r\n`);
   expect(String((await once(upload, 'data'))[0])).toMatch(/^HTTP\/1.1 200 /);

@@ -10,7 +10,7 @@ import { createHttpPeer } from '../../src/drivers/http-peer.js';
 import { openTlsFiles } from '../../src/drivers/tls-files.js';
 import type { CredentialFiles } from '../../src/ports/credentials.js';
 import { type Authority, createAuthority, renew } from '../support/certificates.js';
-import { type Door, type Service, startService, TOKENS } from '../support/http.js';
+import { type Client, type Service, startService, TOKENS } from '../support/http.js';
 
 let ours: Authority;
 let theirs: Authority;
@@ -36,8 +36,12 @@ interface Reply {
   code?: string;
 }
 
-const ask = async (path: string, door?: Door, options: ConnectionOptions = {}): Promise<Reply> => {
-  const headers = door === undefined ? {} : { Authorization: `Bearer ${TOKENS[door]}` };
+const ask = async (
+  path: string,
+  client?: Client,
+  options: ConnectionOptions = {},
+): Promise<Reply> => {
+  const headers = client === undefined ? {} : { Authorization: `Bearer ${TOKENS[client]}` };
   const ca = readFileSync(ours.files('vcl2').ca);
   const asked = request(`${service.url}${path}`, { headers, ca, agent: false, ...options }).end();
   const [response] = await once(asked, 'response');
@@ -62,7 +66,7 @@ describe('with TLS_CA', () => {
   });
 
   test.each(['/status', '/backups', '/operations', '/operations/abcdefgh'])(
-    'the peer’s key opens %s only with a certificate of TLS_CA',
+    'the peer’s key is accepted by %s only with a certificate of TLS_CA',
     async (path) => {
       expect(await ask(path, 'peer')).toEqual(needed);
       expect(await ask(path, 'peer', certificateOf(theirs))).toEqual(needed);
@@ -70,7 +74,7 @@ describe('with TLS_CA', () => {
     },
   );
 
-  test('a certificate without the key opens nothing', async () => {
+  test('a certificate without the key is refused', async () => {
     expect((await ask('/status', undefined, certificateOf(ours))).status).toBe(401);
   });
 

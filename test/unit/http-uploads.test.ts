@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -18,9 +17,13 @@ beforeEach(async () => {
 afterEach(() => service.close());
 
 const put = (body: string | Uint8Array = DUMP, id = ID, headers: Record<string, string> = {}) =>
-  service.ask('PUT', `/backups/${id}`, { door: 'peer', body, headers });
+  service.ask('PUT', `/backups/${id}`, { client: 'peer', body, headers });
 const commit = (manifest = manifestOf(DUMP), headers: Record<string, string> = {}) =>
-  service.ask('POST', `/backups/${manifest.id}/commit`, { door: 'peer', body: manifest, headers });
+  service.ask('POST', `/backups/${manifest.id}/commit`, {
+    client: 'peer',
+    body: manifest,
+    headers,
+  });
 const filesOf = ({ directory }: Service) => readdir(join(directory, 'backups')).catch(() => []);
 const nothingIsLeft = async () => {
   // What a vanished sender leaves is removed by us, but not before it has vanished.
@@ -28,7 +31,7 @@ const nothingIsLeft = async () => {
     await sleep(20);
   expect(await filesOf(service)).toEqual([]);
   expect(service.node.backups.list()).toEqual([]);
-  const { body } = await service.ask('GET', '/backups', { door: 'admin' });
+  const { body } = await service.ask('GET', '/backups', { client: 'admin' });
   expect(body).toEqual({ backups: [], quarantined: [] });
 };
 
@@ -54,12 +57,12 @@ describe('a backup', () => {
     expect(sent.status).toBe(201);
     const { bytes, sha256 } = manifestOf(DUMP);
     expect(sent.body).toEqual({ id: ID, bytes, sha256 });
-    expect((await service.ask('GET', `/backups/${ID}`, { door: 'peer' })).status).toBe(404);
+    expect((await service.ask('GET', `/backups/${ID}`, { client: 'peer' })).status).toBe(404);
 
     const committed = await commit();
     expect(committed.status).toBe(201);
     expect(committed.headers.get('location')).toBe(`/backups/${ID}`);
-    expect((await service.ask('GET', `/backups/${ID}`, { door: 'peer' })).body).toEqual(
+    expect((await service.ask('GET', `/backups/${ID}`, { client: 'peer' })).body).toEqual(
       manifestOf(DUMP),
     );
     expect(service.node.state.current.lineage).toBe(LINEAGE);
@@ -77,7 +80,7 @@ describe('a backup', () => {
     const again = await put('{"public.entries": 0}');
     expect(again.status).toBe(409);
     expect(again.body).toMatchObject({ code: 'backup-exists', value: ID });
-    const content = await service.ask('GET', `/backups/${ID}/content`, { door: 'admin' });
+    const content = await service.ask('GET', `/backups/${ID}/content`, { client: 'admin' });
     expect(content.body).toBe(DUMP);
     expect(content.headers.get('content-length')).toBe(String(DUMP.length));
   });
@@ -89,7 +92,7 @@ describe('a backup', () => {
       await put(DUMP, manifest.id);
       await commit(manifest);
     }
-    const { body } = await service.ask('GET', '/backups', { door: 'admin' });
+    const { body } = await service.ask('GET', '/backups', { client: 'admin' });
     expect(body.backups.map(({ id }: { id: string }) => id)).toEqual([newer.id, older.id]);
   });
 
@@ -101,8 +104,10 @@ describe('a backup', () => {
     await put();
     await commit(manifestOf(DUMP, { surroundings: { ...place, roles } }));
     for (const path of ['/backups', `/backups/${ID}`]) {
-      expect(JSON.stringify(await service.ask('GET', path, { door: 'peer' }))).toContain(verifier);
-      const shown = await service.ask('GET', path, { door: 'admin' });
+      expect(JSON.stringify(await service.ask('GET', path, { client: 'peer' }))).toContain(
+        verifier,
+      );
+      const shown = await service.ask('GET', path, { client: 'admin' });
       expect(JSON.stringify(shown)).not.toContain(verifier);
       expect(JSON.stringify(shown)).toContain('barista');
     }
@@ -113,7 +118,7 @@ describe('a backup', () => {
     await commit();
     const before = (await readdir('/proc/self/fd')).length;
     for (let round = 0; round < 20; round += 1) {
-      const { status } = await service.ask('HEAD', `/backups/${ID}/content`, { door: 'peer' });
+      const { status } = await service.ask('HEAD', `/backups/${ID}/content`, { client: 'peer' });
       expect(status).toBe(200);
     }
     await sleep(50);
@@ -163,21 +168,6 @@ describe('an upload leaves nothing when', () => {
     await nothingIsLeft();
   });
 
-  test('its digest is another', async () => {
-    const digest = createHash('sha256').update('something else').digest('base64');
-    const { status, body } = await put(DUMP, ID, { 'Content-Digest': `sha-256=:${digest}:` });
-    expect(status).toBe(400);
-    expect(body.code).toBe('digest-mismatch');
-    await nothingIsLeft();
-  });
-
-  test('its digest cannot be read', async () => {
-    const { status, body } = await put(DUMP, ID, { 'Content-Digest': 'sha-256=:short:' });
-    expect(status).toBe(400);
-    expect(body).toMatchObject({ code: 'invalid-request', value: 'sha-256=:short:' });
-    await nothingIsLeft();
-  });
-
   test.each([
     ['another digest', { sha256: 'f'.repeat(64) }, 400, 'digest-mismatch'],
     ['another length', { bytes: 7 }, 400, 'upload-torn'],
@@ -187,11 +177,6 @@ describe('an upload leaves nothing when', () => {
     expect(committed).toMatchObject({ status, body: { code } });
     await nothingIsLeft();
   });
-});
-
-test('a right digest is taken', async () => {
-  const digest = createHash('sha256').update(DUMP).digest('base64');
-  expect((await put(DUMP, ID, { 'Content-Digest': `sha-256=:${digest}:` })).status).toBe(201);
 });
 
 test('a commit without an upload names the missing PUT', async () => {
@@ -204,7 +189,7 @@ test('a manifest is committed under its own id only', async () => {
   await put();
   const path = '/backups/ledger_20261122_130000/commit';
   const { status, body } = await service.ask('POST', path, {
-    door: 'peer',
+    client: 'peer',
     body: manifestOf(DUMP),
   });
   expect(status).toBe(400);
@@ -254,7 +239,7 @@ describe('a sender of a past epoch', () => {
     ['POST', '/takeovers', { operation: 'operation-1', epoch: 6, backup: ID }],
   ])('%s %s is refused and learns of ours (H14)', async (method, path, body) => {
     const headers = { 'Coldspare-Epoch': '4' };
-    const reply = await service.ask(method, path, { door: 'peer', headers, body });
+    const reply = await service.ask(method, path, { client: 'peer', headers, body });
     expect(reply.status).toBe(409);
     expect(reply.body).toMatchObject({ code: 'stale-epoch', value: 4 });
     expect(reply.headers.get('coldspare-epoch')).toBe('5');
@@ -264,7 +249,7 @@ describe('a sender of a past epoch', () => {
 
   test('may still ask for the status', async () => {
     const headers = { 'Coldspare-Epoch': '4' };
-    expect((await service.ask('GET', '/status', { door: 'peer', headers })).status).toBe(200);
+    expect((await service.ask('GET', '/status', { client: 'peer', headers })).status).toBe(200);
   });
 
   test('is refused by its manifest too', async () => {
@@ -275,13 +260,13 @@ describe('a sender of a past epoch', () => {
 
 test('an epoch that is no number is refused', async () => {
   const headers = { 'Coldspare-Epoch': '-1' };
-  const { status, body } = await service.ask('GET', '/status', { door: 'peer', headers });
+  const { status, body } = await service.ask('GET', '/status', { client: 'peer', headers });
   expect(status).toBe(400);
   expect(body).toMatchObject({ code: 'invalid-request', value: '-1' });
 });
 
 test('only the peer is heard: an epoch with another key changes nothing', async () => {
-  await service.ask('GET', '/status', { door: 'admin', headers: { 'Coldspare-Epoch': '99' } });
+  await service.ask('GET', '/status', { client: 'admin', headers: { 'Coldspare-Epoch': '99' } });
   await service.ask('GET', '/health', { headers: { 'Coldspare-Epoch': '99' } });
   expect(service.node.state.current.epoch).toBe(0);
 });
@@ -289,7 +274,7 @@ test('only the peer is heard: an epoch with another key changes nothing', async 
 test('a node that serves takes no backups (H15)', async () => {
   const primary = await startService('primary');
   try {
-    const asked = { door: 'peer', body: DUMP } as const;
+    const asked = { client: 'peer', body: DUMP } as const;
     const { status, body } = await primary.ask('PUT', `/backups/${ID}`, asked);
     expect(status).toBe(409);
     expect(body.code).toBe('serving');
@@ -303,7 +288,7 @@ test('a primary that hears of a higher epoch is superseded at once (H08)', async
   const primary = await startService('primary');
   try {
     const headers = { 'Coldspare-Epoch': '2' };
-    const reply = await primary.ask('GET', '/status', { door: 'peer', headers });
+    const reply = await primary.ask('GET', '/status', { client: 'peer', headers });
     expect(reply.headers.get('coldspare-role')).toBe('standby');
     expect(primary.node.state.current).toMatchObject({ mode: 'standby', epoch: 2 });
     for (let tries = 0; tries < 100 && primary.app.runs; tries += 1) await sleep(10);

@@ -6,14 +6,14 @@ import { DUMP, manifestOf, type Service, startService } from '../support/http.js
 
 /** The secret of the example that every library of Standard Webhooks is tested with. */
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
-const door = 'webhook' as const;
+const client = 'webhook' as const;
 
 let standby: Service;
 beforeEach(async () => {
   standby = await startService('standby', { settings: { webhookSigningSecret: SECRET } });
   const manifest = manifestOf(DUMP);
-  await standby.ask('PUT', `/backups/${manifest.id}`, { door: 'peer', body: DUMP });
-  await standby.ask('POST', `/backups/${manifest.id}/commit`, { door: 'peer', body: manifest });
+  await standby.ask('PUT', `/backups/${manifest.id}`, { client: 'peer', body: DUMP });
+  await standby.ask('POST', `/backups/${manifest.id}/commit`, { client: 'peer', body: manifest });
 });
 afterEach(() => standby.close());
 
@@ -49,7 +49,7 @@ test("the signature of the standard's own example is right", () => {
   };
   const soon = 1_614_265_330_000 + 1_000;
   expect(() => checkSignature(signed, SECRET, soon)).not.toThrow();
-  expect(() => checkSignature(signed, OTHER, soon)).toThrow('not that of this message');
+  expect(() => checkSignature(signed, OTHER, soon)).toThrow('does not match this message');
 });
 
 describe('what is signed starts a promote', () => {
@@ -69,7 +69,7 @@ describe('what is signed starts a promote', () => {
     ['/webhooks/grafana', FIRING, byGrafana(FIRING, at())],
     ['/promote', FIRING, byGrafana(FIRING, at())],
   ])('%s %s %j', async (path, body, headers) => {
-    const { status, body: record } = await standby.ask('POST', path, { door, headers, body });
+    const { status, body: record } = await standby.ask('POST', path, { client, headers, body });
     expect(status).toBe(202);
     expect((await standby.node.runner.wait(record.id, 10_000))?.state).toBe('done');
   });
@@ -99,7 +99,7 @@ describe('what is not, starts nothing, although its key is right', () => {
     ['Grafana with half a signature', FIRING, { 'X-Grafana-Alerting-Signature': 'ab' }],
   ])('%s', async (_what, body, headers) => {
     for (const path of ['/webhooks/generic', '/webhooks/grafana', '/promote']) {
-      const { status, body: problem } = await standby.ask('POST', path, { door, headers, body });
+      const { status, body: problem } = await standby.ask('POST', path, { client, headers, body });
       expect(status).toBe(401);
       expect(problem).toMatchObject({
         code: 'unauthorized',
@@ -115,7 +115,7 @@ describe('what is not, starts nothing, although its key is right', () => {
     const query = new URLSearchParams({ msg, heartbeat: JSON.stringify(heartbeat) });
     const path = `/webhooks/uptime-kuma?${query}`;
     for (const headers of [{}, standard(''), byGrafana('')]) {
-      expect((await standby.ask('GET', path, { door, headers })).status).toBe(401);
+      expect((await standby.ask('GET', path, { client, headers })).status).toBe(401);
     }
     expect(standby.node.runner.list()).toEqual([]);
   });
@@ -130,7 +130,7 @@ describe('what is not, starts nothing, although its key is right', () => {
 test('a message that is played again is the operation that it was, whatever key is added', async () => {
   const headers = standard(DOWN);
   const send = (more: object = {}) =>
-    standby.ask('POST', '/promote', { door, headers: { ...headers, ...more }, body: DOWN });
+    standby.ask('POST', '/promote', { client, headers: { ...headers, ...more }, body: DOWN });
   const first = await send();
   expect((await standby.node.runner.wait(first.body.id, 10_000))?.state).toBe('done');
   for (const more of [{}, { 'Idempotency-Key': 'another' }]) {
@@ -142,6 +142,6 @@ test('a message that is played again is the operation that it was, whatever key 
 });
 
 test('a person needs no signature', async () => {
-  const { status } = await standby.ask('POST', '/promote', { door: 'admin' });
+  const { status } = await standby.ask('POST', '/promote', { client: 'admin' });
   expect(status).toBe(202);
 });

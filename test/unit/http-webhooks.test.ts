@@ -20,12 +20,12 @@ beforeEach(async () => {
 });
 afterEach(() => standby.close());
 
-const door = 'webhook' as const;
+const client = 'webhook' as const;
 
 const giveBackup = async () => {
   const manifest = manifestOf(DUMP);
-  await standby.ask('PUT', `/backups/${manifest.id}`, { door: 'peer', body: DUMP });
-  await standby.ask('POST', `/backups/${manifest.id}/commit`, { door: 'peer', body: manifest });
+  await standby.ask('PUT', `/backups/${manifest.id}`, { client: 'peer', body: DUMP });
+  await standby.ask('POST', `/backups/${manifest.id}/commit`, { client: 'peer', body: manifest });
 };
 const DOWN = [
   ['generic', undefined, 'a webhook says down'],
@@ -82,7 +82,7 @@ const NOT_DOWN = [
 describe.each(DOWN)('%s says down', (provider, body, reason) => {
   test.each([`/webhooks/${provider}`, '/promote'])('to %s, and a promote begins', async (path) => {
     await giveBackup();
-    const asked = { door, headers: { Prefer: 'wait=60' }, ...(body && { body }) };
+    const asked = { client, headers: { Prefer: 'wait=60' }, ...(body && { body }) };
     const { status, headers, body: record } = await standby.ask('POST', path, asked);
     // Even a checker that would wait is answered while it runs (T27).
     expect(status).toBe(202);
@@ -97,7 +97,7 @@ describe.each(NOT_DOWN)('%s says something else: %j', (provider, body) => {
     'to %s, and it is ignored (T25, T26)',
     async (path) => {
       await giveBackup();
-      const { status, body: answer } = await standby.ask('POST', path, { door, body });
+      const { status, body: answer } = await standby.ask('POST', path, { client, body });
       expect(status).toBe(200);
       expect(answer).toEqual({ ignored: true, because: expect.stringMatching(/.+/) });
       expect(standby.node.runner.list()).toEqual([]);
@@ -108,8 +108,8 @@ describe.each(NOT_DOWN)('%s says something else: %j', (provider, body) => {
 test('two webhooks at once are one promote (T27)', async () => {
   await giveBackup();
   const answers = await Promise.all([
-    standby.ask('POST', '/webhooks/uptime-kuma', { door, body: kuma(0) }),
-    standby.ask('POST', '/webhooks/uptime-kuma', { door, body: kuma(0) }),
+    standby.ask('POST', '/webhooks/uptime-kuma', { client, body: kuma(0) }),
+    standby.ask('POST', '/webhooks/uptime-kuma', { client, body: kuma(0) }),
   ]);
   expect(answers.map(({ status }) => status)).toEqual([202, 202]);
   expect(answers[0]?.body.id).toBe(answers[1]?.body.id);
@@ -132,11 +132,11 @@ test('what has to make way for the promote holds up no answer (T27)', async () =
     { source: 'peer' },
   );
   await expect.poll(() => runner.current?.steps).toMatchObject([{ state: 'running' }]);
-  const asked = { door, body: kuma(0) };
+  const asked = { client, body: kuma(0) };
   for (const _ of ['first', 'again']) {
     const { status, body } = await standby.ask('POST', '/webhooks/uptime-kuma', asked);
     expect(status).toBe(202);
-    expect(body).toEqual({ accepted: true, because: expect.stringContaining('made way') });
+    expect(body).toEqual({ accepted: true, because: expect.stringContaining('has stopped') });
   }
   makeWay();
   await expect
@@ -147,7 +147,7 @@ test('what has to make way for the promote holds up no answer (T27)', async () =
 test('a node that is primary already ignores it with the reason, so that nobody repeats it', async () => {
   const primary = await startService('primary');
   try {
-    const asked = { door, body: kuma(0) };
+    const asked = { client, body: kuma(0) };
     const { status, body } = await primary.ask('POST', '/webhooks/uptime-kuma', asked);
     expect(status).toBe(200);
     expect(body).toEqual({ ignored: true, because: expect.stringContaining('primary already') });
@@ -158,8 +158,8 @@ test('a node that is primary already ignores it with the reason, so that nobody 
 
 test('during a pause it is ignored with the reason', async () => {
   await giveBackup();
-  await standby.ask('POST', '/pause', { door: 'admin', body: { minutes: 5, reason: 'deploy' } });
-  const { status, body } = await standby.ask('POST', '/promote', { door });
+  await standby.ask('POST', '/pause', { client: 'admin', body: { minutes: 5, reason: 'deploy' } });
+  const { status, body } = await standby.ask('POST', '/promote', { client });
   expect(status).toBe(200);
   expect(body).toEqual({ ignored: true, because: expect.stringContaining('deploy') });
   expect(standby.node.runner.list()).toEqual([]);
@@ -169,7 +169,7 @@ test.each(['force', 'planned', 'dryRun'])('%s needs a person', async (option) =>
   await giveBackup();
   for (const value of [true, false]) {
     const { status, body } = await standby.ask('POST', '/promote', {
-      door,
+      client,
       body: { [option]: value },
     });
     expect(status).toBe(403);
@@ -192,7 +192,7 @@ test.each([
   ['pingdom', { check_id: 4_711, current_state: 'DOWN' }],
   ['gatus', gatus('[ALERT_TRIGGERED_OR_RESOLVED]')],
 ])('%s does not send %j', async (provider, body) => {
-  const asked = { door, ...(body && { body }) };
+  const asked = { client, ...(body && { body }) };
   const { status, body: answer } = await standby.ask('POST', `/webhooks/${provider}`, asked);
   expect(status).toBe(400);
   expect(answer).toMatchObject({
@@ -205,7 +205,7 @@ test.each([
 
 test('a body of nobody is refused', async () => {
   const { status, body } = await standby.ask('POST', '/promote', {
-    door,
+    client,
     body: { hello: 'world' },
   });
   expect(status).toBe(400);
@@ -213,7 +213,7 @@ test('a body of nobody is refused', async () => {
 });
 
 test('an unknown checker is not found, and those there are are named', async () => {
-  const { status, body } = await standby.ask('POST', '/webhooks/nagios', { door });
+  const { status, body } = await standby.ask('POST', '/webhooks/nagios', { client });
   expect(status).toBe(404);
   expect(body).toMatchObject({
     code: 'not-found',
@@ -248,7 +248,7 @@ test.each([
   ],
 ])('%s %s says down without JSON, and a promote begins', async (method, path, asked) => {
   await giveBackup();
-  const { status, body: record } = await standby.ask(method, path, { door, ...asked });
+  const { status, body: record } = await standby.ask(method, path, { client, ...asked });
   expect(status).toBe(202);
   expect(record.reason).toMatch(/coffee shop/);
   expect((await standby.node.runner.wait(record.id, 10_000))?.state).toBe('done');
@@ -263,7 +263,7 @@ test.each([
   ['GET', `/webhooks/healthchecks${query(healthchecks('down', 'TEST'))}`, {}],
 ])('%s %s says something else without JSON, and is ignored', async (method, path, asked) => {
   await giveBackup();
-  const { status, body } = await standby.ask(method, path, { door, ...asked });
+  const { status, body } = await standby.ask(method, path, { client, ...asked });
   expect(status).toBe(200);
   expect(body).toEqual({ ignored: true, because: expect.stringMatching(/.+/) });
   expect(standby.node.runner.list()).toEqual([]);
@@ -280,7 +280,7 @@ test.each([
   ['POST', '/webhooks/pingdom', { body: '{"check_id": 4711' }],
 ])('%s %s is refused when it is no message of that checker', async (method, path, asked) => {
   await giveBackup();
-  const { status, headers, body } = await standby.ask(method, path, { door, ...asked });
+  const { status, headers, body } = await standby.ask(method, path, { client, ...asked });
   expect(status).toBe(400);
   expect(headers.get('content-type')).toBe('application/problem+json');
   expect(body).toMatchObject({ code: 'invalid-request', remedy: expect.stringMatching(/.+/) });
@@ -289,7 +289,7 @@ test.each([
 
 test('a query to a checker that only sends JSON is told so', async () => {
   const { body } = await standby.ask('GET', `/webhooks/generic${query({ event: 'down' })}`, {
-    door,
+    client,
   });
   expect(body).toMatchObject({
     detail: 'the body of generic is not JSON',
@@ -300,7 +300,7 @@ test('a query to a checker that only sends JSON is told so', async () => {
 test('a HEAD, with which a browser or a chat looks at a link, begins nothing', async () => {
   await giveBackup();
   const path = `/webhooks/uptime-kuma${kumaQuery(0)}`;
-  const { status, headers } = await standby.ask('HEAD', path, { door });
+  const { status, headers } = await standby.ask('HEAD', path, { client });
   expect(status).toBe(405);
   expect(headers.get('allow')).toBe('POST, GET');
   expect(standby.node.runner.list()).toEqual([]);
@@ -308,7 +308,7 @@ test('a HEAD, with which a browser or a chat looks at a link, begins nothing', a
 
 test('a group of a thousand alerts is not too large', async () => {
   const many = Array.from({ length: 1_000 }, (_, index) => alert('resolved', `target ${index}`));
-  const asked = { door, body: alertmanager(...many) };
+  const asked = { client, body: alertmanager(...many) };
   const { status, body } = await standby.ask('POST', '/webhooks/alertmanager', asked);
   expect(status).toBe(200);
   expect(body.because).toMatch(/target 2 is resolved and 997 more$/);
@@ -351,7 +351,7 @@ describe('Pingdom, whose key stands in the URL because it sends no headers', () 
 });
 
 test('a GET that is a message leaves a line in the log like any other, without its query', async () => {
-  await standby.ask('GET', `/webhooks/healthchecks${query(healthchecks('up'))}`, { door });
+  await standby.ask('GET', `/webhooks/healthchecks${query(healthchecks('up'))}`, { client });
   expect(standby.logged).toContainEqual({
     level: 'info',
     message: 'request',
@@ -383,7 +383,7 @@ describe('with WEBHOOK_MONITORS', () => {
     ['generic', { monitor: 'coffee shop' }, 'coffee shop'],
   ])('%s may start a promote by a name, id or URL that is listed', async (provider, body, name) => {
     await listing('something else', name);
-    const asked = { door, body };
+    const asked = { client, body };
     const { status, body: record } = await standby.ask('POST', `/webhooks/${provider}`, asked);
     expect(status).toBe(202);
     expect((await standby.node.runner.wait(record.id, 10_000))?.state).toBe('done');
@@ -400,7 +400,7 @@ describe('with WEBHOOK_MONITORS', () => {
     ['/promote', {}, 'does not list a monitor without a name'],
   ])('%s ignores the outage of another monitor', async (path, body, because) => {
     await listing('shop');
-    const { status, body: answer } = await standby.ask('POST', path, { door, body });
+    const { status, body: answer } = await standby.ask('POST', path, { client, body });
     expect(status).toBe(200);
     expect(answer).toEqual({ ignored: true, because: expect.stringContaining(because) });
     expect(standby.node.runner.list()).toEqual([]);
@@ -408,10 +408,10 @@ describe('with WEBHOOK_MONITORS', () => {
 });
 
 test('UP is recorded', async () => {
-  await standby.ask('POST', '/webhooks/pingdom', { door, body: pingdom('UP') });
+  await standby.ask('POST', '/webhooks/pingdom', { client, body: pingdom('UP') });
   expect(standby.logged).toContainEqual({
     level: 'info',
-    message: 'a checker said something that starts nothing',
+    message: 'a webhook that starts nothing',
     data: expect.objectContaining({ event: 'up', monitor: 'coffee shop' }),
   });
 });

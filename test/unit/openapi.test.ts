@@ -60,22 +60,22 @@ describe('the document', () => {
   test.each(ROUTES)('$method $path is described with its keys and its answers', (route) => {
     const { security, responses, summary } = operationOf(route);
     const keys = security.flatMap((choice: object) => Object.keys(choice));
-    expect(keys.filter((key: string) => key !== 'webhook-query')).toEqual(route.doors);
-    expect(keys.includes('webhook-query')).toBe(route.doors.includes('webhook'));
+    expect(keys.filter((key: string) => key !== 'webhook-query')).toEqual(route.clients);
+    expect(keys.includes('webhook-query')).toBe(route.clients.includes('webhook'));
     expect(summary).not.toBe('');
     // A refusal of the same status must not hide an answer.
     for (const [status, content] of Object.entries(route.about.answers)) {
       const type = content === null || typeof content === 'string' ? content : 'application/json';
       expect(Object.keys(responses[status].content ?? {})).toEqual(type === null ? [] : [type]);
     }
-    expect(responses).toHaveProperty(route.doors.length === 0 ? '500' : '401');
+    expect(responses).toHaveProperty(route.clients.length === 0 ? '500' : '401');
   });
 
   test('is what the README says of the routes', () => {
     expect(rowsOf(readFileSync('README.md', 'utf8'), 'route')).toEqual(
-      ROUTES.map(({ method, path, doors, about }) => [
+      ROUTES.map(({ method, path, clients, about }) => [
         `\`${method} ${braced(path)}\``,
-        doors.length === 0 ? 'none' : doors.join(', '),
+        clients.length === 0 ? 'none' : clients.join(', '),
         about.summary,
       ]),
     );
@@ -125,8 +125,8 @@ describe('every route', () => {
       answered.add(route.replace(/\?.*/, ''));
       return body;
     };
-    const [admin, peer, webhook] = (['admin', 'peer', 'webhook'] as const).map((door) => ({
-      door,
+    const [admin, peer, webhook] = (['admin', 'peer', 'webhook'] as const).map((client) => ({
+      client,
     }));
     const waiting = { headers: { Prefer: 'wait=10' } };
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createIncidentWatch } from '../../src/background/incident-watch.js';
+import { createAlarms } from '../../src/background/alarms.js';
 import { pruneBackups } from '../../src/backups/prune.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { Manifest } from '../../src/domain/manifest.js';
@@ -22,16 +22,16 @@ beforeEach(async () => {
   await standby.database.stop();
   standby.database.databases.clear();
   prepare = createPreparation(standby.node);
-  look = createIncidentWatch(standby.node);
+  look = createAlarms(standby.node);
 });
 afterEach(() => standby.close());
 
 const receive = async (sequence: number, more: Partial<Manifest> = {}): Promise<string> => {
   const id = `ledger_20261122_1200${String(sequence).padStart(2, '0')}`;
   const backup = manifestOf(DUMP, { id, sequence, ...more });
-  await standby.ask('PUT', `/backups/${id}`, { door: 'peer', body: DUMP });
+  await standby.ask('PUT', `/backups/${id}`, { client: 'peer', body: DUMP });
   const { status } = await standby.ask('POST', `/backups/${id}/commit`, {
-    door: 'peer',
+    client: 'peer',
     body: backup,
   });
   expect(status).toBe(201);
@@ -53,7 +53,7 @@ const problems = async (): Promise<string[]> => (await standby.ask('GET', '/heal
 const told = () => standby.announced.map(({ event, over }) => `${event}${over ? ' over' : ''}`);
 const promote = async (how = { force: true }) => {
   const { body } = await standby.ask('POST', '/promote', {
-    door: 'admin',
+    client: 'admin',
     headers: { Prefer: 'wait=10' },
     body: how,
   });
@@ -221,7 +221,7 @@ test('a preparation whose app could not be made is tried again, though its backu
 test('while the primary hands over, its last backup is left to the takeover', async () => {
   await receive(1);
   const { node } = standby;
-  const { body: status } = await standby.ask('GET', '/status', { door: 'admin' });
+  const { body: status } = await standby.ask('GET', '/status', { client: 'admin' });
   const operation = { id: 'o', kind: 'handover' };
   node.peerView.last = { value: { ...status, operation }, at: node.clock.now() };
   expect(await round()).toBeUndefined();

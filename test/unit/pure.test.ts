@@ -6,7 +6,7 @@ import {
   replacedCopies,
   replacedName,
 } from '../../src/domain/database-names.js';
-import { formatDuration, parseDuration } from '../../src/domain/duration.js';
+import { formatBytes, formatDuration, parseDuration } from '../../src/domain/format.js';
 import { inventoryDifferences, type Manifest, newestFirst } from '../../src/domain/manifest.js';
 import { readMarker, withMarker } from '../../src/domain/marker.js';
 import { expired } from '../../src/domain/retention.js';
@@ -216,6 +216,18 @@ describe('lengths of time', () => {
   ])('%d is said as %s', (ms, text) => {
     expect(formatDuration(ms)).toBe(text);
   });
+});
+
+test.each([
+  [0, '0 B'],
+  [999, '999 B'],
+  [1_500, '1.5 kB'],
+  [340_000, '340 kB'],
+  [123_456_789, '123 MB'],
+  [4_700_000_000, '4.7 GB'],
+  [5e15, '5000 TB'],
+])('%d bytes are %s', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
 });
 
 describe('changes of role', () => {

@@ -1,7 +1,7 @@
 import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createAlarms } from '../../src/background/alarms.js';
 import { createCertificateWatch } from '../../src/background/certificate.js';
-import { createIncidentWatch } from '../../src/background/incident-watch.js';
 import { openTlsFiles } from '../../src/drivers/tls-files.js';
 import { type Authority, createAuthority, renew } from '../support/certificates.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
@@ -69,7 +69,7 @@ const watched = async () => {
   fake.node.clock.elapsed = () => elapsed;
   fake.node.credentials = credentials;
   const refresh = createCertificateWatch(fake.node);
-  const tell = createIncidentWatch(fake.node);
+  const tell = createAlarms(fake.node);
   const watch = async () => {
     await refresh();
     await tell();
@@ -96,7 +96,7 @@ test('new files are taken up; files that do not fit leave the old ones in use an
   expect(fake.announced).toEqual([
     expect.objectContaining({
       event: 'certificate-unusable',
-      message: expect.stringContaining('vcl3 goes on with its old certificate: TLS_KEY'),
+      message: expect.stringContaining('goes on with the old certificate: TLS_KEY'),
       remedy: expect.stringContaining('openssl x509'),
     }),
   ]);
@@ -128,7 +128,9 @@ test('a certificate that ends within two weeks is told of once, until there is a
   expect(fake.announced).toEqual([
     expect.objectContaining({
       event: 'certificate-expiring',
-      message: expect.stringMatching(/^the certificate of vcl3 expires at 20/),
+      message: expect.stringMatching(
+        /^vcl3 has a certificate that ends within 14 days, or has ended: 20/,
+      ),
     }),
   ]);
   await renew(files, 15);
@@ -145,7 +147,7 @@ test('an agent starts with a certificate that has expired, and says so', async (
   const { fake, watch } = await watched();
   await watch();
   expect(fake.announced).toContainEqual(
-    expect.objectContaining({ message: expect.stringContaining('of vcl3 expired at 20') }),
+    expect.objectContaining({ message: expect.stringContaining('or has ended: 20') }),
   );
   await fake.remove();
 });

@@ -1,5 +1,5 @@
 import { backupListSchema } from '../../domain/answers.js';
-import { formatBytes } from '../../domain/bytes.js';
+import { formatBytes } from '../../domain/format.js';
 import type { Context, Outcome } from '../context.js';
 import { sayAge, sayProof } from '../format.js';
 

@@ -1,6 +1,6 @@
-import { type Finding, nodeFindings, pairFindings } from '../../domain/findings.js';
+import { type Finding, nodeFindings, pairFindings } from '../../domain/conditions/findings.js';
 import { type NodeStatus, nodeStatusSchema } from '../../domain/status.js';
-import type { Agent } from '../agent-client.js';
+import type { AgentClient } from '../agent-client.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, Failure } from '../failure.js';
 
@@ -25,7 +25,7 @@ export const doctor = async ({ agent, peer }: Context): Promise<Outcome> => {
   };
 };
 
-const lookAt = async (agent: Agent): Promise<NodeStatus | Failure> => {
+const lookAt = async (agent: AgentClient): Promise<NodeStatus | Failure> => {
   try {
     return (await agent.get('/status', nodeStatusSchema)).body;
   } catch (error) {

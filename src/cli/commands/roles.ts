@@ -1,5 +1,5 @@
 import { type DryRun, dryRunSchema } from '../../domain/answers.js';
-import { formatDuration } from '../../domain/duration.js';
+import { formatDuration } from '../../domain/format.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, Failure } from '../failure.js';
 import { confirm } from '../prompt-user.js';

@@ -1,5 +1,4 @@
-import { formatBytes } from '../../domain/bytes.js';
-import { formatDuration } from '../../domain/duration.js';
+import { formatBytes, formatDuration } from '../../domain/format.js';
 import { type NodeStatus, nodeStatusSchema } from '../../domain/status.js';
 import type { Context, Outcome } from '../context.js';
 import { sayAge, sayProof, sayUntil } from '../format.js';

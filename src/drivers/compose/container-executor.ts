@@ -4,21 +4,21 @@ import type { Executor, StartOptions } from '../command.js';
 import { type Project, runCompose } from './project.js';
 
 const END_TIMEOUT_MS = 10_000;
-/** Marks what was started in the container, which knows nothing of our process ids. */
+/** This variable marks the processes of one run. Our process ids mean nothing inside the container. */
 const MARK = 'COLDSPARE_RUN';
 const END_MARKED = `for process in /proc/[0-9]*; do
   grep -qs "${MARK}=$1" "$process/environ" && kill "\${process#/proc/}"
 done; true`;
 
 /**
- * Programs in the container of a service. Ending a compose client does not end what it started in there, so whatever
- * is called off, times out or breaks is ended in there as well.
+ * Runs programs in the container of a service. Ending the compose client does not end the program in the container, so
+ * a run that is aborted, times out or breaks is ended there too.
  */
 export const containerExecutor = (project: Project, service: string): Executor => {
   const { executor, compose, engine, seen } = project;
-  /** Another name from now on, maybe in a project of another name: compose knows them. */
-  const forget = (words: string) => {
-    if (!/No such container|is not running/i.test(words)) return;
+  /** The container, or even its project, may have another name now. Compose is asked again next time. */
+  const forgetIfGone = (message: string) => {
+    if (!/No such container|is not running/i.test(message)) return;
     seen.containers.delete(service);
     seen.project = undefined;
   };
@@ -29,7 +29,7 @@ export const containerExecutor = (project: Project, service: string): Executor =
     const exec = name === undefined ? [...compose, 'exec', '-T'] : [...engine, 'exec', '-i'];
     return {
       run,
-      // By name alone: the values go by environment, and show in no process list.
+      // Names only. The values go by environment, so that no process list shows them.
       argv: [...exec, ...names(env), name ?? service, ...argv],
       options: { ...options, env },
     };
@@ -38,7 +38,7 @@ export const containerExecutor = (project: Project, service: string): Executor =
     runCompose(project, ['exec', '-T', service, 'sh', '-c', END_MARKED, 'sh', run], {
       timeout: END_TIMEOUT_MS,
     }).catch(() => {
-      // A container that does not run has nothing left to end.
+      // If the container does not run, there is nothing to end.
     });
 
   return {
@@ -48,7 +48,7 @@ export const containerExecutor = (project: Project, service: string): Executor =
         return await executor.run(command.argv, { ...options, ...command.options });
       } catch (error) {
         if (!endedByItself(error)) await end(command.run);
-        else if (error instanceof Error) forget(error.message);
+        else if (error instanceof Error) forgetIfGone(error.message);
         throw error;
       }
     },
@@ -59,11 +59,11 @@ export const containerExecutor = (project: Project, service: string): Executor =
       let isKilled = false;
       return {
         ...child,
-        // After a good end, and when its time is up, it finds the end of its stdin.
-        ended: child.ended.then(async (words) => {
-          forget(words);
+        // Otherwise the program in the container ends by itself, at the end of its stdin.
+        ended: child.ended.then(async (message) => {
+          forgetIfGone(message);
           if (isKilled || options.signal?.aborted) await end(command.run);
-          return words;
+          return message;
         }),
         kill: () => {
           isKilled = true;

@@ -1,6 +1,9 @@
-import { askCompose, askEngine, LABEL, type Project } from './project.js';
+import { askCompose, askEngine, inspect, LABEL, type Project } from './project.js';
 
-const LOOK = `{{.Id}} {{.State.Running}} {{.State.Status}}:{{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}} {{.Name}} {{index .Config.Labels "${LABEL}.service"}} {{index .Config.Labels "${LABEL}.project"}}`;
+const FORMAT = `{{.Id}} {{.State.Running}} {{.State.Status}}:{{.State.ExitCode}} {{.HostConfig.RestartPolicy.Name}} {{.Name}} {{index .Config.Labels "${LABEL}.service"}} {{index .Config.Labels "${LABEL}.project"}}`;
+
+/** Not left by `compose run`. */
+const NOT_ONE_OFF = `${LABEL}.oneoff=False`;
 
 export interface Container {
   id: string;
@@ -8,28 +11,24 @@ export interface Container {
   service: string;
   project: string;
   isRunning: boolean;
-  /** Whether it ran to its end without an error, as a container does that has only one thing to do. */
+  /** Whether it exited with 0, as a container for a single task does. */
   endedWell: boolean;
-  /** Whether the engine would start it again by itself, after a crash or a reboot. */
+  /** Whether the engine would start it by itself after a crash or a reboot. */
   restarts: boolean;
 }
 
-/** The containers of these services, whoever made them, running or not. @throws as `Executor.run` */
+/** The containers of these services, running or not, whoever created them. @throws as `Executor.run` */
 export const findContainers = (
   project: Project,
   services: readonly string[],
 ): Promise<Container[]> =>
-  // One of them may be removed between the two commands.
-  look(project, services).catch(() => look(project, services));
+  // A container may be removed between the two commands.
+  findOnce(project, services).catch(() => findOnce(project, services));
 
-const look = async (project: Project, services: readonly string[]): Promise<Container[]> => {
-  const ids = await findIds(project, services);
-  if (ids.length === 0) return [];
-  const shown = await askEngine(
-    project,
-    ...['inspect', '--type', 'container', '--format', LOOK, ...ids],
-  );
-  const containers = shown.map(readContainer);
+const findOnce = async (project: Project, services: readonly string[]): Promise<Container[]> => {
+  const lines = await inspect(project, FORMAT, await findIds(project, services));
+  const containers = lines.map(readContainer);
+  if (containers.length === 0) return [];
   project.seen.project = containers[0]?.project;
   for (const { service, name } of containers) project.seen.containers.set(service, name);
   return containers.filter(({ service }) => services.includes(service));
@@ -39,21 +38,18 @@ const findIds = async (project: Project, services: readonly string[]): Promise<s
   const list = ['ps', '--all', '--quiet'];
   const { seen } = project;
   if (seen.project !== undefined) {
-    const ids = await askEngine(project, ...list, ...ofProject(seen.project));
+    const filters = [`${LABEL}.project=${seen.project}`, NOT_ONE_OFF].flatMap((label) => [
+      '--filter',
+      `label=${label}`,
+    ]);
+    const ids = await askEngine(project, ...list, ...filters);
     if (ids.length > 0) return ids;
   }
   return askCompose(project, ...list, ...services);
 };
 
-/** Without what `compose run` has left. */
-const ofProject = (name: string): string[] =>
-  [`${LABEL}.project=${name}`, `${LABEL}.oneoff=False`].flatMap((label) => [
-    '--filter',
-    `label=${label}`,
-  ]);
-
-/** From now on the engine starts them only when told to. Running ones are not disturbed. */
-export const takeRestartPolicies = async (
+/** Removes their restart policies: from now on, the engine starts them only when told to. Running ones go on. */
+export const removeRestartPolicies = async (
   project: Project,
   containers: readonly Container[],
 ): Promise<void> => {

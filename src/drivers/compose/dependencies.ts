@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LOOK_TIMEOUT_MS, type Project, runCompose } from './project.js';
+import { type Project, QUERY_TIMEOUT_MS, runCompose } from './project.js';
 
 const configSchema = z.object({
   services: z.record(
@@ -9,8 +9,8 @@ const configSchema = z.object({
 });
 
 /**
- * Whether the compose file lets `services` wait for nothing but each other and what is in `started`. No when that cannot
- * be told: not every compose prints its configuration as JSON.
+ * Whether `services` depend on nothing but each other and `started`. False when that is unknown: not every compose prints
+ * its configuration as JSON.
  */
 export const dependOnlyOn = async (
   project: Project,
@@ -19,9 +19,9 @@ export const dependOnlyOn = async (
 ): Promise<boolean> => {
   try {
     const args = ['config', '--format', 'json'];
-    const config = await runCompose(project, args, { timeout: LOOK_TIMEOUT_MS });
+    const config = await runCompose(project, args, { timeout: QUERY_TIMEOUT_MS });
     const known = configSchema.parse(JSON.parse(config)).services;
-    // Of one in a profile that is not active, nothing is shown; naming it makes it active.
+    // Compose does not list a service whose profile is inactive, but starts it when it is named.
     if (services.some((name) => known[name] === undefined)) return false;
     const needed = services.flatMap((name) => Object.keys(known[name]?.depends_on ?? {}));
     return needed.every((name) => services.includes(name) || started.includes(name));

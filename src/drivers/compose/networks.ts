@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { toColdspareError } from '../../domain/errors.js';
-import { askCompose, askEngine, LABEL, type Project } from './project.js';
+import { askCompose, askEngine, inspect, LABEL, type Project } from './project.js';
 
 const PROJECT = `${LABEL}.project`;
 const IS_ABOUT_NETWORKS = /\bnetwork\b.*\b(not found|is ambiguous)/i;
-const LOOK = `{{.Id}}\t{{.State.Running}}\t{{index .Config.Labels "${PROJECT}"}}\t{{json .NetworkSettings.Networks}}`;
+const FORMAT = `{{.Id}}\t{{.State.Running}}\t{{index .Config.Labels "${PROJECT}"}}\t{{json .NetworkSettings.Networks}}`;
 
 /** By the network's name; as `docker inspect` prints it. */
 const endpointsSchema = z.record(
@@ -28,28 +28,32 @@ interface Network {
   name: string;
 }
 
-/** Whether a start failed for what `mendNetworks` may mend. */
+/** Whether a start failed for a reason that `repairNetworks` may remove. */
 export const isAboutNetworks = (error: unknown): boolean =>
   IS_ABOUT_NETWORKS.test(toColdspareError(error).message);
 
 /**
- * Gives the containers of a project their networks back. A stopped container knows its network by id and never starts
- * again once that is gone: "docker network prune" takes what no running container uses, all of it on a cold standby,
- * and a "docker compose down" may overtake a start. Nor does one start when two clients made the same network at the
- * same time. Compose mends neither. No container is made anew, and none that runs is touched.
+ * Reconnects the stopped containers of a project to their networks. A container knows its network by id and cannot start
+ * once that network is gone: "docker network prune" removes every network without a running container, which on a cold
+ * standby is all of them, and a "docker compose down" may overtake a start. A container does not start either when two
+ * clients created the same network at the same time. Compose repairs neither. No container is recreated, and no running
+ * one is touched.
  * @throws as `Executor.run`
  */
-export const mendNetworks = async (project: Project): Promise<void> => {
+export const repairNetworks = async (project: Project): Promise<void> => {
   const containers = await listContainers(project);
   const name = containers[0]?.project;
   if (name === undefined) return;
-  await removeDoubles(project, await listNetworks(project, '--filter', `label=${PROJECT}=${name}`));
+  await removeDuplicates(
+    project,
+    await listNetworks(project, '--filter', `label=${PROJECT}=${name}`),
+  );
 
   const networks = await listNetworks(project);
-  const isThere = (id: string) => networks.some((network) => network.id === id);
+  const exists = (id: string) => networks.some((network) => network.id === id);
   for (const { id, endpoints } of containers.filter(({ isRunning }) => !isRunning)) {
     for (const [network, endpoint] of Object.entries(endpoints)) {
-      if (isThere(endpoint.NetworkID) || !networks.some((each) => each.name === network)) continue;
+      if (exists(endpoint.NetworkID) || !networks.some((each) => each.name === network)) continue;
       const aliases = (endpoint.Aliases ?? []).flatMap((alias) => ['--alias', alias]);
       const address = endpoint.IPAMConfig?.IPv4Address;
       const options = address === undefined ? aliases : [...aliases, '--ip', address];
@@ -58,8 +62,8 @@ export const mendNetworks = async (project: Project): Promise<void> => {
   }
 };
 
-/** One of each name stays. The engine keeps those that running containers use, whoever asks it to remove them. */
-const removeDoubles = async (project: Project, networks: readonly Network[]): Promise<void> => {
+/** Keeps one network of each name. The engine refuses to remove those that running containers use. */
+const removeDuplicates = async (project: Project, networks: readonly Network[]): Promise<void> => {
   const left = new Map<string, number>();
   for (const { name } of networks) left.set(name, (left.get(name) ?? 0) + 1);
   for (const { id, name } of networks) {
@@ -74,17 +78,7 @@ const removeDoubles = async (project: Project, networks: readonly Network[]): Pr
 
 const listContainers = async (project: Project): Promise<Container[]> => {
   const ids = await askCompose(project, 'ps', '--all', '--quiet');
-  if (ids.length === 0) return [];
-  const shown = await askEngine(
-    project,
-    'inspect',
-    '--type',
-    'container',
-    '--format',
-    LOOK,
-    ...ids,
-  );
-  return shown.map((line) => {
+  return (await inspect(project, FORMAT, ids)).map((line) => {
     const [id = '', isRunning, name = '', endpoints = '{}'] = line.split('\t');
     return {
       id,

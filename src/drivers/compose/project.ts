@@ -2,21 +2,21 @@ import { basename } from 'node:path';
 import { ColdspareError } from '../../domain/errors.js';
 import { type CommandOptions, type Executor, splitCommand } from '../command.js';
 
-/** Milliseconds for a question to compose or to the engine. */
-export const LOOK_TIMEOUT_MS = 20_000;
+/** Milliseconds for a query to compose or to the engine. */
+export const QUERY_TIMEOUT_MS = 20_000;
 
 /** What compose's labels begin with. */
 export const LABEL = 'com.docker.compose';
 
-/** A compose project, and how it is talked to. */
+/** A compose project, and the commands for it. */
 export interface Project {
-  /** Runs programs in the project's directory, where compose finds its files and `.env` by itself. */
+  /** Runs programs in the project's directory, where compose finds its files and `.env`. */
   readonly executor: Executor;
   /** The words of the compose command, such as `docker compose`. */
   readonly compose: readonly string[];
   /** The words of the engine's own command, such as `docker`. */
   readonly engine: readonly string[];
-  /** What compose named things, once they were seen: asking it again takes long, for it reads all files first. */
+  /** The names that compose gave, once they were seen. Asking compose again is slow: it reads all files first. */
   readonly seen: { project?: string | undefined; readonly containers: Map<string, string> };
 }
 
@@ -45,11 +45,21 @@ export const askEngine = async (
   { executor, engine }: Project,
   ...args: string[]
 ): Promise<string[]> =>
-  linesOf(await executor.run([...engine, ...args], { timeout: LOOK_TIMEOUT_MS }));
+  linesOf(await executor.run([...engine, ...args], { timeout: QUERY_TIMEOUT_MS }));
 
-/** As `askEngine`. */
+/** As `askEngine`, but asks compose. */
 export const askCompose = async (project: Project, ...args: string[]): Promise<string[]> =>
-  linesOf(await runCompose(project, args, { timeout: LOOK_TIMEOUT_MS }));
+  linesOf(await runCompose(project, args, { timeout: QUERY_TIMEOUT_MS }));
+
+/** `docker inspect` of these containers: one line in `format` for each. */
+export const inspect = async (
+  project: Project,
+  format: string,
+  ids: readonly string[],
+): Promise<string[]> =>
+  ids.length === 0
+    ? []
+    : askEngine(project, 'inspect', '--type', 'container', '--format', format, ...ids);
 
 const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
@@ -58,7 +68,7 @@ const inDirectory = (executor: Executor, cwd: string): Executor => ({
   open: (argv, options) => executor.open(argv, { ...options, cwd }),
 });
 
-/** `docker` of `docker compose` and of `docker-compose`, whatever stands before and after it. */
+/** `docker` for `docker compose` and for `docker-compose`, with what stands before it, such as `sudo`. */
 const engineOf = (compose: readonly string[]): string[] => {
   const at = compose.findIndex((word) => /^(.+-)?compose$/.test(basename(word)));
   const word = compose[at];

@@ -1,13 +1,13 @@
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import { type Container, findContainers } from './containers.js';
-import { isAboutNetworks, mendNetworks } from './networks.js';
+import { isAboutNetworks, repairNetworks } from './networks.js';
 import { type Project, runCompose } from './project.js';
 
 export interface ServicesOptions {
   project: Project;
   names: readonly string[];
-  /** The environment in which compose knows the agent's override file; written when it is needed. */
+  /** Writes the agent's override file. Resolves to the environment in which compose reads it. */
   override: () => Promise<Record<string, string>>;
   /** Milliseconds. */
   timeouts: { start: number; stop: number };
@@ -27,17 +27,17 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
     }
   };
 
-  const having = async (is: (container: Container) => boolean): Promise<Set<string>> => {
+  const servicesWhere = async (is: (container: Container) => boolean): Promise<Set<string>> => {
     const containers = await explained(findContainers(project, names));
     return new Set(containers.filter(is).map(({ service }) => service));
   };
-  const running = () => having(({ isRunning }) => isRunning);
+  const running = () => servicesWhere(({ isRunning }) => isRunning);
 
   return {
     /** Whether any of them runs, healthy or not. */
     isRunning: async (): Promise<boolean> => (await running()).size > 0,
 
-    /** Those that do not run. Beside others that do, one that has ended well has done its work, and is not run again. */
+    /** Services that do not run. While others do, one that exited with 0 has done its work and is not missing. */
     missing: async (): Promise<string[]> => {
       const containers = await explained(findContainers(project, names));
       const isAnyRunning = containers.some(({ isRunning }) => isRunning);
@@ -47,11 +47,12 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
       return names.filter((name) => !present.includes(name));
     },
 
-    /** Whether each of them runs, or has ended well. */
+    /** Whether each of them runs or has exited with 0. */
     areWhole: async (): Promise<boolean> =>
-      (await having(({ isRunning, endedWell }) => isRunning || endedWell)).size === names.length,
+      (await servicesWhere(({ isRunning, endedWell }) => isRunning || endedWell)).size ===
+      names.length,
 
-    /** Runs `compose up` of all or `some` of them with each of `ways` in turn. Never builds an image. */
+    /** Runs `compose up` for all of them, or for `some`, with each of `ways` in turn. Never builds an image. */
     up: async (
       ways: readonly (readonly string[])[],
       signal: AbortSignal,
@@ -64,12 +65,12 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
           await runCompose(project, ['up', '--no-build', ...way, ...some], { ...options, env });
         }
       };
-      const startMended = async (error: unknown) => {
+      const repairAndStart = async (error: unknown) => {
         if (signal.aborted || !isAboutNetworks(error)) throw error;
-        await mendNetworks(project);
+        await repairNetworks(project);
         await start();
       };
-      await explained(start().catch(startMended), signal);
+      await explained(start().catch(repairAndStart), signal);
     },
 
     stop: async (signal: AbortSignal): Promise<void> => {

@@ -7,9 +7,9 @@ import {
   type DatabaseTimeouts,
   DEFAULT_TIMEOUTS,
 } from '../postgres/database.js';
-import { localTools } from '../postgres/tools.js';
+import type { DatabaseAddress } from '../postgres/server.js';
 import { containerExecutor } from './container-executor.js';
-import { findContainers, takeRestartPolicies } from './containers.js';
+import { findContainers, removeRestartPolicies } from './containers.js';
 import { dependOnlyOn } from './dependencies.js';
 import { writeOverride } from './override.js';
 import { openProject } from './project.js';
@@ -17,28 +17,28 @@ import { createServices } from './services.js';
 
 const PROBE_TIMEOUT_MS = 5_000;
 
-/** Made anew when its image or its settings have changed, without touching what it depends on. */
+/** Recreates a container whose image or settings have changed. Leaves its dependencies alone. */
 const CREATE = ['--no-start', '--no-deps'];
 const CREATE_AND_START = ['--detach', '--no-deps'];
-/** What it depends on is started before it, all as they are. */
+/** Starts its dependencies first. Recreates nothing. */
 const START_WITH_OTHERS = ['--detach', '--no-recreate'];
 
 export interface ComposeStackOptions {
   /** Such as `docker compose`. */
   command: string;
-  /** Of the compose file. An absolute path. */
+  /** The directory of the compose file, as an absolute path. */
   directory: string;
   services: { database: string; app: readonly string[] };
-  /** Host and port as PostgreSQL's tools reach it inside its container. */
-  database: { host: string; port: number; user: string; name: string; password?: string };
+  /** As PostgreSQL's tools reach it inside its container. */
+  database: DatabaseAddress;
   /** Folder of psql, pg_dump and pg_restore in the container; default: its PATH. */
   programs?: string;
   appHealthUrl: string;
   probe: Probe;
   disk: Disk;
-  /** Where the override file is kept. */
+  /** Path of the override file. */
   overrideFile: string;
-  /** Jobs that a restore has at most, when somebody waits for it. */
+  /** The most jobs for a restore that somebody waits for. */
   restoreJobs?: number;
   /** Milliseconds; `start` and `stop` are the database's. */
   timeouts?: Partial<DatabaseTimeouts> & { appStart?: number };
@@ -48,7 +48,7 @@ export interface ComposeStackOptions {
 export const createComposeStack = (options: ComposeStackOptions): Stack => {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const { services, directory, appHealthUrl, probe } = options;
-  const { name, password, ...address } = options.database;
+  const { name, ...address } = options.database;
   const project = openProject(localExecutor, options);
   const ours = [services.database, ...services.app];
   const override = () =>
@@ -81,13 +81,13 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
       server: {
         ...address,
         executor: containerExecutor(project, services.database),
-        tools: localTools({ password, folder: options.programs }),
+        programs: options.programs,
         spool: { folder: '/tmp', jobs: options.restoreJobs ?? 1 },
       },
       name,
       timeouts,
       service: {
-        // As it was made: a new image or another version of PostgreSQL is for a person to bring in.
+        // Recreates nothing: only a person decides about a new image or another version of PostgreSQL.
         start: (signal) => database.up([['--detach', '--no-deps', '--no-recreate']], signal),
         stop: database.stop,
       },
@@ -102,7 +102,7 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
           dependOnlyOn(project, services.app, [services.database]),
         ]);
         if (missing.length === 0) return;
-        // Compose would wait for the database's next health check; we have asked the database itself.
+        // If nothing else is needed, compose must not wait for the database's next health check: the database answers.
         const ways = needNothing ? [CREATE_AND_START] : [CREATE, START_WITH_OTHERS];
         await app.up(ways, signal, missing);
       },
@@ -113,7 +113,7 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
     },
     disarm: async () => {
       const armed = (await findContainers(project, ours)).filter(({ restarts }) => restarts);
-      if (armed.length > 0) await takeRestartPolicies(project, armed);
+      if (armed.length > 0) await removeRestartPolicies(project, armed);
       return armed.map((container) => container.name);
     },
   };

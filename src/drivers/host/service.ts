@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import { type Executor, splitCommand } from '../command.js';
+import { pollUntil } from '../poll.js';
 
-const ASK_AGAIN_MS = 250;
-
-/** Command lines of any service manager. */
+/** Command lines for any service manager. */
 export interface ServiceCommands {
   start: string;
   stop: string;
@@ -16,15 +14,15 @@ export interface ServiceOptions {
   commands: ServiceCommands;
   /** Milliseconds. */
   timeouts: { start: number; stop: number };
-  /** File for what the commands, and the service they leave running, print. */
+  /** File for the output of the commands, and of the service that they leave running. */
   log?: string;
   isRunning: () => Promise<boolean>;
-  /** The code of its errors, and where the service listens: for their text. */
+  /** The code of its errors; and where the service listens, for their text. */
   code: 'app-failed' | 'database-failed';
   address: string;
 }
 
-/** A service behind two commands, which need not be safe to repeat themselves: `pg_ctl stop` fails when nothing runs. */
+/** A service behind two commands. They need not be safe to repeat: `pg_ctl stop` fails when nothing runs. */
 export const createService = ({
   executor,
   isRunning,
@@ -52,26 +50,23 @@ export const createService = ({
     },
 
     stop: async (signal: AbortSignal): Promise<void> => {
-      const deadline = performance.now() + timeouts.stop;
+      const began = performance.now();
       try {
         await run(stop, timeouts.stop, signal);
       } catch (error) {
         if (signal.aborted || (await isRunning())) throw error;
       }
-      while (await isRunning()) {
-        signal.throwIfAborted();
-        if (performance.now() >= deadline) throw stillUp();
-        await sleep(ASK_AGAIN_MS);
-      }
+      await pollUntil(async () => !(await isRunning()), {
+        timeout: timeouts.stop - (performance.now() - began),
+        signal,
+        late: () =>
+          new ColdspareError(
+            code,
+            `something still listens at ${options.address} ${formatDuration(timeouts.stop)} after ${stop[0]} was run to stop it`,
+            'check that the stop command stops all of it, and that nobody else starts it',
+            { value: options.address },
+          ),
+      });
     },
   };
-
-  function stillUp() {
-    return new ColdspareError(
-      code,
-      `something still listens at ${options.address} ${formatDuration(timeouts.stop)} after ${stop[0]} was run to stop it`,
-      'check that the stop command stops all of it, and that nobody else starts it',
-      { value: options.address },
-    );
-  }
 };

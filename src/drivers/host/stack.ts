@@ -7,25 +7,24 @@ import {
   type DatabaseTimeouts,
   DEFAULT_TIMEOUTS,
 } from '../postgres/database.js';
-import type { Spool } from '../postgres/spool.js';
-import { localTools } from '../postgres/tools.js';
-import { createHostApp } from './app.js';
+import type { DatabaseAddress, Spool } from '../postgres/server.js';
 import { createService, type ServiceCommands } from './service.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;
+const PROBE_TIMEOUT_MS = 5_000;
 
 export interface HostStackOptions {
-  database: { host: string; port: number; user: string; name: string; password?: string };
+  database: DatabaseAddress;
   /** Folder of psql, pg_dump and pg_restore; default: PATH. */
   programs?: string;
-  /** Without them the database service is taken to be always on. */
+  /** Without them, the database service counts as always on. */
   databaseCommands?: ServiceCommands;
   appCommands: ServiceCommands;
   appHealthUrl: string;
   probe: Probe;
   /** File for what the commands, and the services they leave running, print. */
   log: string;
-  /** Folder of the agent's own in which a restore may put a dump, and the jobs that it has at most then. */
+  /** A folder of the agent's own where a restore may put a dump, and how many jobs it may use then. */
   spool?: Spool;
   /** Milliseconds; `stop` is the app's as well, and so is `start` without `appStart`. */
   timeouts?: Partial<DatabaseTimeouts> & { appStart?: number };
@@ -34,8 +33,11 @@ export interface HostStackOptions {
 /** An installed PostgreSQL and an app, started and stopped by configured commands. */
 export const createHostStack = (options: HostStackOptions): Stack => {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
-  const { databaseCommands, log } = options;
-  const { name, password, ...address } = options.database;
+  const { databaseCommands, log, appHealthUrl, probe } = options;
+  const { name, ...address } = options.database;
+  const checkApp = () => probe.get(appHealthUrl, PROBE_TIMEOUT_MS);
+  // The same sign for every service manager: something listens there. An app that hangs may still write.
+  const isAppRunning = async () => (await checkApp()).outcome !== 'refuses';
 
   return {
     name: 'host',
@@ -43,7 +45,7 @@ export const createHostStack = (options: HostStackOptions): Stack => {
       server: {
         ...address,
         executor: localExecutor,
-        tools: localTools({ password, folder: options.programs }),
+        programs: options.programs,
         spool: options.spool,
       },
       name,
@@ -60,20 +62,26 @@ export const createHostStack = (options: HostStackOptions): Stack => {
         }),
       }),
     }),
-    app: createHostApp({
-      commands: options.appCommands,
-      healthUrl: options.appHealthUrl,
-      probe: options.probe,
-      log,
-      timeouts: { start: timeouts.appStart ?? timeouts.start, stop: timeouts.stop },
-    }),
+    app: {
+      ...createService({
+        executor: localExecutor,
+        commands: options.appCommands,
+        timeouts: { start: timeouts.appStart ?? timeouts.start, stop: timeouts.stop },
+        log,
+        isRunning: isAppRunning,
+        code: 'app-failed',
+        address: appHealthUrl,
+      }),
+      isRunning: isAppRunning,
+      check: checkApp,
+    },
   };
 };
 
-/** Whether anything takes connections there. One that hangs does. */
-const listens = (address: { host: string; port: number }): Promise<boolean> =>
+/** Whether anything accepts connections there. A server that hangs counts. */
+const listens = ({ host, port }: Pick<DatabaseAddress, 'host' | 'port'>): Promise<boolean> =>
   new Promise((resolve) => {
-    const socket = connect({ ...address, timeout: CONNECT_TIMEOUT_MS });
+    const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
     const answer = (isListening: boolean) => {
       socket.destroy();
       resolve(isListening);

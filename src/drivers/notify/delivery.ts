@@ -95,9 +95,7 @@ const tryOnce = async (
   }
 };
 
-/** fetch hides why behind "fetch failed". */
 const reasonOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error as { cause?: { code?: string } };
-  return cause?.code ?? error.message;
+  const { code, message } = error as { code?: unknown; message?: string };
+  return typeof code === 'string' ? code : (message ?? String(error));
 };

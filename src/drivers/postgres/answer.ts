@@ -1,18 +1,18 @@
 import { ColdspareError } from '../../domain/errors.js';
 import { withSession } from './psql-session.js';
+import type { Server } from './server.js';
 import { literal } from './sql.js';
-import type { Server } from './tools.js';
 
-/** A setting that ends with its transaction: the way out of a DO block, which returns nothing. */
+/** A DO block returns nothing, so the answer leaves it through this setting, which ends with the transaction. */
 const SETTING = 'coldspare.answer';
 
-/** The server's own time-out has to come first: it says what took so long. Milliseconds. */
+/** Milliseconds. The server's own time-out has to come first, because it says what took so long. */
 const GRACE = 10_000;
 
 /**
- * The one value that `sql` gives in `database`. The server gets it as a string and runs it from there, so that nothing
- * in it means anything to psql, or ends the transaction, which can change nothing.
- * @throws ColdspareError `database-failed` when it is refused, or gives anything but one row of one column
+ * The one value that `sql` gives in `database`. The server gets `sql` as a string and runs it from there. So nothing
+ * in it is a command to psql or can end the transaction, which is read-only.
+ * @throws ColdspareError `database-failed` when the server refuses it, or the result is not one row of one column
  */
 export const answerOf = (
   server: Server,
@@ -37,7 +37,7 @@ export const answerOf = (
     return onlyValue([values]);
   });
 
-/** The value of a result of one row and one column. @throws ColdspareError `database-failed` for any other */
+/** The value of a result of one row and one column. @throws ColdspareError `database-failed` for any other result */
 export const onlyValue = (rows: readonly unknown[][]): unknown => {
   const [row = []] = rows;
   if (rows.length === 1 && row.length === 1) return row[0];

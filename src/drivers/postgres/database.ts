@@ -7,22 +7,22 @@ import { answerOf } from './answer.js';
 import { dumpDatabase } from './dump.js';
 import { endSessions, renameDatabases } from './exclusive-access.js';
 import { readFingerprint } from './fingerprint.js';
-import { freeBytes } from './free-space.js';
+import { readFreeBytes } from './free-space.js';
 import { FREEZE_SETTING } from './globals.js';
 import { beginSnapshot, readInventory, readSequences } from './inventory.js';
 import { type KeptSession, keepSession } from './kept-session.js';
 import { type PsqlSession, withSession } from './psql-session.js';
 import { dropDatabase, restoreDatabase } from './restore.js';
+import type { Server } from './server.js';
 import { identifier, literal } from './sql.js';
-import type { Server } from './tools.js';
 
 const FREEZE = `SET ${FREEZE_SETTING} = on`;
-const ANSWER_WITHIN_MS = 3_000;
-const ASK_AGAIN_MS = 250;
+const ANSWER_TIMEOUT_MS = 3_000;
+const POLL_MS = 250;
 const START_AGAIN_MS = 3_000;
-const CHECKPOINT_MS = 60_000;
+const CHECKPOINT_TIMEOUT_MS = 60_000;
 
-/** Milliseconds. `transfer` is for what takes the longer the more data there is: dump, restore, counting. */
+/** Milliseconds. `transfer` is for what grows with the data: dump, restore, counting. */
 export interface DatabaseTimeouts {
   start: number;
   stop: number;
@@ -41,7 +41,10 @@ export interface PostgresOptions {
   server: Server;
   /** Name of the live database. */
   name: string;
-  /** How the service is started and stopped; absent when that is not ours to do. `start` may return early, `stop` not. */
+  /**
+   * Starts and stops the service; absent when that is not ours to do. `start` may return before the server answers;
+   * `stop` returns when it is down.
+   */
   service?: Record<'start' | 'stop', (signal: AbortSignal) => Promise<void>>;
   timeouts?: Partial<DatabaseTimeouts>;
 }
@@ -55,7 +58,7 @@ export const createPostgresDatabase = ({
 }: PostgresOptions): Database => {
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const incoming = incomingName(name);
-  const besides = { incoming, drill: drillName(name) };
+  const databases = { incoming, drill: drillName(name) };
   const maintenance = name === 'postgres' ? 'template1' : 'postgres';
 
   const kept = keepSession(server, maintenance);
@@ -68,7 +71,7 @@ export const createPostgresDatabase = ({
       return readInventory(session);
     });
 
-  /** The comment of the live database, null without one; undefined without a live database. */
+  /** The comment of the live database; null without a comment, undefined without a live database. */
   const readComment = async (session: PsqlSession): Promise<string | null | undefined> => {
     const [found] = await session.select<{ comment: string | null }>(
       `SELECT shobj_description(oid, 'pg_database') AS comment FROM pg_database
@@ -91,41 +94,41 @@ export const createPostgresDatabase = ({
 
   return {
     start: async (signal) => {
-      if (await kept.answers(ANSWER_WITHIN_MS)) return;
+      if (await kept.answers(ANSWER_TIMEOUT_MS)) return;
       await service?.start(signal);
       const deadline = performance.now() + timeouts.start;
-      const lastDeadline = performance.now() + Math.max(timeouts.start, timeouts.transfer);
+      const recoveryDeadline = performance.now() + Math.max(timeouts.start, timeouts.transfer);
       let startAgainAt = performance.now() + START_AGAIN_MS;
       for (;;) {
         try {
-          await kept.use({ timeout: ANSWER_WITHIN_MS, signal }, isThere);
+          await kept.use({ timeout: ANSWER_TIMEOUT_MS, signal }, isThere);
           return;
         } catch (error) {
           signal.throwIfAborted();
-          const isOnItsWay = isComing(error);
-          if (performance.now() >= (isOnItsWay ? lastDeadline : deadline)) throw error;
-          await sleep(ASK_AGAIN_MS);
-          if (isOnItsWay) continue;
+          const isComingUp = isStartingUp(error);
+          if (performance.now() >= (isComingUp ? recoveryDeadline : deadline)) throw error;
+          await sleep(POLL_MS);
+          if (isComingUp) continue;
         }
         const now = performance.now();
-        // Not so late that the last answer would be that of a server which has just been started.
+        // Not shortly before the deadline: the last answer should not come from a server that was only just started.
         if (now < startAgainAt || deadline - now < START_AGAIN_MS) continue;
         startAgainAt = now + START_AGAIN_MS;
-        // One that was on its way down, from a stop that nobody waited for, looked as if it ran. A server that is still
-        // on its way up may not like it, and goes on coming.
+        // At the first start, a server that was still shutting down may have looked as if it ran. A server that is
+        // starting may refuse this second start; it goes on starting.
         await service?.start(signal).catch(() => signal.throwIfAborted());
       }
     },
 
     stop: async (signal) => {
-      if (service !== undefined) await writeDown(kept, signal);
+      if (service !== undefined) await checkpoint(kept, signal);
       await kept.close();
       await service?.stop(signal);
     },
 
-    // In a session of its own: it is also whether newcomers are let in.
+    // New session, so this also tests that connections are accepted.
     answers: () =>
-      withSession(server, maintenance, { timeout: ANSWER_WITHIN_MS }, isThere).then(
+      withSession(server, maintenance, { timeout: ANSWER_TIMEOUT_MS }, isThere).then(
         () => true,
         () => false,
       ),
@@ -141,7 +144,7 @@ export const createPostgresDatabase = ({
         await session.run(`COMMENT ON DATABASE ${identifier(name)} IS ${literal(comment)}`);
       }),
 
-    inventory: (of) => count(of === undefined ? name : besides[of]),
+    inventory: (of) => count(of === undefined ? name : databases[of]),
 
     fingerprint: () =>
       withSession(server, name, { timeout: timeouts.query }, async (session) => {
@@ -152,17 +155,17 @@ export const createPostgresDatabase = ({
     dump: (sink, signal) =>
       dumpDatabase(server, name, sink, { timeout: timeouts.transfer, signal }),
 
-    restore: (content, manifest, signal, { beside = 'incoming', gently = false } = {}) =>
-      restoreDatabase({ server, maintenance, name: besides[beside] }, content, manifest, {
+    restore: (content, manifest, signal, { staging = 'incoming', gently = false } = {}) =>
+      restoreDatabase({ server, maintenance, name: databases[staging] }, content, manifest, {
         timeout: timeouts.transfer,
         signal,
         gently,
-        isForUse: gently && beside === 'incoming',
+        isForUse: gently && staging === 'incoming',
       }),
 
-    answer: (sql, timeout, signal) => answerOf(server, besides.drill, sql, { timeout, signal }),
+    answer: (sql, timeout, signal) => answerOf(server, databases.drill, sql, { timeout, signal }),
 
-    discard: (beside = 'incoming') => dropDatabase(server, maintenance, besides[beside]),
+    discard: (staging = 'incoming') => dropDatabase(server, maintenance, databases[staging]),
 
     swap: async (marker, keepAs) => {
       const before = await ask(readComment);
@@ -184,7 +187,19 @@ export const createPostgresDatabase = ({
       await renameDatabases(kept, [{ from: name, to: keepAs }]);
     },
 
-    room: () => ask((session) => freeBytes(server, session)).catch(() => undefined),
+    freeSpace: async () => {
+      try {
+        // Not everybody may ask for the directory, or look at it.
+        const { directory } = await ask((session) =>
+          session.row<{ directory: string }>(
+            `SELECT current_setting('data_directory') AS directory`,
+          ),
+        );
+        return await readFreeBytes(server.executor, directory);
+      } catch {
+        return undefined;
+      }
+    },
 
     others: async () => {
       const found = await ask((session) =>
@@ -197,7 +212,7 @@ export const createPostgresDatabase = ({
     },
 
     drop: async (other) => {
-      if (other === name || other === maintenance) throw mustStay(other);
+      if (other === name || other === maintenance) throw inUse(other);
       await dropDatabase(server, maintenance, other);
     },
 
@@ -207,15 +222,16 @@ export const createPostgresDatabase = ({
     },
 
     thaw: async () => {
-      // Sessions of a database that was never frozen have no reason to end.
+      // If the database was not frozen, its sessions can write and stay.
       if (!(await ask(isFrozen))) return;
       await setting(`RESET ${FREEZE_SETTING}`);
-      // For those that still cannot write. What cannot be ended, such as a prepared transaction, must not keep users out.
+      // Existing sessions still cannot write. A failure is ignored: a prepared transaction must not keep users out.
       await endSessions(kept, name).catch(() => {});
     },
 
     writes: async () => {
-      // A session reports what it wrote a second later, or when it ends. The database is frozen, so nobody minds.
+      // A session reports what it wrote up to a second later, or when it ends. The database is frozen, so ending them
+      // disturbs nobody.
       await endSessions(kept, name);
       return withSession(server, name, { timeout: timeouts.query }, countWrites);
     },
@@ -225,29 +241,31 @@ export const createPostgresDatabase = ({
 const isThere = (session: PsqlSession): Promise<unknown> => session.select('SELECT 1 AS one');
 
 /**
- * Its words while it recovers from a crash, which takes the longer the more was written: stopped then, it would begin
- * from the start. In English; of a server that speaks another language nobody waits longer than for any.
+ * Whether the server says that it is recovering from a crash. That takes long after many writes, and a server that is
+ * stopped then has to begin again. A server that does not speak English gets the ordinary deadline.
  */
-const isComing = (error: unknown): boolean =>
+const isStartingUp = (error: unknown): boolean =>
   /the database system is (starting up|in recovery mode|not yet accepting connections)/.test(
     toColdspareError(error).message,
   );
 
 /**
- * Whoever stops it may not wait: Compose kills what is not down after 10 s, and writing down gigabytes that were just
- * restored takes longer. The next start would be a recovery. Not everybody may ask for it, and then it is as it was.
+ * Checkpoint before a stop: Compose kills after 10 s, and writing gigabytes that were just restored takes longer. The
+ * next start would then be a recovery. Not every user may do this; without it, the stop works as well as before.
  */
-const writeDown = async (kept: KeptSession, signal: AbortSignal): Promise<void> => {
+const checkpoint = async (kept: KeptSession, signal: AbortSignal): Promise<void> => {
   try {
-    // Whether it answers at all shows sooner than that.
-    await kept.use({ timeout: ANSWER_WITHIN_MS, signal }, isThere);
-    await kept.use({ timeout: CHECKPOINT_MS, signal }, (session) => session.run('CHECKPOINT'));
+    // A server that is down is found out sooner by this.
+    await kept.use({ timeout: ANSWER_TIMEOUT_MS, signal }, isThere);
+    await kept.use({ timeout: CHECKPOINT_TIMEOUT_MS, signal }, (session) =>
+      session.run('CHECKPOINT'),
+    );
   } catch {
-    // It is down already, or goes down as it can.
+    // It is down already, or the user may not do this.
   }
 };
 
-/** pg_class stands for changes of the schema and for TRUNCATE, which count no rows. */
+/** Includes pg_class, because changes of the schema and TRUNCATE count no rows of a table. */
 const countWrites = async (session: PsqlSession): Promise<bigint> => {
   // Before 15, statistics reach a reader up to half a second late.
   await session.run(`SELECT pg_sleep(1) WHERE current_setting('server_version_num')::int < 150000`);
@@ -260,10 +278,10 @@ const countWrites = async (session: PsqlSession): Promise<bigint> => {
   return BigInt(writes);
 };
 
-const mustStay = (name: string) =>
+const inUse = (name: string) =>
   new Refused(
     'database-failed',
     `the database ${name} is in use and cannot be dropped`,
-    'name one of the copies beside it',
+    'name one of the copies instead',
     { value: name },
   );

@@ -6,21 +6,23 @@ import { readMarker } from '../../domain/marker.js';
 import { BLOCKED, type DumpFacts } from '../../ports/stack.js';
 import { chooseCompression } from './compression.js';
 import { readFingerprint } from './fingerprint.js';
-import { readSurroundings } from './globals.js';
+import { readGlobals } from './globals.js';
 import { beginLocked, countContents, readSequences } from './inventory.js';
-import { type SessionOptions, withSession } from './psql-session.js';
-import { inLargePieces } from './rechunk.js';
-import { connectedTool, type Server } from './tools.js';
+import { type PsqlSession, type SessionOptions, withSession } from './psql-session.js';
+import { rechunk } from './rechunk.js';
+import { connectedTool, type Server, toolEnv } from './server.js';
 
 /**
- * Whoever wants a table for itself waits for us, and pg_dump waits behind it: for ever, for no server sees that we wait
- * for pg_dump; and so does every reader behind both. Milliseconds that they may have to.
+ * Milliseconds that others may have to wait for a dump. Whoever wants a whole table waits for our session, and pg_dump
+ * and every reader wait behind it. No server can detect that deadlock: it does not know that we wait for pg_dump.
  */
 const LOCK_WAIT_MS = 2_000;
 
+type Sequences = DumpFacts['inventory']['sequences'];
+
 /**
  * Dumps `database` into `sink`. Everything in the facts was read in the snapshot that pg_dump dumps.
- * @throws ColdspareError `database-failed`, of value `BLOCKED` when it made way for others: then it may be tried again
+ * @throws ColdspareError `database-failed`; with the value `BLOCKED` when it made way for others and may be tried again
  */
 export const dumpDatabase = async (
   server: Server,
@@ -28,6 +30,9 @@ export const dumpDatabase = async (
   sink: Writable,
   options: SessionOptions,
 ): Promise<DumpFacts> => {
+  // A sink may break before anything is written to it. The pipeline below reports that; an `error` event that nobody
+  // listens to would end the agent.
+  sink.on('error', () => {});
   try {
     return await withSession(server, database, options, async (session) => {
       const { version } = await session.row<{ version: string }>(
@@ -46,24 +51,11 @@ export const dumpDatabase = async (
       );
       const before = await readSequences(session);
       const fingerprint = await readFingerprint(session, before);
-      const args = [
-        ...['--format=custom', compression, `--snapshot=${snapshot}`],
-        `--lock-wait-timeout=${LOCK_WAIT_MS}`,
-      ];
-      const output = inLargePieces();
-      const written = pipeline(output, sink);
-      // What breaks it ends pg_dump, and is told by that.
-      written.catch(() => {});
-      const dump = server.executor.run(connectedTool(server, 'pg_dump', database, args), {
-        ...options,
-        env: server.tools.env(),
-        output,
-      });
-      // Compressing keeps one processor busy; meanwhile another one counts, and no more than one: several would only take
-      // their time from pg_dump, on which everybody waits.
-      await session.run('SET max_parallel_workers_per_gather = 0');
-      const surroundings = await readSurroundings(session);
-      const [contents] = await Promise.all([countContents(session), dump.then(() => written)]);
+      const args = ['--format=custom', compression, `--snapshot=${snapshot}`];
+      const [{ contents, globals }] = await Promise.all([
+        readBesidePgDump(session),
+        runPgDump(server, database, args, sink, options),
+      ]);
       const sequences = unmoved(before, await readSequences(session));
       return {
         format: 'custom',
@@ -71,9 +63,9 @@ export const dumpDatabase = async (
         marker: readMarker(comment ?? undefined),
         databaseBytes: size,
         inventory: { ...contents, sequences },
-        // Of a sequence that moved nobody knows what the dump holds.
+        // If a sequence moved, nobody knows which of its values the dump holds.
         fingerprint: isDeepStrictEqual(sequences, before) ? fingerprint : undefined,
-        surroundings,
+        surroundings: globals,
       };
     });
   } catch (error) {
@@ -82,19 +74,45 @@ export const dumpDatabase = async (
   }
 };
 
+const runPgDump = async (
+  server: Server,
+  database: string,
+  args: readonly string[],
+  sink: Writable,
+  options: SessionOptions,
+): Promise<void> => {
+  const output = rechunk();
+  const written = pipeline(output, sink);
+  // When the pipeline breaks, pg_dump is ended, and its own error tells why.
+  written.catch(() => {});
+  const argv = connectedTool(server, 'pg_dump', database, [
+    ...args,
+    `--lock-wait-timeout=${LOCK_WAIT_MS}`,
+  ]);
+  await server.executor.run(argv, { ...options, env: toolEnv(server), output });
+  await written;
+};
+
+/**
+ * Counts while pg_dump runs. Compressing keeps one processor busy, so counting uses one other and no more: everybody
+ * waits for pg_dump.
+ */
+const readBesidePgDump = async (session: PsqlSession) => {
+  await session.run('SET max_parallel_workers_per_gather = 0');
+  const globals = await readGlobals(session);
+  return { globals, contents: await countContents(session) };
+};
+
 const blocked = (cause: unknown): ColdspareError =>
   new ColdspareError(
     'database-failed',
-    'the dump made way for somebody who waits to change a table as a whole (such as TRUNCATE or ALTER TABLE)',
+    'the dump made way for a statement that needs a whole table (such as TRUNCATE or ALTER TABLE)',
     'it is tried again by itself; POST /backups takes one at once',
     { cause, value: BLOCKED },
   );
 
-/** A snapshot does not hold sequences still: of one that moved meanwhile, nobody knows what pg_dump saw. */
-const unmoved = (
-  before: DumpFacts['inventory']['sequences'],
-  after: DumpFacts['inventory']['sequences'],
-): DumpFacts['inventory']['sequences'] =>
+/** A snapshot does not hold sequences still. If one moved, nobody knows which value pg_dump saw. */
+const unmoved = (before: Sequences, after: Sequences): Sequences =>
   Object.fromEntries(
     Object.entries(before).filter(
       ([name, { last, called }]) => after[name]?.last === last && after[name]?.called === called,

@@ -6,7 +6,7 @@ import { type PsqlSession, sqlstateOf } from './psql-session.js';
 import { identifier, literal } from './sql.js';
 
 const OBJECT_IN_USE = '55006';
-const ATTEMPTS = 4;
+const TRIES = 4;
 const TIMEOUT_MS = 60_000;
 const TERMINATE_EVERY_MS = 100;
 
@@ -17,9 +17,9 @@ export interface Rename {
 
 /**
  * Renames databases in one transaction, together with `more` statements, while clients are connected to them
- * and keep connecting. From its rename on, PostgreSQL makes newcomers of a database wait, and gives the sessions
- * that are there 5 s to go; meanwhile a second session of ours ends them. Nothing outlasts the transaction, so a
- * crash at any point leaves everything as it was or as it should be.
+ * and keep connecting. Once a rename runs, PostgreSQL lets new sessions of that database wait, and gives the existing
+ * ones 5 s to end; a second session of ours ends them meanwhile. All of it is one transaction, so a crash at any
+ * point leaves either the old state or the new one.
  */
 export const renameDatabases = (
   maintenance: KeptSession,
@@ -32,7 +32,7 @@ export const renameDatabases = (
     ),
     ...more,
   ];
-  return alone(
+  return withExclusiveAccess(
     maintenance,
     renames.map(({ from }) => from),
     async (session) => {
@@ -44,11 +44,11 @@ export const renameDatabases = (
 };
 
 /**
- * Ends every session of `database`. Whoever connects afterwards has started after this call: a rename that is
- * taken back proves it, where the list of sessions would miss one that is just being let in.
+ * Ends every session of `database`. Every later session was opened after this call. A rename that is rolled back
+ * makes sure of that: it also excludes sessions that are still authenticating, which the list of sessions lacks.
  */
 export const endSessions = (maintenance: KeptSession, database: string): Promise<void> =>
-  alone(maintenance, [database], async (session) => {
+  withExclusiveAccess(maintenance, [database], async (session) => {
     await session.run('BEGIN');
     await session.run(
       `ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(`coldspare-${randomUUID()}`)}`,
@@ -56,13 +56,14 @@ export const endSessions = (maintenance: KeptSession, database: string): Promise
     await session.run('ROLLBACK');
   });
 
-const alone = async (
+const withExclusiveAccess = async (
   maintenance: KeptSession,
   databases: readonly string[],
   change: (session: PsqlSession) => Promise<void>,
 ): Promise<void> => {
-  for (let attempt = 1; ; attempt += 1) {
+  for (let tries = 1; ; tries += 1) {
     const done = new AbortController();
+    // Never rejects.
     let ending: Promise<void> | undefined;
     try {
       return await maintenance.use({ timeout: TIMEOUT_MS }, async (session) => {
@@ -72,8 +73,8 @@ const alone = async (
         await change(session);
       });
     } catch (error) {
-      if (attempt === ATTEMPTS || sqlstateOf(error) !== OBJECT_IN_USE) throw error;
-      await refusePrepared(maintenance, databases);
+      if (tries === TRIES || sqlstateOf(error) !== OBJECT_IN_USE) throw error;
+      await assertNonePrepared(maintenance, databases);
     } finally {
       done.abort();
       await ending;
@@ -82,10 +83,10 @@ const alone = async (
 };
 
 /**
- * A prepared transaction belongs to no session that could be ended, and holds its database for ever.
- * @throws ColdspareError `database-failed` naming one, when there is one
+ * A prepared transaction has no session that could be ended, and locks its database until somebody decides about it.
+ * @throws ColdspareError `database-failed` when there is one, with its name
  */
-const refusePrepared = async (
+const assertNonePrepared = async (
   maintenance: KeptSession,
   databases: readonly string[],
 ): Promise<void> => {
@@ -98,21 +99,21 @@ const refusePrepared = async (
   if (first === undefined) return;
   throw new ColdspareError(
     'database-failed',
-    `${databases.join(', ')} cannot be had alone: ${prepared.length} prepared transactions are open there, such as ${first.gid} of ${first.owner}`,
-    `in psql there: COMMIT PREPARED or ROLLBACK PREPARED ${literal(first.gid)}, then ask again`,
+    `${databases.join(', ')} is locked by ${prepared.length} prepared transactions, such as ${first.gid} of ${first.owner}`,
+    `run COMMIT PREPARED or ROLLBACK PREPARED ${literal(first.gid)} in psql there, then repeat the operation`,
     { value: first.gid },
   );
 };
 
 /**
- * Ends the sessions that are there when it runs. First those that wait for a lock: a write whose client has given up
- * long ago would otherwise be done at the very end, when the session before it goes and leaves it the lock (H21).
+ * A statement that ends the sessions which exist when it runs. Those that wait for a lock come first. Otherwise one
+ * could get its lock when the session before it ends, and still do a write that its client gave up long ago (H21).
  */
 const terminateStatement = async (
   session: PsqlSession,
   databases: readonly string[],
 ): Promise<string> => {
-  // By number, not by name: after the renames the name may be that of the successor.
+  // By oid: after the renames, the name may belong to the new database.
   const found = await session.select<{ oid: number }>(
     `SELECT oid FROM pg_database WHERE datname IN (${databases.map(literal).join(', ')})`,
   );
@@ -123,7 +124,7 @@ const terminateStatement = async (
     ) session`;
 };
 
-/** For those that come after the first time. Its own trouble shows as a rename that is refused. */
+/** Ends sessions that come later. When this fails, the rename is refused, and that error is reported. */
 const repeatUntil = async (
   done: AbortSignal,
   maintenance: KeptSession,
@@ -131,7 +132,7 @@ const repeatUntil = async (
 ): Promise<void> => {
   const pause = () => sleep(TERMINATE_EVERY_MS, undefined, { signal: done });
   try {
-    // Most often nobody comes, and no second session is needed.
+    // Usually no session comes, and this needs none of its own.
     await pause();
     await maintenance.use({ timeout: TIMEOUT_MS }, async (session) => {
       for (;;) {
@@ -140,6 +141,6 @@ const repeatUntil = async (
       }
     });
   } catch {
-    // Done, or to be seen by the rename.
+    // The rename is done, or reports the error.
   }
 };

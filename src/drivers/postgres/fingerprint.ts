@@ -3,14 +3,13 @@ import type { Inventory } from '../../domain/manifest.js';
 import type { PsqlSession } from './psql-session.js';
 
 /**
- * What the session's snapshot sees, in short. Two are equal only if both see the same:
- * - The same transactions are visible, or the snapshots would name others. That goes for every table, unlogged ones as
- *   well, large objects, and what the catalog knows.
- * - No server was started in between, cleanly or after a crash, which may forget transactions that did not wait for
- *   their commit, and would empty unlogged tables: each start writes to the write-ahead log. Its position is read after
- *   the snapshot; what was committed between the two is not in the snapshot, and will be in the next one.
- * - It is the same cluster.
- * - The sequences stand where they stood, which no snapshot tells.
+ * A digest of what the session's snapshot sees. Two are equal only if both snapshots see the same:
+ * - The same transactions are visible. That covers every table, unlogged ones too, large objects and the catalog.
+ * - The server was not started in between. A start after a crash may lose transactions that did not wait for their
+ *   commit, and empties unlogged tables. Each start writes to the write-ahead log, so its position changes. It is read
+ *   after the snapshot; whatever is committed between the two is not in this snapshot, but in the next one.
+ * - The cluster is the same.
+ * - The sequences have the same values, which are not part of a snapshot.
  */
 export const readFingerprint = async (
   session: PsqlSession,

@@ -1,13 +1,13 @@
-import type { DatabaseRole, Surroundings } from '../../domain/manifest.js';
+import type { DatabaseGlobals, DatabaseRole } from '../../domain/manifest.js';
 import type { PsqlSession } from './psql-session.js';
 import { identifier, literal } from './sql.js';
 
-/** How `freeze` stops writes; a copy of the database must not inherit it. */
+/** `freeze` stops writes with this setting. A copy of the database must not inherit it. */
 export const FREEZE_SETTING = 'default_transaction_read_only';
 
 /** What belongs to the session's database but is not inside a dump of it. */
-export const readSurroundings = async (session: PsqlSession): Promise<Surroundings> => {
-  const database = await session.row<Omit<Surroundings, 'roles' | 'settings'>>(
+export const readGlobals = async (session: PsqlSession): Promise<DatabaseGlobals> => {
+  const database = await session.row<Omit<DatabaseGlobals, 'roles' | 'settings'>>(
     `SELECT pg_encoding_to_char(encoding) AS encoding, datcollate AS collate, datctype AS ctype,
             pg_get_userbyid(datdba) AS owner
      FROM pg_database WHERE datname = current_database()`,
@@ -29,7 +29,7 @@ export const readSurroundings = async (session: PsqlSession): Promise<Surroundin
 };
 
 /** `name=value` of each. */
-export const parseSettings = (settings: readonly string[]): Record<string, string> =>
+const parseSettings = (settings: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     settings.map((setting) => {
       const at = setting.indexOf('=');
@@ -68,19 +68,21 @@ const readRoles = async (session: PsqlSession): Promise<DatabaseRole[]> => {
   }));
 };
 
-/** Creates the roles and memberships that this server lacks, and changes none that are here. Safe to repeat. */
+/** Creates the roles and memberships that this server lacks. Existing roles are not changed. Safe to repeat. */
 export const createRoles = async (
   session: PsqlSession,
   roles: readonly DatabaseRole[],
 ): Promise<void> => {
-  const here = new Map((await readRoles(session)).map(({ name, memberOf }) => [name, memberOf]));
-  for (const role of roles.filter(({ name }) => !here.has(name))) {
+  const existing = new Map(
+    (await readRoles(session)).map(({ name, memberOf }) => [name, memberOf]),
+  );
+  for (const role of roles.filter(({ name }) => !existing.has(name))) {
     const options = [
       role.login ? 'LOGIN' : 'NOLOGIN',
       role.superuser ? 'SUPERUSER' : 'NOSUPERUSER',
       role.createDb ? 'CREATEDB' : 'NOCREATEDB',
       role.createRole ? 'CREATEROLE' : 'NOCREATEROLE',
-      // Manifests of before do not tell; what stands here is what CREATE ROLE takes for granted.
+      // Older manifests lack what follows; the defaults here are those of CREATE ROLE.
       role.bypassRls ? 'BYPASSRLS' : 'NOBYPASSRLS',
       role.inherit === false ? 'NOINHERIT' : 'INHERIT',
       role.replication ? 'REPLICATION' : 'NOREPLICATION',
@@ -93,7 +95,9 @@ export const createRoles = async (
       await session.run(statement);
   }
   for (const role of roles) {
-    for (const group of role.memberOf.filter((group) => !here.get(role.name)?.includes(group))) {
+    for (const group of role.memberOf.filter(
+      (group) => !existing.get(role.name)?.includes(group),
+    )) {
       await session.run(`GRANT ${identifier(group)} TO ${identifier(role.name)}`);
     }
   }
@@ -102,15 +106,15 @@ export const createRoles = async (
 /** `ALTER … SET` for each setting. */
 export const settingStatements = (
   of: 'DATABASE' | 'ROLE',
-  whose: string,
-  settings: Surroundings['settings'],
+  owner: string,
+  settings: DatabaseGlobals['settings'],
 ): string[] =>
   Object.entries(settings).map(
     ([name, value]) =>
-      `ALTER ${of} ${identifier(whose)} SET ${name.split('.').map(identifier).join('.')} TO ${settingValue(name, value)}`,
+      `ALTER ${of} ${identifier(owner)} SET ${name.split('.').map(identifier).join('.')} TO ${settingValue(name, value)}`,
   );
 
-/** Settings that PostgreSQL keeps as a list of quoted names; as one string they would become one long name. */
+/** PostgreSQL keeps these settings as lists of quoted names. Given as one string, a list would become one long name. */
 const LISTS = new Set([
   'local_preload_libraries',
   'search_path',

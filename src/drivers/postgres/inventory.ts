@@ -3,10 +3,10 @@ import { type PsqlSession, sqlstateOf } from './psql-session.js';
 import { CONSTRAINTS, EXTENSIONS, OWNERS, ofExtension, USERS_SCHEMA } from './schema-queries.js';
 import { identifier, literal } from './sql.js';
 
-/** Relations asked about in one statement: enough to save round trips, few enough for the planner. */
+/** Relations per statement: enough to save round trips, few enough for the planner. */
 const BATCH = 100;
 
-/** Begins the snapshot that an inventory is counted in. With row security a count would be wrong without a word. */
+/** Begins the snapshot that an inventory is counted in. With row security, a count would silently be too low. */
 export const beginSnapshot = async (session: PsqlSession): Promise<void> => {
   await session.run(
     `SELECT set_config(name, '0', false) FROM pg_settings
@@ -16,18 +16,18 @@ export const beginSnapshot = async (session: PsqlSession): Promise<void> => {
   await session.run('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
 };
 
-/** Tables may be dropped between being named and being locked; then they are named anew. */
+/** A table may be dropped after it was listed and before it is locked. Then the tables are listed again. */
 const LOCK_TRIES = 5;
 /** undefined_table, invalid_schema_name */
 const GONE = ['42P01', '3F000'];
 
 /**
- * As `beginSnapshot`, with every table locked before the snapshot is taken, as readers lock them. TRUNCATE and rewrites
- * empty a table for older snapshots as well: what pg_dump still sees, we would count as nothing.
+ * As `beginSnapshot`, but locks every table, as readers do, before the snapshot is taken. Otherwise TRUNCATE or a
+ * rewrite could empty a table for our snapshot too: we would count no rows where pg_dump saw some.
  */
 export const beginLocked = async (session: PsqlSession): Promise<void> => {
   for (let tries = 1; ; tries += 1) {
-    const tables = await relations(session, 'r');
+    const tables = await listRelations(session, 'r');
     await beginSnapshot(session);
     if (tables.length === 0) return;
     const names = tables.map(
@@ -49,12 +49,12 @@ export const readInventory = async (session: PsqlSession): Promise<Inventory> =>
   sequences: await readSequences(session),
 });
 
-/** All of it that the session's snapshot holds still. */
+/** Everything except the sequences, which a snapshot does not hold still. */
 export const countContents = async (
   session: PsqlSession,
 ): Promise<Omit<Inventory, 'sequences'>> => {
-  const tables = await relations(session, 'r');
-  // ONLY: the rows of an heir are counted at the heir.
+  const tables = await listRelations(session, 'r');
+  // ONLY: the rows of a child table are counted there.
   const rows = await askEach<{ rows: number }>(session, tables, (table) => ({
     columns: 'count(*) AS rows',
     from: `ONLY ${table}`,
@@ -65,23 +65,23 @@ export const countContents = async (
   return {
     rows: Object.fromEntries([...rows].map(([name, row]) => [name, row.rows])),
     largeObjects: objects.count,
-    constraints: await facts(session, CONSTRAINTS),
-    extensions: await facts(session, EXTENSIONS),
-    owners: await facts(session, OWNERS),
+    constraints: await readFacts(session, CONSTRAINTS),
+    extensions: await readFacts(session, EXTENSIONS),
+    owners: await readFacts(session, OWNERS),
   };
 };
 
-const facts = async (session: PsqlSession, query: string): Promise<Record<string, string>> => {
+const readFacts = async (session: PsqlSession, query: string): Promise<Record<string, string>> => {
   const found = await session.select<{ name: string; value: string }>(query);
   return Object.fromEntries(found.map(({ name, value }) => [name, value]));
 };
 
-/** Sequences belong to no snapshot: this is where they are now. */
+/** The current values: sequences are not part of a snapshot. */
 export const readSequences = async (session: PsqlSession): Promise<Inventory['sequences']> =>
   Object.fromEntries(
     await askEach<{ last: string; called: boolean }>(
       session,
-      await relations(session, 'S'),
+      await listRelations(session, 'S'),
       (sequence) => ({
         columns: 'last_value::text AS last, is_called AS called',
         from: sequence,
@@ -94,8 +94,8 @@ interface Relation {
   name: string;
 }
 
-/** What belongs to an extension is left out: its own version decides what that holds, not the dump. */
-const relations = (session: PsqlSession, kind: 'r' | 'S'): Promise<Relation[]> =>
+/** Without those of extensions: the extension's version decides what they hold, not the dump. */
+const listRelations = (session: PsqlSession, kind: 'r' | 'S'): Promise<Relation[]> =>
   session.select<Relation>(
     `SELECT n.nspname AS schema, c.relname AS name
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -1,26 +1,26 @@
 import { openSession, type PsqlSession, type SessionOptions } from './psql-session.js';
-import type { Server } from './tools.js';
+import type { Server } from './server.js';
 
-/** Until the next step of the same operation comes; short enough to be in nobody's way. */
+/** Milliseconds until an unused session is closed. The next step of the same operation comes sooner. */
 const IDLE_MS = 500;
-/** How long one is used again and again. */
+/** Milliseconds for which a session is reused. */
 const LIFETIME_MS = 60_000;
 
 /**
- * Sessions with one database for short questions. The last one is kept for a moment: in a container, opening one takes
- * longer than whatever is asked in it.
+ * Sessions with one database for short queries. The last one is kept for a moment, because in a container opening one
+ * takes longer than the query.
  */
 export interface KeptSession {
   /** As `withSession`. */
   use<T>(options: SessionOptions, use: (session: PsqlSession) => Promise<T>): Promise<T>;
-  /** Whether there is one from a moment ago in which the server answers. */
+  /** Whether a kept session exists and the server answers in it. */
   answers(timeout: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
 interface Kept {
   session: PsqlSession;
-  /** When its program's time is up, as `performance.now`. */
+  /** When its psql is ended, as `performance.now`. */
   until: number;
 }
 
@@ -28,7 +28,7 @@ export const keepSession = (server: Server, database: string): KeptSession => {
   let kept: Kept | undefined;
   let idle: NodeJS.Timeout | undefined;
 
-  /** Who takes it has it alone. */
+  /** Whoever takes the session is its only user. */
   const take = (): Kept | undefined => {
     clearTimeout(idle);
     const taken = kept;
@@ -44,7 +44,7 @@ export const keepSession = (server: Server, database: string): KeptSession => {
 
   const close = async (): Promise<void> => take()?.session.close();
 
-  /** One that takes statements of that length from now on; without `mine` a new one. @throws when it does not come about */
+  /** Limits the statements of `mine`, or of a new session, to the time-out. @throws when the server does not answer */
   const begin = async (options: SessionOptions, mine = open(options.timeout)): Promise<Kept> => {
     try {
       await within(mine.session, options, () => mine.session.limit(options.timeout));
@@ -61,7 +61,7 @@ export const keepSession = (server: Server, database: string): KeptSession => {
     return { session, until: performance.now() + lifetime };
   };
 
-  /** Undefined when there is none any more: nothing was asked in it, so another one will do. */
+  /** Undefined when no usable session is kept. Nothing was asked in it, so a new one will do. */
   const reuse = async (options: SessionOptions): Promise<Kept | undefined> => {
     const mine = take();
     if (mine === undefined) return undefined;
@@ -80,7 +80,7 @@ export const keepSession = (server: Server, database: string): KeptSession => {
         await keep(mine);
         return result;
       } catch (error) {
-        // With it ends a transaction that was not committed.
+        // This also rolls back an open transaction.
         await mine.session.close();
         throw error;
       }
@@ -94,7 +94,7 @@ export const keepSession = (server: Server, database: string): KeptSession => {
   };
 };
 
-/** Ends the session, and with it the work, when its time is up or it is called off. */
+/** Closes the session, which makes the work fail, when the time is up or the signal is aborted. */
 const within = async <T>(
   session: PsqlSession,
   { timeout, signal }: SessionOptions,

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { ColdspareError } from '../../domain/errors.js';
-import { connectedTool, type Server } from './tools.js';
+import { connectedTool, type Server, toolEnv } from './server.js';
 
-/** How long a session may take to say goodbye before it is killed. */
-const GOODBYE_MS = 1_000;
+/** Milliseconds between the end of its input and the kill. */
+const CLOSE_MS = 1_000;
 
 /**
- * One connection, kept by one `psql`: SQL goes through its stdin, so it shows in no process list. One call at a
- * time. Every method throws ColdspareError `database-failed` with the server's message and, as its value, the
- * SQLSTATE; `database-unreachable` when the connection is not there or breaks.
+ * One connection, held by one `psql`. SQL goes through its stdin, so that no process list shows it. One call at a
+ * time. Every method throws ColdspareError `database-failed` with the server's message and the SQLSTATE as its value,
+ * or `database-unreachable` when there is no connection or it breaks.
  */
 export interface PsqlSession {
   /** The rows of one SELECT. Select a bigint as text: it travels as JSON. */
@@ -17,9 +17,9 @@ export interface PsqlSession {
   row<Row>(query: string): Promise<Row>;
   /** Runs one statement. */
   run(statement: string): Promise<void>;
-  /** Cuts every statement after `timeout` milliseconds, on the server's side: it does not notice that its client was killed. */
+  /** Lets the server end every statement after `timeout` milliseconds. It does not notice when its client is killed. */
   limit(timeout: number): Promise<void>;
-  /** Ends the connection, and with it a transaction that was not committed. Safe to repeat. */
+  /** Ends the connection, and rolls back an open transaction. Safe to repeat. Never rejects. */
   close(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export interface SessionOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Runs `use` in a session with `database`, and ends the session in any case. */
+/** Runs `use` in a session with `database`, and closes the session in any case. */
 export const withSession = async <T>(
   server: Server,
   database: string,
@@ -45,7 +45,7 @@ export const withSession = async <T>(
   }
 };
 
-/** One that is not limited yet, and ends when its time is up. */
+/** A session without a limit for its statements. It is ended when its time is up. */
 export const openSession = (
   server: Server,
   database: string,
@@ -54,30 +54,30 @@ export const openSession = (
   options.signal?.throwIfAborted();
   const child = server.executor.open(
     connectedTool(server, 'psql', database, ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=0']),
-    { ...options, env: server.tools.env() },
+    { ...options, env: toolEnv(server) },
   );
   const mark = randomUUID();
-  let said = '';
+  let output = '';
   let onMore = () => {};
-  let lastWords: string | undefined;
+  let ended: string | undefined;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    output += text;
     onMore();
   });
-  void child.ended.then((words) => {
-    lastWords = words;
+  void child.ended.then((reason) => {
+    ended = reason;
     onMore();
   });
 
   const ask = (sql: string): Promise<string> =>
     new Promise((resolve, reject) => {
       onMore = () => {
-        const answer = readAnswer(said, mark);
-        if (answer === undefined && lastWords === undefined) return;
+        const answer = readAnswer(output, mark);
+        if (answer === undefined && ended === undefined) return;
         onMore = () => {};
-        said = '';
+        output = '';
         if (answer === undefined) {
-          reject(options.signal?.aborted ? options.signal.reason : broken(server, lastWords));
+          reject(options.signal?.aborted ? options.signal.reason : broken(server, ended));
         } else if (answer.sqlstate === undefined) {
           resolve(answer.output);
         } else {
@@ -97,7 +97,7 @@ export const openSession = (
     select,
     row: async <Row>(query: string) => {
       const [row] = await select<Row>(query);
-      if (row === undefined) throw failed('it has no row for what always has one', '02000');
+      if (row === undefined) throw failed('the query returned no row', '02000');
       return row;
     },
     run: async (statement) => {
@@ -108,21 +108,21 @@ export const openSession = (
     },
     close: async () => {
       child.stdin.end();
-      const impatience = setTimeout(() => child.kill(), GOODBYE_MS);
+      const killer = setTimeout(() => child.kill(), CLOSE_MS);
       await child.ended;
-      clearTimeout(impatience);
+      clearTimeout(killer);
     },
   };
 };
 
-/** What psql printed for one statement, once it has printed all of it. */
-const readAnswer = (said: string, mark: string) => {
-  if (!said.endsWith(`\n${mark}\n`)) return undefined;
-  const end = said.lastIndexOf(`${mark} `);
-  const [status = '', ...message] = said.slice(end + mark.length + 1).split('\n');
+/** What psql printed for one statement; undefined until it has printed all of it. */
+const readAnswer = (printed: string, mark: string) => {
+  if (!printed.endsWith(`\n${mark}\n`)) return undefined;
+  const end = printed.lastIndexOf(`${mark} `);
+  const [status = '', ...message] = printed.slice(end + mark.length + 1).split('\n');
   const [isError, sqlstate = ''] = status.split(' ');
   return {
-    output: said.slice(0, end),
+    output: printed.slice(0, end),
     sqlstate: isError === 'true' ? sqlstate : undefined,
     message: message.slice(0, -2).join('\n'),
   };
@@ -132,23 +132,23 @@ const failed = (message: string, sqlstate: string) =>
   new ColdspareError(
     'database-failed',
     `PostgreSQL refused: ${message}`,
-    'the log of PostgreSQL says more; repeat the operation when that is settled',
+    "see PostgreSQL's log, settle what it reports, then repeat the operation",
     { value: { sqlstate } },
   );
 
-const broken = (server: Server, lastWords = ''): ColdspareError => {
-  // A server that gives a reason is there, and says no.
-  const [, refusal] = /FATAL: *([\s\S]*)/.exec(lastWords) ?? [];
+const broken = (server: Server, reason = ''): ColdspareError => {
+  // The server is there, and refuses the connection.
+  const [, refusal] = /FATAL: *([\s\S]*)/.exec(reason) ?? [];
   if (refusal !== undefined) return failed(refusal, '');
   return new ColdspareError(
     'database-unreachable',
-    `PostgreSQL at ${server.host}:${server.port} does not answer: ${lastWords}`,
+    `PostgreSQL at ${server.host}:${server.port} does not answer: ${reason}`,
     'check that the database service runs and that DB_HOST and DB_PORT are right',
     { value: { host: server.host, port: server.port } },
   );
 };
 
-/** The server's code for what it refused; undefined for any other error. */
+/** The SQLSTATE of what the server refused; undefined for any other error. */
 export const sqlstateOf = (error: unknown): string | undefined =>
   error instanceof ColdspareError && error.code === 'database-failed'
     ? (error.value as { sqlstate?: string } | undefined)?.sqlstate

@@ -1,26 +1,26 @@
 import { Transform } from 'node:stream';
 
-const PIECE = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 /**
- * The same bytes in fewer pieces. pg_dump writes some 4 KiB at a time, and each piece costs the same on its way to the
- * disk and to the other node, be it large or small.
+ * Passes the same bytes on in larger chunks. pg_dump writes about 4 KiB at a time, and each chunk has a fixed cost on
+ * its way to the disk and to the other node.
  */
-export const inLargePieces = (): Transform => {
+export const rechunk = (): Transform => {
   let waiting: Buffer[] = [];
   let bytes = 0;
   const take = (): Buffer => {
-    const piece = Buffer.concat(waiting, bytes);
+    const chunk = Buffer.concat(waiting, bytes);
     waiting = [];
     bytes = 0;
-    return piece;
+    return chunk;
   };
   return new Transform({
-    readableHighWaterMark: PIECE,
+    readableHighWaterMark: CHUNK_BYTES,
     transform: (chunk: Buffer, _encoding, done) => {
       waiting.push(chunk);
       bytes += chunk.length;
-      if (bytes < PIECE) done();
+      if (bytes < CHUNK_BYTES) done();
       else done(null, take());
     },
     flush: (done) => {

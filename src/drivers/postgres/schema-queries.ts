@@ -1,20 +1,21 @@
 /**
- * What a restore must have brought back beside rows: each query names things and says one fact about each, as `name` and
- * `value`. A difference makes a backup unusable, so nothing is asked that two healthy servers may answer differently,
- * be they of two major versions. What belongs to an extension is the extension's business.
+ * What a restore must bring back apart from rows. Each query returns rows of `name` and `value`: an object and one fact
+ * about it. A difference makes a backup unusable, so no query asks what two healthy servers, maybe of different major
+ * versions, could answer differently. Objects that belong to an extension are left out.
  */
 
-/** Of `pg_namespace n`: not the system's own. */
+/** A condition on `pg_namespace n`: not a schema of the system. */
 export const USERS_SCHEMA = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`;
 
-/** Whether that object of that catalog belongs to an extension. */
+/** A condition: the object `oid` of `catalog` belongs to an extension. */
 export const ofExtension = (catalog: string, oid: string): string =>
   `EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.${catalog}'::pg_catalog.regclass
            AND d.objid = ${oid} AND d.deptype = 'e')`;
 
 /**
- * Of tables and domains. One that is inherited is restored as its parent's is, validated or not. Left out: NOT NULL, a
- * constraint only from 18 on, and what partitions have from their parent, under names that PostgreSQL makes up anew.
+ * Constraints of tables and domains. Inherited ones never count as NOT VALID: a restore gives them the state of their
+ * parent's. Left out are NOT NULL, which is a constraint only since 18, and what partitions get from their parent,
+ * because PostgreSQL makes up new names for that.
  */
 export const CONSTRAINTS = `
   SELECT n.nspname || '.' || coalesce(r.relname, t.typname) || '.' || c.conname AS name,
@@ -29,14 +30,14 @@ export const CONSTRAINTS = `
     AND NOT ${ofExtension('pg_class', 'c.conrelid')} AND NOT ${ofExtension('pg_type', 'c.contypid')}
   ORDER BY 1`;
 
-/** With their versions. plpgsql is in every new database, and in no dump. */
+/** Extensions with their versions. plpgsql is in every new database and in no dump. */
 export const EXTENSIONS = `
   SELECT extname::text AS name, extversion AS value
   FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY 1`;
 
 /**
- * Of schemas, of tables and what is like them, and of routines, those of one name together. Not of `public`, whose
- * owner is another one from 15 on, and in a dump only since then.
+ * Owners of schemas, of relations, and of routines (those of one name together). Not of `public`: 15 changed its owner,
+ * and a dump holds it only since then.
  */
 export const OWNERS = `
   SELECT o.name, pg_catalog.string_agg(DISTINCT pg_catalog.pg_get_userbyid(o.owner)::text, ', ') AS value

@@ -2,38 +2,32 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ColdspareError, isError } from '../../domain/errors.js';
 import type { CommandOptions, Executor } from '../command.js';
-import { freeBytesIn } from './free-space.js';
+import { readFreeBytes } from './free-space.js';
+import type { Spool } from './server.js';
 
 const TIMEOUT_MS = 10_000;
-/** Bytes from which on several jobs save more time than it takes to write the dump once more. */
-const WORTH_IT = 8 * 1024 * 1024;
-/** A tmpfs counts against a container's memory, whatever `df` says is free: bytes that nobody misses. */
-const MOST_IN_MEMORY = 64 * 1024 * 1024;
-/** Of what is free, only this part: the databases may lie there as well. */
+/** Bytes. For a smaller dump, several jobs save less time than writing the file costs. */
+const SMALLEST = 8 * 1024 * 1024;
+/** Bytes. A tmpfs counts against a container's memory, however much `df` calls free. */
+const LARGEST_IN_MEMORY = 64 * 1024 * 1024;
+/** The part of the free space that the file may take: the databases may be on the same disk. */
 const SHARE = 0.25;
 
-/** Where a dump can be put for pg_restore, which reads it out of order when it has several jobs. */
-export interface Spool {
-  /** Where the tools run, and only for them: one restore at a time. */
-  readonly folder: string;
-  readonly jobs: number;
-}
-
 /**
- * A file for a dump of `bytes`, empty, which nobody else may read; undefined where one is not worth it or not to be had:
- * a restore from the stream takes longer, and needs nothing.
+ * An empty file for a dump of `bytes` that nobody else may read. Undefined when it is not worth it or not possible:
+ * restoring from the stream is slower, but needs nothing.
  */
 export const openSpool = async (
   executor: Executor,
   { folder, jobs }: Spool,
   bytes: number,
 ): Promise<string | undefined> => {
-  if (jobs < 2 || bytes < WORTH_IT) return undefined;
-  // Always of this name: what a killed agent has left is replaced.
+  if (jobs < 2 || bytes < SMALLEST) return undefined;
+  // A fixed name, so that the file of an agent that was killed gets replaced.
   const file = join(folder, 'coldspare-restore.dump');
   try {
-    if (bytes > MOST_IN_MEMORY && (await isInMemory(executor, folder))) return undefined;
-    if (bytes > (await freeBytesIn(executor, folder)) * SHARE) return undefined;
+    if (bytes > LARGEST_IN_MEMORY && (await isInMemory(executor, folder))) return undefined;
+    if (bytes > (await readFreeBytes(executor, folder)) * SHARE) return undefined;
     await executor.run(['install', '-m', '600', '/dev/null', file], { timeout: TIMEOUT_MS });
     return file;
   } catch {
@@ -41,10 +35,11 @@ export const openSpool = async (
   }
 };
 
-/** No where `stat` does not tell. */
+/** False where `stat` cannot tell. */
 const isInMemory = async (executor: Executor, folder: string): Promise<boolean> => {
-  const said = executor.run(['stat', '-f', '-c', '%T', folder], { timeout: TIMEOUT_MS });
-  return /^(tmpfs|ramfs)\s*$/.test(await said.catch(() => ''));
+  const argv = ['stat', '-f', '-c', '%T', folder];
+  const type = await executor.run(argv, { timeout: TIMEOUT_MS }).catch(() => '');
+  return /^(tmpfs|ramfs)\s*$/.test(type);
 };
 
 /** Fills `file` with `content`, runs `use`, and removes the file in any case. */
@@ -56,19 +51,21 @@ export const withSpooled = async <T>(
   use: () => Promise<T>,
 ): Promise<T> => {
   try {
-    await executor.run(['dd', `of=${file}`, 'bs=1M'], { ...options, input: content }).catch(blame);
+    await executor
+      .run(['dd', `of=${file}`, 'bs=1M'], { ...options, input: content })
+      .catch(throwServerError);
     return await use();
   } finally {
     await executor.run(['rm', '-f', file], { timeout: TIMEOUT_MS }).catch(() => {});
   }
 };
 
-/** A disk that does not take it says nothing about the dump. */
-const blame = (error: unknown): never => {
+/** When the disk refuses the file, the dump itself is not at fault. */
+const throwServerError = (error: unknown): never => {
   if (!isError(error, 'command-failed')) throw error;
   throw new ColdspareError(
     'database-failed',
-    `a dump could not be spooled: ${error.message}`,
+    `the dump could not be written to a file for the restore: ${error.message}`,
     error.remedy,
     { cause: error },
   );

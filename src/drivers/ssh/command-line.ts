@@ -1,11 +1,11 @@
 import { ColdspareError } from '../../domain/errors.js';
 
-/** `word` as one word of a POSIX shell, whatever is in it. */
+/** Any text as one word for a POSIX shell. */
 const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
 /**
- * `argv` for SSH, which has only lines for the shell of the other side. The variables `names` come from the first
- * lines of stdin, where no process list shows them; `read` takes these bytes and not one more. It runs in `cwd`.
+ * `argv` as one line for the shell of the other side: SSH takes nothing else. The program runs in `cwd`. It gets the
+ * variables `names` from the first lines of stdin, where no process list shows them; `read` takes not a byte more.
  */
 export const commandLine = (
   argv: readonly string[],
@@ -13,13 +13,13 @@ export const commandLine = (
   cwd?: string,
 ): string => {
   const words = argv.map(quote).join(' ');
-  const there = cwd === undefined ? '' : `cd ${quote(cwd)} && `;
-  if (names.length === 0) return `${there}exec ${words}`;
-  const takeOver = names.map((name) => `IFS= read -r ${name} && export ${name} && `).join('');
-  return `${there}exec sh -c ${quote(`${takeOver}exec "$@"`)} sh ${words}`;
+  const changeDirectory = cwd === undefined ? '' : `cd ${quote(cwd)} && `;
+  if (names.length === 0) return `${changeDirectory}exec ${words}`;
+  const readVariables = names.map((name) => `IFS= read -r ${name} && export ${name} && `).join('');
+  return `${changeDirectory}exec sh -c ${quote(`${readVariables}exec "$@"`)} sh ${words}`;
 };
 
-/** The first lines of stdin for `commandLine`. @throws ColdspareError `invalid-request` when a value is no line */
+/** The first lines of stdin for `commandLine`. @throws ColdspareError `invalid-request` when a value has a line break */
 export const environmentLines = (env: Record<string, string>): string =>
   Object.entries(env)
     .map(([name, value]) => {

@@ -3,28 +3,28 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import ssh2, { type Client } from 'ssh2';
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 
-/** Milliseconds until a machine that is gone counts as silent. */
+/** Milliseconds to connect in. */
 const CONNECT_MS = 5_000;
 /** Milliseconds from the connection to the end of the login. */
 const LOGIN_MS = 10_000;
-/** A connection is lost when nothing came back for this many checks, however long its command may take. */
+/** A connection is lost when this many checks get no answer, however long a command takes. */
 const ALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 3 };
 
 export interface SshOptions {
   user: string;
   host: string;
   port: number;
-  /** File of the private key, without a passphrase. Read each time, so that it may be replaced. */
+  /** File of the private key, without a passphrase. Read for each connection, so that it may be replaced. */
   keyFile: string;
-  /** `SHA256:…` as ssh-keygen shows it. The only key of the other side that is talked to. */
+  /** `SHA256:…` as ssh-keygen shows it. A host with another key is refused. */
   hostKey: string;
 }
 
 /**
- * A logged-in connection, by that one key and to that one host key: no agent, no password, no question.
+ * Logs in with that one key at that one host key: no SSH agent, no password, no prompt.
  * @throws ColdspareError `ssh-unreachable`, `ssh-timed-out`, `ssh-host-key-changed`, `ssh-key-refused`
  */
 export const connectSsh = async (options: SshOptions, signal: AbortSignal): Promise<Client> => {
@@ -87,7 +87,7 @@ const openSocket = async (options: SshOptions, signal: AbortSignal): Promise<Soc
     await once(socket, 'connect', { signal: AbortSignal.any([signal, timeout]) });
     return socket;
   } catch (cause) {
-    // Destroyed while it connects, it may still have something to say.
+    // A socket that is destroyed while it connects may still emit an error.
     socket.on('error', () => {}).destroy();
     signal.throwIfAborted();
     const why = timeout.aborted
@@ -105,8 +105,8 @@ const openSocket = async (options: SshOptions, signal: AbortSignal): Promise<Soc
 const hostKeyChanged = (options: SshOptions, shown: string): ColdspareError =>
   new ColdspareError(
     'ssh-host-key-changed',
-    `${address(options)} shows the host key ${shown}, expected ${options.hostKey}; nothing was said to it`,
-    'make sure that it is the right machine, then put the fingerprint of its key into PEER_SSH_HOST_KEY: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, run there',
+    `${address(options)} shows the host key ${shown}, expected ${options.hostKey}; nothing was sent to it`,
+    'make sure that it is the right machine, then set PEER_SSH_HOST_KEY to the fingerprint of its key: run "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" there',
     { value: shown },
   );
 
@@ -123,14 +123,14 @@ const notLoggedIn = (options: SshOptions, error: Error & { level?: string }): Co
     case 'client-timeout':
       return new ColdspareError(
         'ssh-timed-out',
-        `${address(options)} takes connections, but does not log in within ${formatDuration(LOGIN_MS)}`,
-        'the machine hangs, or its sshd: look at it from its console',
+        `${address(options)} accepts connections, but no login within ${formatDuration(LOGIN_MS)}`,
+        'the machine or its sshd hangs: look at it from its console',
         extras,
       );
     default:
       return new ColdspareError(
         'ssh-unreachable',
-        `${address(options)} broke off before the login: ${error.message}`,
+        `${address(options)} closed the connection before the login: ${error.message}`,
         'check that PEER_SSH names the port of an SSH server',
         extras,
       );

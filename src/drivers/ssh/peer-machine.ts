@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ColdspareError } from '../../domain/errors.js';
 import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
 import { isHealthy, type Probe } from '../../ports/probe.js';
@@ -6,31 +5,31 @@ import { type Executor, splitCommand } from '../command.js';
 import { containerExecutor } from '../compose/container-executor.js';
 import { openProject } from '../compose/project.js';
 import { createService, type ServiceCommands } from '../host/service.js';
+import { pollUntil } from '../poll.js';
 import { createPostgresDatabase } from '../postgres/database.js';
-import { localTools } from '../postgres/tools.js';
+import type { DatabaseAddress } from '../postgres/server.js';
 import { connectSsh, type SshOptions } from './connection.js';
 import { sshExecutor } from './executor.js';
 
 const PROBE_TIMEOUT_MS = 3_000;
-const ASK_AGAIN_MS = 250;
-/** How long an app may go on answering after its stop command has said that it is down. */
+/** Milliseconds for which an app may go on answering after its stop command has ended. */
 const STILL_UP_MS = 10_000;
 
 export interface PeerMachineOptions {
   ssh: SshOptions;
   /** As the programs over there reach it. */
-  database: { host: string; port: number; user: string; name: string; password?: string };
+  database: DatabaseAddress;
   /** Folder of psql and pg_dump over there; default: PATH. */
   programs?: string;
-  /** Without them the database service is taken to be always on. */
+  /** Without them, the database service counts as always on. */
   databaseCommands?: ServiceCommands;
   appStopCommand: string;
   /**
-   * A compose project over there: commands run in its directory, PostgreSQL's programs in the container of this
-   * service. Without it everything runs on the machine itself.
+   * The compose project over there. Commands run in its directory, and PostgreSQL's programs in the container of this
+   * service. Without it, everything runs on the machine itself.
    */
   compose?: { command: string; directory: string; service: string };
-  /** The app as this machine reaches it; without it the stop command is believed. */
+  /** The app as this machine reaches it. Without it, the app counts as down when the stop command has succeeded. */
   appUrl?: string;
   probe: Probe;
   /** Milliseconds: until the database answers, and until a stop command has ended. */
@@ -64,25 +63,24 @@ const createApp = (
   executor: Executor,
 ): PeerStack['app'] => {
   const argv = splitCommand(appStopCommand);
-  const look = async () => (appUrl === undefined ? undefined : probe.get(appUrl, PROBE_TIMEOUT_MS));
+  const probeApp = async () =>
+    appUrl === undefined ? undefined : probe.get(appUrl, PROBE_TIMEOUT_MS);
   return {
     stop: async (signal) => {
       try {
         await executor.run(argv, { timeout: timeouts.stop, signal });
       } catch (error) {
         signal.throwIfAborted();
-        // Many a stop command fails when there is nothing to stop.
-        if ((await look())?.outcome === 'refuses') return;
+        // Many stop commands fail when there is nothing to stop.
+        if ((await probeApp())?.outcome === 'refuses') return;
         throw error;
       }
-      const deadline = performance.now() + STILL_UP_MS;
-      for (;;) {
-        const seen = await look();
-        // A proxy before it may go on saying 502.
-        if (seen === undefined || !isHealthy(seen)) return;
-        if (performance.now() >= deadline) throw stillUp(appUrl);
-        await sleep(ASK_AGAIN_MS, undefined, { signal });
-      }
+      // Not until nothing answers: a proxy in front of the app may go on answering 502.
+      const isDown = async () => {
+        const seen = await probeApp();
+        return seen === undefined || !isHealthy(seen);
+      };
+      await pollUntil(isDown, { timeout: STILL_UP_MS, signal, late: () => stillUp(appUrl) });
     },
   };
 };
@@ -92,9 +90,9 @@ const createDatabase = (
   commands: Executor,
   tools: Executor,
 ): PeerStack['database'] => {
-  const { name, password, ...address } = database;
+  const { name, ...address } = database;
   const options = {
-    server: { ...address, executor: tools, tools: localTools({ password, folder: programs }) },
+    server: { ...address, executor: tools, programs },
     name,
     timeouts,
   };

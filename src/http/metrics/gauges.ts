@@ -1,23 +1,24 @@
 import { Gauge, type Registry } from 'prom-client';
 import { usableBackups } from '../../backups/catalog.js';
+import { PROBLEM_CODES } from '../../domain/conditions/conditions.js';
 import type { OperationRecord, StepRecord } from '../../domain/operation.js';
 import type { NodeStatus } from '../../domain/status.js';
 import { modeSchema } from '../../domain/transitions.js';
 import type { Node } from '../../operations/node.js';
 import { isReady } from '../../serve/serving.js';
-import { nodeStatus, PROBLEM_CODES } from '../../status/node-status.js';
+import { nodeStatus } from '../../status/node-status.js';
 import { secondsOf } from './operations.js';
 
-/** What is shown of a node at one moment. */
+/** A node at one moment. */
 interface Snapshot {
   node: Node;
   status: NodeStatus;
-  /** The last that came to their end; undefined before any. */
+  /** The last ones that ended well; undefined before the first. */
   lastPush: OperationRecord | undefined;
   lastRestore: StepRecord | undefined;
 }
 
-/** Undefined where there is nothing to tell: no series then. */
+/** Undefined: there is no series. */
 type Value = number | boolean | undefined;
 
 type Row = { name: string; help: string } & (
@@ -25,7 +26,7 @@ type Row = { name: string; help: string } & (
   | { label: string; readEach(snapshot: Snapshot): Record<string, Value> }
 );
 
-/** All that a scrape shows of a node's state. */
+/** The gauges of a node's state. */
 const ROWS: readonly Row[] = [
   {
     name: 'coldspare_info',
@@ -165,7 +166,7 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-/** Registers a gauge for each row. Returns what brings all of them up to date. */
+/** Registers a gauge for each row. Returns a function that updates all of them. */
 export const createGauges = (node: Node, registry: Registry): (() => void) => {
   const updates = ROWS.map((row) => {
     const { name, help } = row;
@@ -200,7 +201,7 @@ const takeSnapshot = (node: Node): Snapshot => {
   };
 };
 
-/** Of a takeover, a preparation or a drill. One that found its work done and moved no bytes tells nothing. */
+/** Of a takeover, a preparation or a drill. One that moved no bytes, because its work was already done, is left out. */
 const lastRestore = (operations: readonly OperationRecord[]): StepRecord | undefined => {
   for (const { steps } of operations) {
     const found = steps.findLast(

@@ -3,10 +3,10 @@ import type { Node } from '../../operations/node.js';
 import { createGauges } from './gauges.js';
 import { countOperations } from './operations.js';
 
-/** What Prometheus is told about one node. No addresses, reasons or errors in it: the door is open to all. */
+/** The metrics of one node. They hold no addresses, reasons or errors, because everybody may read them. */
 export interface Metrics {
   registry: Registry;
-  /** As of now, from what the node saw last: nothing is looked at for it. */
+  /** As of now. Nothing is probed for it: values are those that the node saw last. */
   text(): Promise<string>;
 }
 
@@ -24,16 +24,16 @@ export const createMetrics = (node: Node): Metrics => {
   };
 };
 
-/** What the process takes: memory, CPU, time in which it could not answer. One registry a process. */
+/** Memory, CPU and event loop lag of the process. For one registry per process. */
 export const measureProcess = (registry: Registry): void => {
   collectDefaultMetrics({ register: registry });
   for (const name of UNWANTED) registry.removeSingleMetric(name);
 };
 
 const UNWANTED = [
-  // Which version of Node runs is for nobody outside.
+  // The version of Node would help an attacker.
   'nodejs_version_info',
-  // Named like counters, which they are not.
+  // Gauges with names of counters.
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',

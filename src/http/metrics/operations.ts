@@ -24,7 +24,7 @@ export const countOperations = (runner: Runner, registry: Registry): void => {
     buckets: BUCKETS,
     registers,
   });
-  // A series that begins with 1 has no increase: the first failure would be missed.
+  // Each series starts at 0. Prometheus sees no increase in one that starts at 1, and would miss the first failure.
   for (const kind of KINDS) for (const outcome of OUTCOMES) operations.inc({ kind, outcome }, 0);
   runner.onEnd(({ kind, state, steps: taken }) => {
     operations.inc({ kind, outcome: state });
@@ -35,10 +35,10 @@ export const countOperations = (runner: Runner, registry: Registry): void => {
   });
 };
 
-/** Undefined for what has not ended, such as a step that a crash has cut. */
+/** Undefined for what has not ended, such as a step that was cut by a crash. */
 export const secondsOf = ({
   startedAt,
   endedAt,
 }: Pick<StepRecord, 'startedAt' | 'endedAt'>): number | undefined =>
-  // Never negative, though the machine's clock may be set back.
+  // Not negative when the machine's clock was set back.
   endedAt === null ? undefined : Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;

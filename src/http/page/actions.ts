@@ -2,7 +2,7 @@ import { html } from 'hono/html';
 import type { PageFacts } from './facts.js';
 import { type Html, moment } from './words.js';
 
-/** What can be asked of this server as it is now. */
+/** The actions that this server can take in its present role. */
 export const actions = ({ self, peer, now }: PageFacts): Html => {
   const { mode, pause, node } = self;
   const other = peer?.node ?? 'the other server';

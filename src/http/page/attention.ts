@@ -1,10 +1,10 @@
 import { html } from 'hono/html';
-import { adviceOn } from '../../domain/advice.js';
+import { conditionOf, pageRemedy } from '../../domain/conditions/conditions.js';
 import type { OperationRecord } from '../../domain/operation.js';
 import type { PageFacts } from './facts.js';
 import { headline } from './headline.js';
 import type { ServerFacts } from './server-facts.js';
-import { badge, type Html, moment, type Tone } from './words.js';
+import { badge, capital, type Html, moment, type Tone } from './words.js';
 
 const TAKEOVERS: ReadonlySet<string> = new Set(['promote', 'handover']);
 const CHANGES: ReadonlySet<string> = new Set([...TAKEOVERS, 'fence']);
@@ -48,8 +48,8 @@ const standing = ({ problems: codes, operation }: ServerFacts): string[] =>
     : codes;
 
 const problem = (node: string, code: string): Html => {
-  const { means, todo } = adviceOn(code);
-  return html`<li><p><b>${node}: ${code}</b> ${means}</p><p>${todo}</p></li>`;
+  const condition = conditionOf(code);
+  return html`<li><p><b>${node}: ${code}</b>: it ${condition.says}.</p><p>${capital(pageRemedy(condition))}.</p></li>`;
 };
 
 /** The last change of role, when it came to nothing: why nobody has taken over yet. */

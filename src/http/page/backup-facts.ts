@@ -2,7 +2,7 @@ import { ageOf } from '../../backups/catalog.js';
 import type { BackupSummary } from '../../domain/status.js';
 import type { Node } from '../../operations/node.js';
 
-/** A backup that is kept here, or that was taken here and has made room since. */
+/** A backup that is kept here, or that was taken here and has been removed since. */
 export interface BackupFacts {
   id: string;
   /** Milliseconds since 1970. */
@@ -13,17 +13,17 @@ export interface BackupFacts {
   proof: BackupSummary['proof'];
 }
 
-/** The plot has room for no more. */
-const MOST = 60;
+/** Backups that fit into the plot. */
+const LIMIT = 60;
 
-/** Newest first: those on this disk, and before them those that the journal remembers. */
+/** Newest first: the backups on this disk, then older ones from the journal. */
 export const backupFacts = (
   node: Node,
   newestAtPeer: Pick<BackupFacts, 'id' | 'proof'> | null,
 ): BackupFacts[] => {
   const { proofs } = node.state.current;
   const kept = node.backups.list().map((manifest) => {
-    // A primary restores nothing itself: the standby has tried it there.
+    // A primary restores no backup. The standby has tried its copy.
     const theirs = newestAtPeer?.id === manifest.id ? newestAtPeer.proof : null;
     return {
       id: manifest.id,
@@ -35,7 +35,7 @@ export const backupFacts = (
     };
   });
   const ids = new Set(kept.map(({ id }) => id));
-  return [...kept, ...takenBefore(node).filter(({ id }) => !ids.has(id))].slice(0, MOST);
+  return [...kept, ...takenBefore(node).filter(({ id }) => !ids.has(id))].slice(0, LIMIT);
 };
 
 const takenBefore = (node: Node): BackupFacts[] =>

@@ -1,10 +1,11 @@
 import { html } from 'hono/html';
+import { formatBytes } from '../../domain/format.js';
 import type { BackupFacts } from './backup-facts.js';
 import type { PageFacts } from './facts.js';
 import { plot } from './plot.js';
-import { badge, formatBytes, type Html, moment, sayAge } from './words.js';
+import { badge, type Html, moment, sayAge } from './words.js';
 
-/** The backups on this server's disk, and how size and age went. */
+/** The backups on this server's disk, and a plot of their size and age. */
 export const backups = (facts: PageFacts): Html => {
   const kept = facts.backups.filter(({ isKept }) => isKept);
   return html`

@@ -9,7 +9,7 @@ interface Dialog {
   path: string;
   text: string;
   fields?: Html;
-  /** Shows what would happen before it can be asked for, and wants the node's name typed. */
+  /** Shows a dry run first, and the node's name has to be typed. */
   isGrave?: true;
 }
 
@@ -73,7 +73,7 @@ const dialogsOf = (node: string): Dialog[] => [
   },
 ];
 
-/** Everything that asks a person something. Beside the parts that change, so that nothing is lost while one types. */
+/** All dialogs. They are outside the sections that change, so that an update does not remove what was typed. */
 export const dialogs = (node: string): Html => html`
   ${dialogsOf(node).map((dialog) => actionDialog(dialog, node))}
   <dialog id="dialog-key" aria-labelledby="title-key">

@@ -11,14 +11,14 @@ export type Contact =
   | { state: 'silent'; since: number | undefined; error: string }
   | { state: 'not-asked' };
 
-/** Everything the page says. */
+/** Everything that the page shows. */
 export interface PageFacts {
   /** Milliseconds since 1970. */
   now: number;
-  /** Whether the reader has the admin key. See redact.ts for what is left without. */
+  /** Whether the reader has the admin key. Without it, redact.ts leaves things out. */
   isKeyed: boolean;
   self: ServerFacts;
-  /** What it said last, which may be long ago: see `contact`. */
+  /** Its last status, which may be old: see `contact`. */
   peer: ServerFacts | undefined;
   contact: Contact;
   /** Empty without the admin key. */
@@ -31,7 +31,7 @@ export interface PageFacts {
   maxAgeSeconds: number;
 }
 
-/** From what the node saw last: nobody who only looks makes it look. */
+/** From what the node saw last. Reading the page makes it probe nothing. */
 export const pageFacts = (node: Node): PageFacts => {
   const now = node.clock.now();
   const status = { ...nodeStatus(node), pause: activePause(node) };
@@ -60,7 +60,7 @@ const contactOf = ({ peerView }: Node): Contact => {
 const peerFacts = ({ peerView: { answer } }: Node, now: number): ServerFacts | undefined => {
   const facts = serverFacts(answer?.value);
   if (facts?.latestBackup == null || answer === undefined) return facts;
-  // It grows older while nobody answers.
+  // The backup grows older while the peer does not answer.
   const ageSeconds = facts.latestBackup.ageSeconds + Math.max(0, now - answer.at) / 1_000;
   return { ...facts, latestBackup: { ...facts.latestBackup, ageSeconds } };
 };

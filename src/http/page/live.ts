@@ -5,21 +5,21 @@ import type { HttpContext } from '../route.js';
 import type { PageFacts } from './facts.js';
 import { renderSections } from './sections.js';
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two renderings. */
 const PAUSE = 1_000;
 
-/** Milliseconds. A comment this often keeps proxies from cutting a quiet stream, and the page from calling it lost. */
+/** Milliseconds between comments, which keep proxies from cutting a quiet stream and the page from calling it lost. */
 const HEARTBEAT = 10_000;
 
 /** Each watcher costs a rendering a second. */
-const MOST_WATCHERS = 16;
+const WATCHER_LIMIT = 16;
 
-/** Milliseconds after which the page asks again when there was no room for it. */
+/** Milliseconds after which the browser connects again. */
 const RETRY = 5_000;
 
 /**
- * Sends the sections of the page that have changed, as server-sent events, as long as somebody watches. With too many
- * watchers a new one is told once how things are, and comes back.
+ * Sends the sections of the page that have changed, as server-sent events, until the watcher goes away. With too many
+ * watchers, a new one gets the sections once and has to connect again.
  */
 export const createLive = (facts: (node: Node) => PageFacts) => {
   let watchers = 0;
@@ -28,7 +28,7 @@ export const createLive = (facts: (node: Node) => PageFacts) => {
       const gone = new AbortController();
       stream.onAbort(() => gone.abort());
       const end = AbortSignal.any([gone.signal, c.env.closing]);
-      const isOneTooMany = watchers >= MOST_WATCHERS;
+      const isOneTooMany = watchers >= WATCHER_LIMIT;
       const shown = new Map<string, string>();
       let quietSince = node.clock.elapsed();
       watchers += 1;

@@ -1,13 +1,14 @@
 import { html } from 'hono/html';
+import { formatBytes, formatCount } from '../../domain/format.js';
 import type { OperationRecord, OperationState, StepRecord } from '../../domain/operation.js';
 import type { PageFacts } from './facts.js';
-import { badge, count, formatBytes, type Html, moment, sayTook, type Tone } from './words.js';
+import { badge, type Html, moment, sayTook, type Tone } from './words.js';
 
-/** How long an operation that has ended still counts as news. Milliseconds. */
+/** Milliseconds for which an operation that has ended is still shown at the top. */
 const NEWS = 15 * 60_000;
 
 /** Entries of the history. */
-const MOST = 30;
+const LIMIT = 30;
 
 const TONES: Record<OperationState, Tone> = {
   running: 'plain',
@@ -17,7 +18,7 @@ const TONES: Record<OperationState, Tone> = {
   refused: 'warn',
 };
 
-/** The operation that runs, or the last one of interest, with its steps. */
+/** The operation that runs, or the last one that is news, with its steps. */
 export const operation = (facts: PageFacts): Html => {
   const record = facts.operation ?? facts.history.find((past) => isNews(past, facts.now));
   if (record === undefined) return html`<h2>Operation</h2><p class="quiet">Nothing runs.</p>`;
@@ -33,13 +34,13 @@ export const operation = (facts: PageFacts): Html => {
   ${record.state === 'done' ? foldedSteps('last', record, facts.now) : steps(record, facts.now)}`;
 };
 
-/** What happened on this server, newest first. Routine that went well is counted, not listed. */
+/** What happened on this server, newest first. Routine operations that succeeded are only counted. */
 export const history = ({ history: past, now, isKeyed }: PageFacts): Html => {
   const told = past.filter((record) => !isRoutine(record));
   const routine = past.length - told.length;
   return html`
   <h2>History of this server</h2>
-  ${told.length === 0 ? html`<p class="quiet">Nothing but routine.</p>` : html`<ol class="timeline">${told.slice(0, MOST).map((record) => entry(record, now))}</ol>`}
+  ${told.length === 0 ? html`<p class="quiet">Nothing but routine.</p>` : html`<ol class="timeline">${told.slice(0, LIMIT).map((record) => entry(record, now))}</ol>`}
   ${routine > 0 && html`<p class="quiet">${routine} backups, pushes and preparations that went well are not listed.</p>`}
   ${!isKeyed && html`<p class="quiet">Reasons, errors and ids are shown with the admin key.</p>`}`;
 };
@@ -56,7 +57,7 @@ const entry = (record: OperationRecord, now: number): Html => html`
 const foldedSteps = (place: string, record: OperationRecord, now: number): Html | false =>
   record.steps.length > 0 &&
   html`<details id="${place}-${record.startedAt}-${record.kind}">
-    <summary>${count(record.steps.length, 'step')} of this ${record.kind}</summary>${steps(record, now)}
+    <summary>${formatCount(record.steps.length, 'step')} of this ${record.kind}</summary>${steps(record, now)}
   </details>`;
 
 const ROUTINE: ReadonlySet<string> = new Set(['backup', 'push', 'prepare']);
@@ -76,7 +77,7 @@ const sayState = ({ kind, state, steps, error }: OperationRecord): string =>
     ? `${kind}: step ${steps.at(-1)?.name ?? 'start'}`
     : `${kind} ${state}${error === null ? '' : `: ${error.code}`}`;
 
-/** What made way for something more urgent has not failed. */
+/** An operation that was stopped for a more urgent one has not failed. */
 const toneOf = ({ state, error }: OperationRecord): Tone =>
   error?.code === 'preempted' ? 'plain' : TONES[state];
 
@@ -88,7 +89,7 @@ const stateBadge = (record: OperationRecord): Html => {
 const reason = ({ reason: text }: OperationRecord): Html | false =>
   text !== '' && html`<p class="reason">${text}</p>`;
 
-/** What it came to, and what to do about it: for who has the key. */
+/** The result, or the error and its remedy. Both are empty without the admin key. */
 const outcome = ({ error, result }: OperationRecord): Html => {
   const loss = result?.loss;
   return html`

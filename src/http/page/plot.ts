@@ -1,15 +1,15 @@
 import { html } from 'hono/html';
-import { formatDuration } from '../../domain/duration.js';
+import { formatBytes, formatDuration } from '../../domain/format.js';
 import type { PageFacts } from './facts.js';
-import { formatBytes, type Html } from './words.js';
+import type { Html } from './words.js';
 
-/** Of the drawings, in their own units. Whole numbers: what moves at every look cannot be read. */
+/** Size of the drawings in SVG units. Coordinates are whole numbers, so that lines do not move at every rendering. */
 const WIDTH = 400;
 const HEIGHT = 60;
 
 /**
  * The size of each backup when it was taken, and below, how old the newest one was at each moment, with
- * BACKUP_MAX_AGE as a dashed line where it comes near. Labels are outside the drawings: those are stretched.
+ * BACKUP_MAX_AGE as a dashed line when it is near. Labels are outside the drawings, which are stretched.
  */
 export const plot = ({ backups, now, maxAgeSeconds }: PageFacts): Html => {
   const points = backups
@@ -50,5 +50,5 @@ export const plot = ({ backups, now, maxAgeSeconds }: PageFacts): Html => {
   </figure>`;
 };
 
-/** Ten seconds are enough of a difference to say something new. */
+/** In steps of ten seconds, so that the text does not change at every rendering. */
 const coarse = (ms: number): string => formatDuration(Math.ceil(ms / 10_000) * 10_000);

@@ -4,8 +4,8 @@ import type { PageFacts } from './facts.js';
 import type { ServerFacts } from './server-facts.js';
 
 /**
- * What a reader without the admin key may know: roles, health, times, sizes, states and codes. No free text, for that
- * may hold addresses, paths and reasons; no ids, for those name the database.
+ * What a reader without the admin key may see: roles, health, times, sizes, states and codes. No free text, because it
+ * may hold addresses, paths and reasons. No ids, because they name the database.
  */
 export const redact = (facts: PageFacts): PageFacts => ({
   ...facts,
@@ -45,5 +45,5 @@ const redactOperation = (record: OperationRecord): OperationRecord => ({
   command: {},
 });
 
-/** That there was a text, and nothing of it. */
+/** An empty text in place of any text. */
 const emptied = (text: string | null): string | null => (text === null ? null : '');

@@ -6,7 +6,7 @@ import { history, operation } from './operations.js';
 import { servers } from './servers.js';
 import type { Html } from './words.js';
 
-/** The parts that change, in the order in which one reads them at night. */
+/** The parts of the page that change, the most urgent first. */
 const SECTIONS: Record<string, (facts: PageFacts) => Html | ''> = {
   summary,
   problems,
@@ -18,7 +18,7 @@ const SECTIONS: Record<string, (facts: PageFacts) => Html | ''> = {
 };
 
 export interface Section {
-  /** Its element's id. */
+  /** The id of its element. */
   id: string;
   /** What is inside. */
   html: string;

@@ -3,13 +3,13 @@ import { drillRecordSchema } from '../../domain/drill.js';
 import { pauseSchema, proofSchema, yieldingSchema } from '../../domain/status.js';
 import { modeSchema } from '../../domain/transitions.js';
 
-/** Codes and names of steps come from the peer too. */
+/** Codes and names of steps, which may come from the peer. */
 const code = z.string().regex(/^[a-z0-9-]{1,40}$/);
 const moment = z.iso.datetime();
 
 /**
- * What the page shows of a server, read out of its status. The peer may run another version, and nobody checked its
- * answer: what does not fit is not known (null).
+ * What the page shows of a server, from its status. The peer may run another version, and its answer was not checked:
+ * what does not fit becomes null, which means unknown.
  */
 const serverSchema = z.object({
   node: z.string().transform((name) => name.slice(0, 63)),
@@ -48,6 +48,6 @@ const serverSchema = z.object({
 });
 export type ServerFacts = z.infer<typeof serverSchema>;
 
-/** Undefined when it is no status at all. */
+/** Undefined when `status` is not a status. */
 export const serverFacts = (status: unknown): ServerFacts | undefined =>
   serverSchema.safeParse(status).data;

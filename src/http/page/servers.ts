@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
-import { formatDuration } from '../../domain/duration.js';
+import { formatBytes, formatDuration } from '../../domain/format.js';
 import type { Contact, PageFacts } from './facts.js';
 import type { ServerFacts } from './server-facts.js';
-import { badge, formatBytes, type Html, moment, sayAge, sayProof } from './words.js';
+import { badge, type Html, moment, sayAge, sayProof } from './words.js';
 
 /** Both servers, side by side. */
 export const servers = (facts: PageFacts): Html => html`
@@ -39,7 +39,7 @@ const card = (facts: PageFacts, server: ServerFacts, contact: Contact, which: st
   </article>`;
 };
 
-/** One that never answered this agent. */
+/** A peer that has never answered this agent. */
 const unknownPeer = (contact: Contact): Html => html`
   <article class="card">
     <h3>The other server</h3>

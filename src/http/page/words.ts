@@ -1,29 +1,21 @@
 import { html } from 'hono/html';
-import { formatDuration } from '../../domain/duration.js';
+import { formatCount, formatDuration } from '../../domain/format.js';
 import type { Mode } from '../../domain/transitions.js';
 import type { BackupFacts } from './backup-facts.js';
 
 /** A piece of the page. Whatever is put into `html` is escaped, unless it is such a piece itself. */
 export type Html = ReturnType<typeof html>;
 
-/** A length of time that changes at most once a minute, so that nobody is told of it every second: `4 minutes`. */
+/** A length of time that changes at most once a minute, so that screen readers do not repeat it: `4 minutes`. */
 export const sayAge = (seconds: number): string => {
   if (seconds < 60) return 'less than a minute';
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return count(minutes, 'minute');
+  if (minutes < 120) return formatCount(minutes, 'minute');
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? count(hours, 'hour') : count(Math.floor(hours / 24), 'day');
+  return hours < 48 ? formatCount(hours, 'hour') : formatCount(Math.floor(hours / 24), 'day');
 };
 
-export const count = (number: number, unit: string): string =>
-  `${number} ${unit}${number === 1 ? '' : 's'}`;
-
-export const formatBytes = (bytes: number): string => {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const value = bytes / 1_000 ** power;
-  return `${value.toFixed(power === 0 || value >= 100 ? 0 : 1)} ${units[power]}`;
-};
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** `03:02:11 UTC`, with the date when it is not that of `now`. */
 export const moment = (at: number | string, now: number): Html => {
@@ -38,11 +30,11 @@ export const moment = (at: number | string, now: number): Html => {
 /** How long something took, or has been taking; empty when that is not known. */
 export const sayTook = (startedAt: string, endedAt: string | null, now: number): string => {
   const ms = (endedAt === null ? now : Date.parse(endedAt)) - Date.parse(startedAt);
-  // While it runs, whole seconds: a page that flickers cannot be read.
+  // While it runs, at least a second: milliseconds would flicker.
   return Number.isFinite(ms) ? formatDuration(Math.max(endedAt === null ? 1_000 : 0, ms)) : '';
 };
 
-/** Whether a backup is known to be one that can be restored. Only a standby tries, so of the others nothing is said. */
+/** Whether a backup was restored as a proof. Only a standby does that; elsewhere an unproven backup is normal. */
 export const sayProof = (proof: BackupFacts['proof'], mode: Mode): string => {
   if (proof === null) return mode === 'standby' ? ', not proven yet' : '';
   return proof.error === null ? ', proven by a restore' : ', cannot be restored';
@@ -52,6 +44,6 @@ export type Tone = 'good' | 'warn' | 'bad' | 'plain';
 
 const SIGNS: Record<Tone, string> = { good: '✓', warn: '!', bad: '✕', plain: '•' };
 
-/** A word with a colour and a sign. The word says it all: neither colour nor sign has to be seen. */
+/** A word with a colour and a sign. The word alone is enough to understand it. */
 export const badge = (tone: Tone, word: string): Html =>
   html`<span class="badge ${tone}"><span aria-hidden="true">${SIGNS[tone]}</span> ${word}</span>`;

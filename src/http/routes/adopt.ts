@@ -1,16 +1,16 @@
 import { adoptCommandSchema } from '../../domain/commands.js';
 import { requestAdopt } from '../../operations/requests.js';
 import { readCommand } from '../body.js';
-import { idempotencyKey } from '../headers.js';
+import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
-import { type Route, sourceOf } from '../route.js';
+import type { Route } from '../route.js';
 
-/** Which data is the production data. */
+/** Declares which data is the production data. */
 export const adoptRoutes: Route[] = [
   {
     method: 'POST',
     path: '/adopt',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       ...FOLLOWED,
       summary: "Make this node's database the production data, under a new lineage",
@@ -19,8 +19,7 @@ export const adoptRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const command = await readCommand(c, adoptCommandSchema);
-      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
-      return followOperation(c, node, await requestAdopt(node, command, asker));
+      return followOperation(c, node, await requestAdopt(node, command, askerOf(c)));
     },
   },
 ];

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { pipeline, Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Quarantined } from '../../backups/quarantine.js';
 import { commitBackup, confirmBackup, receiveBackup } from '../../backups/receive.js';
 import {
@@ -19,29 +18,23 @@ import { type Manifest, manifestSchema } from '../../domain/manifest.js';
 import { adoptDump } from '../../operations/adopt/adopt-dump.js';
 import { requestBackup } from '../../operations/requests.js';
 import { invalid, openUpload, parseWith, readCommand } from '../body.js';
-import { contentDigest, contentLength, idempotencyKey, rangeStart } from '../headers.js';
+import { askerOf, contentLength, rangeStart } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
-import { type HttpContext, type Route, sourceOf } from '../route.js';
+import type { HttpContext, Route } from '../route.js';
 
 /** Bytes. A manifest counts the rows of every table, and there may be many tables. */
 const MANIFEST_LIMIT = 16 * 1024 * 1024;
 
 const params = { id: backupIdSchema };
 
-/** Why no dump is taken in. */
-const RECEIVING: readonly ErrorCode[] = [
-  'serving',
-  'backup-exists',
-  'digest-mismatch',
-  'too-large',
-  'disk-full',
-];
+/** Why a dump may not be accepted. */
+const RECEIVING: readonly ErrorCode[] = ['serving', 'backup-exists', 'too-large', 'disk-full'];
 
 export const backupRoutes: Route[] = [
   {
     method: 'GET',
     path: '/backups',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       summary: 'The committed backups, and the dumps that were refused for good',
       answers: { 200: backupListSchema },
@@ -49,7 +42,7 @@ export const backupRoutes: Route[] = [
     handle: (c, node) =>
       c.json({
         backups: node.backups.list().map((manifest) => ({
-          ...forDoor(c, manifest),
+          ...withoutVerifiers(c, manifest),
           proof: node.state.current.proofs[manifest.id] ?? null,
         })),
         quarantined: node.backups.quarantined().map(summaryOf),
@@ -58,7 +51,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'POST',
     path: '/backups',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       ...FOLLOWED,
       summary: 'Take a backup now and push it',
@@ -67,40 +60,38 @@ export const backupRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const command = await readCommand(c, backupCommandSchema);
-      if (command.rescue !== undefined && c.get('door') !== 'peer') throw rescueIsForThePeer();
-      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
-      return followOperation(c, node, await requestBackup(node, command, asker));
+      if (command.rescue !== undefined && c.get('client') !== 'peer') throw rescueIsForThePeer();
+      return followOperation(c, node, await requestBackup(node, command, askerOf(c)));
     },
   },
   {
     method: 'GET',
     path: '/backups/:id',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       summary: "A backup's manifest",
       params,
       answers: { 200: manifestSchema },
       problems: ['backup-not-found'],
     },
-    handle: (c, node) => c.json(forDoor(c, node.backups.get(backupId(c)))),
+    handle: (c, node) => c.json(withoutVerifiers(c, node.backups.get(backupId(c)))),
   },
   {
     method: 'PUT',
     path: '/backups/:id',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       summary: 'Upload a dump. It is no backup before its commit',
       params,
-      headers: ['Content-Digest', 'Content-Range'],
+      headers: ['Content-Range'],
       body: 'application/octet-stream',
       answers: { 201: receivedSchema },
       problems: [...RECEIVING, 'upload-elsewhere'],
     },
     handle: async (c, node) => {
       const id = backupId(c);
-      const content = checked(openUpload(c), contentDigest(c));
-      const received = await receiveBackup(node, id, content, {
+      const received = await receiveBackup(node, id, openUpload(c), {
         from: rangeStart(c),
         bytes: contentLength(c),
       });
@@ -110,7 +101,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'GET',
     path: '/backups/:id/upload',
-    doors: ['peer'],
+    clients: ['peer'],
     about: {
       summary: 'How much is here of an upload that broke off: it may go on from there',
       params,
@@ -121,7 +112,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'POST',
     path: '/backups/:id/commit',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       summary: 'Make an upload a backup',
@@ -151,7 +142,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'POST',
     path: '/backups/:id/confirm',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       summary: 'Nothing has changed since this backup: it is as good as a new one',
@@ -170,7 +161,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'GET',
     path: '/backups/:id/content',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       summary: 'The dump itself',
       params,
@@ -190,7 +181,7 @@ export const backupRoutes: Route[] = [
   {
     method: 'POST',
     path: '/backups/:id/adopt',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       summary: "Take a dump on this node's disk into the backups",
       params,
@@ -202,51 +193,25 @@ export const backupRoutes: Route[] = [
       const id = backupId(c);
       const command = await readCommand(c, adoptDumpCommandSchema);
       const manifest = await adoptDump(node, id, command);
-      return c.json(forDoor(c, manifest), 201, { Location: `/backups/${id}` });
+      return c.json(withoutVerifiers(c, manifest), 201, { Location: `/backups/${id}` });
     },
   },
 ];
 
 const backupId = (c: HttpContext): string => parseWith(backupIdSchema, c.req.param('id'), 'id');
 
-/** Password verifiers are for the node that has to make the roles again, and for nobody else. */
-const forDoor = (c: HttpContext, manifest: Manifest): Manifest => {
-  if (c.get('door') === 'peer' || manifest.surroundings === undefined) return manifest;
+/** Password verifiers go to the peer alone, which has to create the roles again. */
+const withoutVerifiers = (c: HttpContext, manifest: Manifest): Manifest => {
+  if (c.get('client') === 'peer' || manifest.surroundings === undefined) return manifest;
   const roles = manifest.surroundings.roles.map(({ verifier: _secret, ...role }) => role);
   return { ...manifest, surroundings: { ...manifest.surroundings, roles } };
 };
 
-/** Enough to find a dump that was refused, and to know why. */
+/** Where a refused dump is, and why it was refused. */
 const summaryOf = ({ manifest, reason, at }: Quarantined) => {
   const { id, node, lineage, takenAt, bytes } = manifest;
   return { id, node, lineage, takenAt, bytes, reason, at };
 };
-
-/** The same bytes, broken off at their end when they are not those that the sender says it sent. */
-const checked = (content: Readable, sha256: string | undefined): Readable => {
-  if (sha256 === undefined) return content;
-  const hash = createHash('sha256');
-  const check = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-    flush(done) {
-      const found = hash.digest('hex');
-      done(found === sha256 ? null : wrongDigest(sha256, found));
-    },
-  });
-  // The reader of `check` gets every failure from there.
-  return pipeline(content, check, () => {});
-};
-
-const wrongDigest = (sha256: string, found: string): ColdspareError =>
-  new ColdspareError(
-    'digest-mismatch',
-    `what came has sha256 ${found}, Content-Digest says ${sha256}`,
-    'the upload was discarded; send it again',
-    { value: found },
-  );
 
 const rescueIsForThePeer = (): ColdspareError =>
   new ColdspareError(

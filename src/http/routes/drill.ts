@@ -1,16 +1,16 @@
 import { drillCommandSchema } from '../../domain/commands.js';
 import { requestDrill } from '../../operations/requests.js';
 import { readCommand } from '../body.js';
-import { idempotencyKey } from '../headers.js';
+import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
-import { type Route, sourceOf } from '../route.js';
+import type { Route } from '../route.js';
 
-/** Whether a takeover would work, found out by doing most of it. */
+/** Tests a takeover by doing most of it. */
 export const drillRoutes: Route[] = [
   {
     method: 'POST',
     path: '/drill',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       ...FOLLOWED,
       summary:
@@ -29,8 +29,7 @@ export const drillRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const command = await readCommand(c, drillCommandSchema);
-      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
-      return followOperation(c, node, await requestDrill(node, command, asker));
+      return followOperation(c, node, await requestDrill(node, command, askerOf(c)));
     },
   },
 ];

@@ -4,12 +4,12 @@ import { problems } from '../../status/node-status.js';
 import { roleOf } from '../epoch.js';
 import type { Route } from '../route.js';
 
-/** For load balancers and uptime checkers: no key, and no look at anything but what was seen last. */
+/** For load balancers and uptime checkers. No key is needed and nothing is probed: they get what was seen last. */
 export const healthRoutes: Route[] = [
   {
     method: 'GET',
     path: '/health',
-    doors: [],
+    clients: [],
     about: {
       summary: 'Does this node do its job?',
       answers: { 200: healthSchema, 503: healthSchema },
@@ -29,7 +29,7 @@ export const healthRoutes: Route[] = [
   {
     method: 'GET',
     path: '/primary',
-    doors: [],
+    clients: [],
     about: {
       summary: 'For load balancers: 200 while users may be sent here',
       answers: { 200: isPrimarySchema, 503: isPrimarySchema },
@@ -42,7 +42,7 @@ export const healthRoutes: Route[] = [
   {
     method: 'GET',
     path: '/standby',
-    doors: [],
+    clients: [],
     about: {
       summary: '200 while this node stands by',
       answers: { 200: isStandbySchema, 503: isStandbySchema },

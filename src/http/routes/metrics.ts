@@ -4,7 +4,7 @@ export const metricsRoutes: Route[] = [
   {
     method: 'GET',
     path: '/metrics',
-    doors: [],
+    clients: [],
     about: {
       summary: 'For Prometheus',
       answers: { 200: 'text/plain' },

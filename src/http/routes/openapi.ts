@@ -1,14 +1,14 @@
 import { describeRoutes } from '../openapi.js';
 import type { Route } from '../route.js';
 
-/** `routes` is asked late: this one is among them. */
+/** `routes` is a function because this route is one of them. */
 export const openapiRoutes = (routes: () => readonly Route[]): Route[] => {
   let document: ReturnType<typeof describeRoutes> | undefined;
   return [
     {
       method: 'GET',
       path: '/openapi.json',
-      doors: [],
+      clients: [],
       about: { summary: 'This document', answers: { 200: 'application/json' } },
       handle: (c) => {
         document ??= describeRoutes(routes());

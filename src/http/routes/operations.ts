@@ -18,7 +18,7 @@ export const operationRoutes: Route[] = [
   {
     method: 'GET',
     path: '/operations',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       summary: 'The history, newest first',
       query: listQuerySchema,
@@ -32,7 +32,7 @@ export const operationRoutes: Route[] = [
   {
     method: 'GET',
     path: '/operations/:id',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       summary: 'One operation with its steps',
       params,
@@ -49,7 +49,7 @@ export const operationRoutes: Route[] = [
   {
     method: 'GET',
     path: '/operations/:id/events',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: {
       summary: 'The operation at every change until it has ended, as events named "operation"',
       params,
@@ -65,7 +65,7 @@ export const operationRoutes: Route[] = [
   {
     method: 'DELETE',
     path: '/operations/:id',
-    doors: ['peer', 'admin'],
+    clients: ['peer', 'admin'],
     about: {
       summary: 'End an operation, unless it has committed',
       params,
@@ -74,8 +74,9 @@ export const operationRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const id = operationId(c);
-      // The peer withdraws what may still be on its way; a person who names nothing we know has mistyped.
-      if (c.get('door') !== 'peer' && node.runner.get(id) === undefined) throw unknownOperation(id);
+      // The peer may cancel a request that has not arrived yet. A person with an unknown id has mistyped it.
+      if (c.get('client') !== 'peer' && node.runner.get(id) === undefined)
+        throw unknownOperation(id);
       return c.json(await cancelOperation(node, id));
     },
   },

@@ -8,7 +8,7 @@ import { createLive } from '../page/live.js';
 import { redact } from '../page/redact.js';
 import type { Route } from '../route.js';
 
-/** The page as a whole, or who asks for events is told of every change of it. */
+/** The whole page, or every change of it as events when the request accepts those. */
 const pageOf = (facts: (node: Node) => PageFacts): Route['handle'] => {
   const watch = createLive(facts);
   return async (c, node) => {
@@ -17,12 +17,12 @@ const pageOf = (facts: (node: Node) => PageFacts): Route['handle'] => {
   };
 };
 
-/** The status page. Its buttons are the routes that everybody else uses, with the admin key. */
+/** The status page. Its buttons call the same routes as everybody else, with the admin key. */
 export const pageRoutes: Route[] = [
   {
     method: 'GET',
     path: '/',
-    doors: [],
+    clients: [],
     about: {
       summary:
         'The status page; its changes as events named "section", when asked for text/event-stream',
@@ -33,7 +33,7 @@ export const pageRoutes: Route[] = [
   {
     method: 'GET',
     path: '/details',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       summary: 'The same with reasons, errors and ids',
       answers: { 200: 'text/html' },
@@ -43,7 +43,7 @@ export const pageRoutes: Route[] = [
   {
     method: 'GET',
     path: '/page/:file',
-    doors: [],
+    clients: [],
     about: {
       summary: 'The scripts of the status page',
       params: { file: z.enum(SCRIPTS.map(({ name }) => name)) },
@@ -61,7 +61,6 @@ export const pageRoutes: Route[] = [
 
 const SCRIPT_HEADERS = {
   'Content-Type': 'text/javascript; charset=utf-8',
-  'X-Content-Type-Options': 'nosniff',
   'Cache-Control': 'no-cache',
 };
 

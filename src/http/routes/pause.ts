@@ -8,7 +8,7 @@ export const pauseRoutes: Route[] = [
   {
     method: 'POST',
     path: '/pause',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       summary: 'No automatic failover or failback for some minutes',
       body: pauseCommandSchema,
@@ -17,18 +17,18 @@ export const pauseRoutes: Route[] = [
     handle: async (c, node) => {
       await pause(node, await readCommand(c, pauseCommandSchema));
       const { pause: set } = node.state.current;
-      node.log.warn({ who: c.get('door'), ...set }, 'failover and failback are paused');
+      node.log.warn({ who: c.get('client'), ...set }, 'failover and failback are paused');
       return c.json(set);
     },
   },
   {
     method: 'DELETE',
     path: '/pause',
-    doors: ['admin'],
+    clients: ['admin'],
     about: { summary: 'End the pause', answers: { 204: null } },
     handle: async (c, node) => {
       await unpause(node);
-      node.log.warn({ who: c.get('door') }, 'failover and failback go on');
+      node.log.warn({ who: c.get('client') }, 'failover and failback go on');
       return c.body(null, 204);
     },
   },

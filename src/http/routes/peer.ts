@@ -6,7 +6,7 @@ import {
 } from '../../domain/commands.js';
 import { requestDemote, requestFence, requestTakeOver } from '../../operations/requests.js';
 import { readCommand } from '../body.js';
-import { idempotencyKey } from '../headers.js';
+import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
 import type { Route } from '../route.js';
 
@@ -17,7 +17,7 @@ export const peerRoutes: Route[] = [
   {
     method: 'POST',
     path: '/fence',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       summary: 'Stop serving, because the caller takes over',
@@ -31,7 +31,7 @@ export const peerRoutes: Route[] = [
   {
     method: 'POST',
     path: '/takeovers',
-    doors: ['peer'],
+    clients: ['peer'],
     refusesStaleEpoch: true,
     about: {
       ...FOLLOWED,
@@ -48,7 +48,7 @@ export const peerRoutes: Route[] = [
   {
     method: 'POST',
     path: '/handovers',
-    doors: ['peer'],
+    clients: ['peer'],
     about: {
       ...FOLLOWED,
       summary: 'Hand over to the caller',
@@ -57,8 +57,7 @@ export const peerRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const { reason } = await readCommand(c, handoverCommandSchema);
-      const asker = { source: 'peer' as const, ...idempotencyKey(c) };
-      const started = await requestDemote(node, { reason, dryRun: false }, asker);
+      const started = await requestDemote(node, { reason, dryRun: false }, askerOf(c));
       return followOperation(c, node, started);
     },
   },

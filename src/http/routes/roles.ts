@@ -10,9 +10,9 @@ import { dryRunDemote, dryRunPromote } from '../../operations/dry-run.js';
 import type { Node } from '../../operations/node.js';
 import { requestDemote, requestPlannedPromote, requestPromote } from '../../operations/requests.js';
 import { readCommand } from '../body.js';
-import { idempotencyKey } from '../headers.js';
+import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation, followPeersOperation } from '../long-operation.js';
-import { type HttpContext, type Route, sourceOf } from '../route.js';
+import type { HttpContext, Route } from '../route.js';
 import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
 import { recognise } from '../webhooks/providers.js';
@@ -24,12 +24,12 @@ const promoteAnswerSchema = z
   .union([operationRecordSchema, dryRunSchema, ignoredSchema])
   .meta({ id: 'PromoteAnswer' });
 
-/** Who serves: the two commands by which a person or a checker changes it. */
+/** The two commands that change who serves. */
 export const roleRoutes: Route[] = [
   {
     method: 'POST',
     path: '/promote',
-    doors: ['admin', 'webhook'],
+    clients: ['admin', 'webhook'],
     about: {
       ...FOLLOWED,
       summary: "Take over. With the webhook's key, the body is a checker's message",
@@ -41,7 +41,7 @@ export const roleRoutes: Route[] = [
       ],
     },
     handle: async (c, node) => {
-      if (c.get('door') === 'webhook')
+      if (c.get('client') === 'webhook')
         return promoteByWebhook(c, node, recognise(await readMessage(c, node)));
       return promoteByOperator(c, node, await readCommand(c, promoteCommandSchema));
     },
@@ -49,7 +49,7 @@ export const roleRoutes: Route[] = [
   {
     method: 'POST',
     path: '/demote',
-    doors: ['admin'],
+    clients: ['admin'],
     about: {
       ...FOLLOWED,
       summary: 'Give the primary role to the other node, without losing a write',
@@ -60,8 +60,7 @@ export const roleRoutes: Route[] = [
     handle: async (c, node) => {
       const command = await readCommand(c, demoteCommandSchema);
       if (command.dryRun) return c.json(await dryRunDemote(node, command));
-      const asker = { source: sourceOf(c), ...idempotencyKey(c) };
-      return followOperation(c, node, await requestDemote(node, command, asker));
+      return followOperation(c, node, await requestDemote(node, command, askerOf(c)));
     },
   },
 ];
@@ -72,8 +71,8 @@ const promoteByOperator = async (
   command: PromoteCommand,
 ): Promise<Response> => {
   if (command.dryRun) return c.json(await dryRunPromote(node, command));
-  const asker = { source: sourceOf(c), ...idempotencyKey(c) };
-  if (!command.planned) return followOperation(c, node, await requestPromote(node, command, asker));
-  const started = await requestPlannedPromote(node, command, asker.idempotencyKey);
+  if (!command.planned)
+    return followOperation(c, node, await requestPromote(node, command, askerOf(c)));
+  const started = await requestPlannedPromote(node, command, askerOf(c).idempotencyKey);
   return followPeersOperation(c, node, started);
 };

@@ -6,7 +6,7 @@ export const statusRoutes: Route[] = [
   {
     method: 'GET',
     path: '/status',
-    doors: ['admin', 'peer'],
+    clients: ['admin', 'peer'],
     about: { summary: 'Everything about this node', answers: { 200: nodeStatusSchema } },
     handle: async (c, node) => c.json(await freshStatus(node)),
   },

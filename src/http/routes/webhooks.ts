@@ -27,14 +27,20 @@ const about: About = {
 const MESSAGE = z.unknown().describe("The checker's own message, as JSON or as a form");
 
 export const webhookRoutes: Route[] = [
-  { method: 'POST', path, doors: ['webhook'], about: { ...about, body: MESSAGE }, handle: receive },
+  {
+    method: 'POST',
+    path,
+    clients: ['webhook'],
+    about: { ...about, body: MESSAGE },
+    handle: receive,
+  },
   {
     method: 'GET',
     path,
-    doors: ['webhook'],
+    clients: ['webhook'],
     about: { ...about, summary: 'The same in a query, as uptime-kuma and healthchecks can say it' },
     handle: async (c, node) => {
-      // A HEAD comes to every GET's route. It must not begin anything.
+      // Hono routes a HEAD to the GET handler. It must not start anything.
       if (c.req.method === 'HEAD') throw noHead();
       return receive(c, node);
     },

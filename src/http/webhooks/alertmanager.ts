@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type CheckerEvent, namesOf, type Provider } from './provider.js';
+import { type CheckerEvent, createReader, namesOf, type Provider } from './provider.js';
 
 const alertSchema = z.looseObject({
   status: z.enum(['firing', 'resolved']),
@@ -17,27 +17,24 @@ type Alerts = z.output<typeof alertsSchema>['alerts'];
 export const alertmanager: Provider = {
   name: 'alertmanager',
   expects: '{"groupKey": "…", "alerts": [{"status": "firing" | "resolved", "labels": {…}}]}',
-  read: (body): CheckerEvent | undefined => {
-    const parsed = alertsSchema.safeParse(body);
-    return parsed.success ? readAlerts('Alertmanager', parsed.data.alerts) : undefined;
-  },
+  read: createReader(alertsSchema, ({ alerts }) => readAlerts('Alertmanager', alerts)),
 };
 
-/** What Grafana, which sends the same form, calls the alert behind its test button (T26). */
+/** Grafana sends the same form, and names the alert of its test button like this (T26). */
 const TEST_ALERT = 'TestAlert';
 
-/** Alerts that are named where there may be hundreds. */
+/** Alerts that are named. There may be hundreds. */
 const SHOWN = 3;
 
-/** One message tells of a whole group: one alert that fires is enough. */
+/** A message is about a whole group of alerts. One that fires is enough. */
 export const readAlerts = (sender: string, alerts: Alerts): CheckerEvent => {
   const firing = alerts.filter(({ status }) => status === 'firing');
-  const told = firing.length > 0 ? firing : alerts;
-  const names = told.flatMap(({ labels, fingerprint }) =>
+  const shown = firing.length > 0 ? firing : alerts;
+  const names = shown.flatMap(({ labels, fingerprint }) =>
     namesOf(labels.instance, labels.alertname, fingerprint),
   );
-  const more = told.length > SHOWN ? ` and ${told.length - SHOWN} more` : '';
-  const because = `${sender}: ${told.slice(0, SHOWN).map(describe).join(', ')}${more}`;
+  const more = shown.length > SHOWN ? ` and ${shown.length - SHOWN} more` : '';
+  const because = `${sender}: ${shown.slice(0, SHOWN).map(describe).join(', ')}${more}`;
   if (alerts.every(({ labels }) => labels.alertname === TEST_ALERT))
     return { event: 'test', names, because: `a test of the notification: ${because}` };
   return { event: firing.length > 0 ? 'down' : 'up', names, because };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type CheckerEvent, namesOf, type Provider } from './provider.js';
+import { type CheckerEvent, createReader, namesOf, type Provider } from './provider.js';
 
 const reference = z.looseObject({ data: z.looseObject({ id: z.string() }).nullish() }).nullish();
 
@@ -28,10 +28,7 @@ export const betterStack: Provider = {
   name: 'better-stack',
   expects:
     '{"event": "started" | "acknowledged" | "resolved", "data": {"type": "incident", "attributes": {"name": "…", "url": "…", "cause": "…"}}}',
-  read: (body): CheckerEvent | undefined => {
-    const parsed = bodySchema.safeParse(body);
-    if (!parsed.success) return undefined;
-    const { event, data } = parsed.data;
+  read: createReader(bodySchema, ({ event, data }) => {
     const { name, url, cause } = data.attributes;
     const { monitor, heartbeat } = data.relationships ?? {};
     const isOutage = data.type === 'incident' && !EXPIRY.test(cause ?? '');
@@ -40,5 +37,5 @@ export const betterStack: Provider = {
       names: namesOf(name, url, monitor?.data?.id, heartbeat?.data?.id),
       because: `Better Stack: ${data.type} of ${name ?? url ?? 'an unnamed monitor'} ${event}${cause ? `, ${cause}` : ''}`,
     };
-  },
+  }),
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type CheckerEvent, namesOf, type Provider } from './provider.js';
+import { createReader, namesOf, type Provider } from './provider.js';
 
 const bodySchema = z.looseObject({
   alert: z.enum(['TRIGGERED', 'RESOLVED']),
@@ -13,15 +13,12 @@ export const gatus: Provider = {
   name: 'gatus',
   expects:
     '{"alert": "[ALERT_TRIGGERED_OR_RESOLVED]", "endpoint": "[ENDPOINT_NAME]", "group": "[ENDPOINT_GROUP]", "url": "[ENDPOINT_URL]"}, with its placeholders',
-  read: (body): CheckerEvent | undefined => {
-    const parsed = bodySchema.safeParse(body);
-    if (!parsed.success) return undefined;
-    const { alert, endpoint, group, url } = parsed.data;
+  read: createReader(bodySchema, ({ alert, endpoint, group, url }) => {
     const inGroup = group ? `${group}/${endpoint}` : undefined;
     return {
       event: alert === 'TRIGGERED' ? 'down' : 'up',
       names: namesOf(inGroup, endpoint, url),
       because: `Gatus: ${inGroup ?? endpoint} ${alert.toLowerCase()}`,
     };
-  },
+  }),
 };

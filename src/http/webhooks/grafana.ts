@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { alertsSchema, readAlerts } from './alertmanager.js';
-import type { CheckerEvent, Provider } from './provider.js';
+import { createReader, type Provider } from './provider.js';
 
 /** What it has beyond Alertmanager's form. */
 const bodySchema = alertsSchema.extend({ orgId: z.number(), state: z.string() });
@@ -13,13 +13,10 @@ export const grafana: Provider = {
   name: 'grafana',
   expects:
     '{"orgId": 1, "state": "alerting", "groupKey": "…", "alerts": [{"status": "firing" | "resolved", "labels": {…}}]}',
-  read: (body): CheckerEvent | undefined => {
-    const parsed = bodySchema.safeParse(body);
-    if (!parsed.success) return undefined;
-    const { alerts } = parsed.data;
+  read: createReader(bodySchema, ({ alerts }) => {
     const sighted = alerts.filter(({ labels }) => !BLIND.includes(labels.alertname ?? ''));
     if (sighted.length > 0) return readAlerts('Grafana', sighted);
     const blind = readAlerts('Grafana', alerts);
     return { ...blind, event: 'other', because: `it could not look: ${blind.because}` };
-  },
+  }),
 };

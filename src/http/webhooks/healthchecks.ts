@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type CheckerEvent, namesOf, type Provider } from './provider.js';
+import { type CheckerEvent, createReader, namesOf, type Provider } from './provider.js';
 
 const bodySchema = z.looseObject({
   code: z.uuid(),
@@ -9,21 +9,18 @@ const bodySchema = z.looseObject({
 
 const EVENTS: Record<string, CheckerEvent['event']> = { down: 'down', up: 'up' };
 
-/** What it calls the check behind "Send Test Notification", which is always down (T26). */
+/** The check of "Send Test Notification" has this name and is always down (T26). */
 const TEST_CHECK = 'TEST';
 
-const read = (body: unknown): CheckerEvent | undefined => {
-  const parsed = bodySchema.safeParse(body);
-  if (!parsed.success) return undefined;
-  const { code, name, status } = parsed.data;
+const read = createReader(bodySchema, ({ code, name, status }) => {
   const names = namesOf(name, code);
   const says = `Healthchecks: ${name || code} is ${status}`;
   if (name === TEST_CHECK)
     return { event: 'test', names, because: `a test of the notification: ${says}` };
   return { event: EVENTS[status] ?? 'other', names, because: says };
-};
+});
 
-/** Healthchecks, "Webhook" integration. What it sends is the user's: a body or a query made of $CODE, $NAME and $STATUS. */
+/** Healthchecks, "Webhook" integration. The user writes its body or query with $CODE, $NAME and $STATUS. */
 export const healthchecks: Provider = {
   name: 'healthchecks',
   expects: '{"code": "$CODE", "name": $NAME_JSON, "status": "$STATUS"}, with its placeholders',

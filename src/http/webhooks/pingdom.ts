@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type CheckerEvent, namesOf, type Provider } from './provider.js';
+import { type CheckerEvent, createReader, namesOf, type Provider } from './provider.js';
 
 const bodySchema = z.looseObject({
   check_id: z.number(),
@@ -16,14 +16,12 @@ const EVENTS: Record<string, CheckerEvent['event']> = { DOWN: 'down', UP: 'up' }
 export const pingdom: Provider = {
   name: 'pingdom',
   expects: '{"check_id": …, "check_name": "…", "current_state": "DOWN" | "UP"}',
-  read: (body): CheckerEvent | undefined => {
-    const parsed = bodySchema.safeParse(body);
-    if (!parsed.success) return undefined;
-    const { check_id, check_name, current_state, check_params, description } = parsed.data;
-    return {
+  read: createReader(
+    bodySchema,
+    ({ check_id, check_name, current_state, check_params, description }) => ({
       event: EVENTS[current_state] ?? 'other',
       names: namesOf(check_name, check_params?.full_url, check_id),
       because: `Pingdom: ${check_name} is ${current_state}${description ? `, ${description}` : ''}`,
-    };
-  },
+    }),
+  ),
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type CheckerEvent, namesOf, type Provider } from './provider.js';
+import { type CheckerEvent, createReader, namesOf, type Provider } from './provider.js';
 
 const text = z.union([z.string(), z.number()]).transform(String);
 
@@ -18,14 +18,12 @@ const EVENTS: Record<string, CheckerEvent['event']> = { 1: 'down', 2: 'up' };
 export const uptimeRobot: Provider = {
   name: 'uptimerobot',
   expects: '{"alertType": 1, "monitorFriendlyName": "…", "monitorURL": "…", "monitorID": …}',
-  read: (body): CheckerEvent | undefined => {
-    const parsed = bodySchema.safeParse(body);
-    if (!parsed.success) return undefined;
-    const { alertType, monitorID, monitorFriendlyName, monitorURL, alertDetails } = parsed.data;
-    return {
+  read: createReader(
+    bodySchema,
+    ({ alertType, monitorID, monitorFriendlyName, monitorURL, alertDetails }) => ({
       event: EVENTS[alertType] ?? 'other',
       names: namesOf(monitorFriendlyName, monitorURL, monitorID),
       because: `UptimeRobot: alert type ${alertType}${alertDetails === undefined ? '' : `, ${alertDetails}`}`,
-    };
-  },
+    }),
+  ),
 };

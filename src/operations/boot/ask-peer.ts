@@ -1,5 +1,5 @@
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import type { NodeStatus } from '../../domain/status.js';
 import type { Steps } from '../../engine/operation.js';
 import { probePeer } from '../../peer/probe-peer.js';

@@ -110,7 +110,7 @@ const drill = async (
         isRestored = true;
         const onBytes = (done: number) => progress(done, backup.bytes);
         const content = await node.backups.verifiedContent(backup.id, onBytes);
-        const options = { beside: 'drill', gently: true } as const;
+        const options = { staging: 'drill', gently: true } as const;
         await unlessAborted(database.restore(content, backup, signal, options), signal);
         say(`${backup.id}, ${backup.bytes} bytes`);
       },

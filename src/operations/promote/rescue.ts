@@ -1,5 +1,5 @@
-import { formatDuration } from '../../domain/duration.js';
 import { ColdspareError, isError, toColdspareError } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import { hasEnded, type OperationRecord } from '../../domain/operation.js';
 import type { StepContext, Steps } from '../../engine/operation.js';
 import { pollUntil } from '../../engine/retry.js';

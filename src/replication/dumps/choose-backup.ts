@@ -7,8 +7,8 @@ import {
   type Rejected,
   usableBackups,
 } from '../../backups/catalog.js';
-import { formatDuration } from '../../domain/duration.js';
 import { Refused } from '../../domain/errors.js';
+import { formatDuration } from '../../domain/format.js';
 import { type Manifest, newestFirst } from '../../domain/manifest.js';
 import type { Clock } from '../../ports/clock.js';
 

@@ -20,7 +20,7 @@ export const assertFreeSpace = async (
   },
   backup: Manifest,
 ): Promise<void> => {
-  const free = await node.stack.database.room();
+  const free = await node.stack.database.freeSpace();
   const needed = Math.ceil((backup.databaseBytes ?? backup.bytes) * MARGIN);
   const refusal =
     free === undefined || free >= needed

@@ -16,7 +16,7 @@ import { startDatabase } from './start-database.js';
 
 const RETRY_MOST = 300_000;
 
-export const PREPARE_STEPS = [
+const PREPARE_STEPS = [
   'start-database',
   'set-aside',
   ...RESTORE_STEPS,

@@ -1,12 +1,12 @@
 import type { Random } from '../../simulation/random.js';
 import type { TOKENS } from '../tokens.js';
 
-export type Door = keyof typeof TOKENS;
+export type Client = keyof typeof TOKENS;
 
 export const word = (random: Random): string => random.hex(random.integer(1, 20));
 
 /** By route: fields that it knows, each with what it may not be. */
-export const COMMANDS: [string, Door, Record<string, readonly string[]>][] = [
+export const COMMANDS: [string, Client, Record<string, readonly string[]>][] = [
   ['/promote', 'admin', { force: ['1', '"yes"', '[]'], planned: ['0', '{}'], dryRun: ['"true"'] }],
   ['/demote', 'admin', { dryRun: ['1', 'null'], reason: ['7', '["x"]', `"${'x'.repeat(501)}"`] }],
   ['/pause', 'admin', { minutes: ['0', '-1', '10081', '1e308', '"10"', '[5]', 'true', '-0.0'] }],
