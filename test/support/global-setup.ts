@@ -17,7 +17,7 @@ declare module 'vitest' {
 const BUNDLE = 'dist/test-agent';
 
 /** They bring native code, WebAssembly or threads, which no bundle holds. */
-const EXTERNAL = ['ssh2', 'cpu-features', 'pino', /^@electric-sql\//, /drivers\/embedded\//];
+const EXTERNAL = ['ssh2', 'cpu-features', 'pino'];
 
 export default async ({ provide }: TestProject): Promise<void> => {
   const seed = commitSeed();
