@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { scratchDirectory } from './test/support/scratch.js';
 import { SlowFirst } from './test/support/slow-first.js';
+
+// Inherited by every test and by every program that it starts.
+process.env.TMPDIR = scratchDirectory();
 
 export default defineConfig({
   test: {
