@@ -1,9 +1,5 @@
 import type { FenceAnswer } from '../domain/answers.js';
 import type {
-  AdoptCommand,
-  BackupCommand,
-  DemoteCommand,
-  DrillCommand,
   FenceCommand,
   PauseCommand,
   PromoteCommand,
@@ -13,7 +9,7 @@ import { ColdspareError, isError, Refused } from '../domain/errors.js';
 import { hasEnded, type OperationRecord } from '../domain/operation.js';
 import { isoNow } from '../ports/clock.js';
 import { assertMayFence, planFence } from './accept-fence/accept-fence.js';
-import { type Asker, COMMANDS, request } from './commands.js';
+import { COMMANDS } from './commands.js';
 import type { Node } from './node.js';
 import { assertMayPromote } from './promote/promote.js';
 import { planTakeOver } from './promote/take-over.js';
@@ -23,26 +19,6 @@ const FENCE_TIMEOUT = 150_000;
 
 /** Between two questions about the peer's operation. Milliseconds. */
 const PEER_PAUSE = 500;
-
-/** Takes over. A promote that runs already is the answer. */
-export const requestPromote = (node: Node, command: PromoteCommand, asker: Asker) =>
-  request(node, 'promote', command, asker);
-
-/** Gives the role to the peer. */
-export const requestDemote = (node: Node, command: DemoteCommand, asker: Asker) =>
-  request(node, 'demote', command, asker);
-
-/** Takes a backup and pushes it. */
-export const requestBackup = (node: Node, command: BackupCommand, asker: Asker) =>
-  request(node, 'backup', command, asker);
-
-/** Restores the newest backup on trial. */
-export const requestDrill = (node: Node, command: DrillCommand, asker: Asker) =>
-  request(node, 'drill', command, asker);
-
-/** Makes other data the production data. */
-export const requestAdopt = (node: Node, command: AdoptCommand, asker: Asker) =>
-  request(node, 'adopt', command, asker);
 
 /** Asks the primary to hand over to this node; the operation is the primary's, which knows it by its key. */
 export const requestPlannedPromote = async (
