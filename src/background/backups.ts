@@ -3,10 +3,10 @@ import { request } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
 import { markBackupCurrent } from '../replication/dumps/mark-backup-current.js';
 
-/** The cron's tick: the primary takes a backup and pushes it, unless nothing has changed since the last one. */
+/** Runs at each tick of BACKUP_CRON: the primary takes a backup and pushes it, unless the last one is still current. */
 export const backUpIfPrimary = async (node: Node): Promise<void> => {
   if (node.state.current.mode !== 'primary') return;
-  // It goes on where it stopped. A newer dump would start over, and over a slow or weak link none would ever arrive.
+  // A push resumes where it stopped. A newer dump would start over, and over a slow link none would ever arrive.
   if (node.runner.current?.kind === 'push') return;
   if ((await markBackupCurrent(node)) !== undefined) return;
   try {

@@ -6,7 +6,7 @@ import type { Node } from '../operations/node.js';
 
 const RETRY_MOST = 300_000;
 
-/** The cron's tick, on a standby only: on a primary, users would feel it, so there a person has to ask. */
+/** Runs at each tick of DRILL_CRON, on a standby only. A drill slows a primary down, so there a person has to ask for it. */
 export const drillIfStandby = async (node: Node): Promise<void> => {
   if (node.state.current.mode !== 'standby') return;
   try {
@@ -17,8 +17,10 @@ export const drillIfStandby = async (node: Node): Promise<void> => {
   }
 };
 
-/** Drops what a drill has left that was cut, once nothing else is going on. */
-export const createDrillCleanUp = (node: Node): (() => Promise<void>) => {
+/** Removes what an interrupted drill left behind, once no operation runs. */
+export const createDrillCleanUp = (
+  node: Pick<Node, 'settings' | 'state' | 'stack' | 'runner' | 'clock'>,
+): (() => Promise<void>) => {
   const pause = createBackoff(node.clock, {
     first: node.settings.checkInterval,
     most: RETRY_MOST,

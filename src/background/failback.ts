@@ -14,15 +14,15 @@ const LONGEST_WAIT = 3_600_000;
 
 /**
  * Gives the role back after an unplanned takeover, once the returned node has been a ready standby for
- * FAILBACK_STABLE. Goes only by this node's own view of it, never by an UP webhook (T25). Every failover and
- * every failed failback of the last day doubles the wait, so that a sick node does not flap (H20).
+ * FAILBACK_STABLE. Goes only by this node's own view of it, never by an UP webhook (T25). Every failover of the last day
+ * and every failed failback doubles the wait, so that a faulty node does not flap (H20).
  */
 export const createFailback = (node: Node): (() => Promise<void>) => {
   let readySince: number | undefined;
   let failures = 0;
   return async () => {
     const { failbackDue } = node.state.current;
-    // The last one succeeded; what it cost to get there is not held against the next outage.
+    // The last failback succeeded: its failures do not count against the next one.
     if (!failbackDue) failures = 0;
     const isWanted = node.settings.failback === 'auto' && failbackDue && isServing(node);
     if (!isWanted || activePause(node) !== null || !peerIsReady(node)) {
@@ -31,7 +31,7 @@ export const createFailback = (node: Node): (() => Promise<void>) => {
     }
     readySince ??= node.clock.elapsed();
     const needed = stablePeriod(node, failures);
-    // A backup of ours says nothing about the other node: its time goes on.
+    // A backup of ours only delays the failback: it does not restart the stable period.
     if (node.clock.elapsed() - readySince < needed || isInTheWay(node.runner.current)) return;
     readySince = undefined;
     failures += 1;
@@ -46,7 +46,10 @@ export const createFailback = (node: Node): (() => Promise<void>) => {
 };
 
 /** How long the returned node must have been ready, in milliseconds. */
-const stablePeriod = (node: Node, failures: number): number => {
+const stablePeriod = (
+  node: Pick<Node, 'settings' | 'state' | 'clock'>,
+  failures: number,
+): number => {
   const recent = node.state.current.failovers.filter(
     (at) => node.clock.now() - Date.parse(at) < DAY,
   );
@@ -57,10 +60,10 @@ const stablePeriod = (node: Node, failures: number): number => {
   );
 };
 
-/** With these the handover would fail at the peer, after the users have been turned away for its dump and its restore. */
+/** With these problems the handover would fail at the peer, after an outage for its dump and its restore. */
 const CANNOT_RESTORE: readonly ConditionCode[] = ['no-room', 'backup-unusable', 'standing-down'];
 
-const peerIsReady = (node: Node): boolean => {
+const peerIsReady = (node: Pick<Node, 'state' | 'peerView'>): boolean => {
   const peer = peerStatus(node.peerView);
   return (
     peer?.mode === 'standby' &&

@@ -4,8 +4,8 @@ import type { AgentClient } from './agent-client.js';
 import { EXIT, Failure } from './failure.js';
 
 /** Milliseconds without an answer after which it is given up: an agent that is restarted is back by then. */
-const PATIENCE = 60_000;
-const ASK_AGAIN = 1_000;
+const GIVE_UP_AFTER = 60_000;
+const RETRY_PAUSE = 1_000;
 
 /**
  * The operation as it comes, until it has ended. When the connection drops, or something between lets no events
@@ -25,13 +25,13 @@ export async function* follow(agent: AgentClient, id: string): AsyncGenerator<Op
         if (hasEnded(record)) return;
       }
     } catch (error) {
-      const isSilent = performance.now() - heard > PATIENCE;
-      if (isSilent || !isPassing(error)) throw error;
+      const isSilent = performance.now() - heard > GIVE_UP_AFTER;
+      if (isSilent || !isConnectionLost(error)) throw error;
     }
-    await sleep(ASK_AGAIN);
+    await sleep(RETRY_PAUSE);
   }
 }
 
 /** A stream that breaks off throws what its connection threw. */
-const isPassing = (error: unknown): boolean =>
+const isConnectionLost = (error: unknown): boolean =>
   !(error instanceof Failure) || error.exit === EXIT.unreachable;

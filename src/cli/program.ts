@@ -46,7 +46,7 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
       end(await act(context, ...(given.slice(0, -1) as Args)));
     };
   const reason = ['--reason <text>', 'kept in the history'] as const;
-  const careful = (command: Command) =>
+  const roleCommand = (command: Command) =>
     command
       .option(...reason)
       .option('--dry-run', 'says what would happen, and does nothing')
@@ -67,12 +67,12 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
         runOperation(context, '/backups', { reason: why }),
       ),
     );
-  careful(program.command('promote'))
+  roleCommand(program.command('promote'))
     .description('lets this node take over')
     .option('--planned', 'asks the primary to hand over, without a loss')
     .option('--force', 'although the primary looks healthy, the backup is old, or there is a pause')
     .action(run((context, options: RoleOptions) => promote(context, options)));
-  careful(program.command('demote'))
+  roleCommand(program.command('demote'))
     .description('gives the primary role to the other node, without a loss')
     .action(run((context, options: RoleOptions) => demote(context, options)));
   program

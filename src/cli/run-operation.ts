@@ -3,7 +3,7 @@ import type { AgentClient } from './agent-client.js';
 import type { Context, Outcome } from './context.js';
 import { EXIT, type ExitStatus } from './failure.js';
 import { follow } from './follow.js';
-import { sayEnd } from './format.js';
+import { formatEnd } from './format.js';
 import { Progress } from './progress.js';
 
 /** Begins a long operation and follows it to its end. */
@@ -40,7 +40,7 @@ export const watch = async (
     process.off('SIGINT', leave);
     screen.clear();
   }
-  return { value: record, lines: sayEnd(record), exit: exitOf(record) };
+  return { value: record, lines: formatEnd(record), exit: exitOf(record) };
 };
 
 const exitOf = (record: OperationRecord): ExitStatus => {

@@ -1,21 +1,21 @@
 import type { OperationRecord } from '../domain/operation.js';
 import type { Plan } from './operation.js';
 
-/** An operation at work, and the ways to end it. */
+/** A running operation, and the ways to end it. */
 export interface Running {
   record: OperationRecord;
   plan: Plan;
-  /** What its body has reported so far. */
+  /** The result reported so far. */
   result: Record<string, unknown>;
-  /** Tells whoever watches it that its record has changed. */
+  /** Notifies watchers that the record has changed. */
   changed(): void;
   /** Aborted to end the operation as long as it is not committed. */
   cancel: AbortController;
   /** Aborted to end the operation, committed or not. */
   preempt: AbortController;
-  /** Aborted when the agent stops; ends whatever the operation is waiting for. */
+  /** Aborted when the agent stops. */
   interrupt: AbortController;
-  /** What ends a step before the commit, and after it. */
+  /** Ends a step: `open` before the commit, `committed` after it. */
   signals: { open: AbortSignal; committed: AbortSignal };
   ended: Promise<OperationRecord>;
 }

@@ -18,7 +18,7 @@ import { assertMayDrill, assertNotCleaningUp, planDrill } from './drill/drill.js
 import { assertMayDemote, planHandover, planInterruptedHandover } from './handover/handover.js';
 import type { Node } from './node.js';
 import { assertMayPromote, planPromote } from './promote/promote.js';
-import { planPromoteAgain, planRestOfPromote } from './promote/resume.js';
+import { planPromoteRemainder, planPromoteRestart } from './promote/resume.js';
 import { planTakeOver } from './promote/take-over.js';
 import { planStandDown } from './stand-down/stand-down.js';
 
@@ -56,7 +56,7 @@ export const COMMANDS = {
     check: (node, command) => isRunning(node, 'promote') || assertMayPromote(node, command),
     plan: planPromote,
     resume: (node, command, record) =>
-      planRestOfPromote(node, record) ?? planPromoteAgain(node, command, record),
+      planPromoteRemainder(node, record) ?? planPromoteRestart(node, command, record),
   }),
   'take-over': define({
     kind: 'promote',
@@ -65,7 +65,7 @@ export const COMMANDS = {
       isRunning(node, 'promote') || assertMayPromote(node, { force: true, planned: true }),
     plan: planTakeOver,
     // Before its commit it is over: the peer was told that it failed, and may have written since.
-    resume: (node, _command, record) => planRestOfPromote(node, record),
+    resume: (node, _command, record) => planPromoteRemainder(node, record),
   }),
   demote: define({
     kind: 'handover',

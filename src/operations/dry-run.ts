@@ -5,7 +5,7 @@ import type { Plan } from '../engine/operation.js';
 import { type PeerProbe, probePeer, probeWitness } from '../peer/probe-peer.js';
 import { assertMayDemote, assertPeerReady, planHandover } from './handover/handover.js';
 import type { Node } from './node.js';
-import { assertMayPromote, mayBeRescued, planPromote } from './promote/promote.js';
+import { assertMayPromote, isRescuePossible, planPromote } from './promote/promote.js';
 import { assertMayTakeOver } from './promote/verify-outage.js';
 
 const OPERATOR = { source: 'operator' } as const;
@@ -23,7 +23,7 @@ export const dryRunPromote = async (node: Node, command: PromoteCommand): Promis
     () => assertMayPromote(node, command),
     () => node.runner.assertNotBusy(plan),
     () => command.force || assertMayTakeOver(situation, peer),
-    () => mayBeRescued(node) || node.replication.assessLoss(command.force),
+    () => isRescuePossible(node) || node.replication.assessLoss(command.force),
   );
   return { ...report(plan, peer, refusal), ...startingPoint(node) };
 };

@@ -40,7 +40,7 @@ export const requestPlannedPromote = async (
 };
 
 /** The peer's operation when it has ended, or as it was seen last within `ms` milliseconds. */
-export const waitForPeers = async (
+export const waitForPeerOperation = async (
   { clock, peer }: Node,
   id: string,
   ms: number,

@@ -5,7 +5,7 @@ import type { Clock } from '../ports/clock.js';
 const TRIES = 4;
 const FIRST_PAUSE = 1_000;
 
-/** Tries again when no answer comes: a link that is gone for a moment is no failure. A refusal is final. */
+/** Tries again when no answer comes, because the link may be down for a moment. A refusal is final. */
 export const retryUnreachable = <T>(
   { clock }: { clock: Clock },
   signal: AbortSignal,

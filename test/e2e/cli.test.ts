@@ -71,8 +71,8 @@ describePostgres('coldspare, as somebody types it', () => {
     [['pause', 'soon'], 'whole number'],
     [['status', '--url', 'vcl3'], 'http://10.0.0.3:8080'],
     [['status', '--env', 'nowhere.env'], 'nowhere.env cannot be read (ENOENT)'],
-    [['promote'], 'say --yes'],
-    [['promote', '--json'], 'say --yes'],
+    [['promote'], 'pass --yes'],
+    [['promote', '--json'], 'pass --yes'],
   ])('what cannot be understood is 2 and says so: %j', async (args, why) => {
     const { exit, out, err } = await type(pair.vcl3, ...args);
     expect(exit).toBe(2);

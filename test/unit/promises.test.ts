@@ -206,7 +206,7 @@ describe('the other node is primary, and the disk of this one does not take that
 
   test('it gives its ballast away, and stands down', async () => {
     const { node } = await create('primary');
-    await node.ballast.lay();
+    await node.ballast.create();
     const { write, remove } = node.disk;
     node.disk.write = full;
     node.disk.remove = async (path) => {

@@ -19,7 +19,7 @@ export const assertStillUnreachable = (
   steps.step('fence-again', async ({ signal, say }) => {
     if (fenced.outcome !== 'unreachable') return;
     const patience = recheckTimeout(node.clock.elapsed() - fenced.triedAt);
-    if (!(await answersAgain(node, patience, signal))) return say('it still cannot be reached');
+    if (!(await isReachable(node, patience, signal))) return say('it still cannot be reached');
     throw new ColdspareError(
       'peer-is-back',
       'the old primary could not be fenced before, and can be reached by now: nothing was committed',
@@ -28,7 +28,7 @@ export const assertStillUnreachable = (
   });
 
 /** Whether its agent answers, be it with a refusal, or its machine lets us in, in time. Changes nothing there. */
-const answersAgain = async (
+const isReachable = async (
   { peer, machine, clock }: Pick<Node, 'peer' | 'machine' | 'clock'>,
   patience: number,
   signal: AbortSignal,

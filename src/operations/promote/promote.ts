@@ -76,11 +76,11 @@ const planTakeOverFromLost = (
   run: async (steps) => {
     reportOutcome(steps);
     steps.report({ fenced: null, sshError: null, rescue: null });
-    const ready = await makeReady(node, steps, command, source, evidence).catch(
+    const ready = await prepareTakeover(node, steps, command, source, evidence).catch(
       (error: unknown) => {
         if (!isError(error, 'peer-is-back')) throw error;
         // Once more from the first question on, and only once, so that the operation ends.
-        return makeReady(node, steps, command, source, undefined);
+        return prepareTakeover(node, steps, command, source, undefined);
       },
     );
     await commitRole(node, steps, { ...ready, cause: 'unplanned' });
@@ -90,7 +90,7 @@ const planTakeOverFromLost = (
 });
 
 /** Everything up to the commit: the old primary does not serve, and this node's database is the newest that can be had. */
-const makeReady = async (
+const prepareTakeover = async (
   node: Node,
   steps: Steps,
   command: PromoteCommand,
@@ -117,7 +117,7 @@ const assessLoss = (node: Node, steps: Steps<'assess-loss'>, force: boolean): Pr
     try {
       say(node.replication.assessLoss(force));
     } catch (refusal) {
-      if (!mayBeRescued(node)) throw refusal;
+      if (!isRescuePossible(node)) throw refusal;
       const { message } = toColdspareError(refusal);
       say(`only a last dump of the old primary can help: ${message}`);
     }
@@ -125,7 +125,7 @@ const assessLoss = (node: Node, steps: Steps<'assess-loss'>, force: boolean): Pr
   });
 
 /** Whether the old primary was there to give a last dump when it was looked at last, or its machine may be. */
-export const mayBeRescued = ({
+export const isRescuePossible = ({
   settings,
   peerView,
   machine,

@@ -17,7 +17,7 @@ export const planReclaim = (node: Node, command: PromoteCommand, source: Source)
     reason: command.reason || 'the promise to the other node was taken back by force',
     command: { type: 'promote', source, ...command },
     steps: STEPS,
-    takesBack: true,
+    reclaims: true,
     run: async (steps: Steps<(typeof STEPS)[number]>) => {
       reportOutcome(steps, epoch);
       await withdraw(node, steps);

@@ -14,7 +14,7 @@ const RESUME_WITHIN = 600_000;
 const MAX_ATTEMPTS = 3;
 
 /** Past its commit a promote has only to serve, after the question that every start asks. */
-export const planRestOfPromote = (
+export const planPromoteRemainder = (
   node: Node,
   { id, command }: OperationRecord,
 ): Plan | undefined => {
@@ -34,7 +34,7 @@ export const planRestOfPromote = (
 };
 
 /** From the start again: every step is safe to repeat. But first an app that somebody started meanwhile has to go (H19). */
-export const planPromoteAgain = (
+export const planPromoteRestart = (
   node: Node,
   command: PromoteCommand,
   record: OperationRecord,

@@ -12,12 +12,12 @@ import { type Choice, chooseGiven, chooseNewest } from './choose-backup.js';
 import { createPreparation } from './prepare.js';
 import { createPushRetry, type Pusher, pushBackup } from './push.js';
 import {
+  olderPrepared,
   RESTORE_STEPS,
   type Restorer,
-  restoreBeside,
-  restoredOlder,
+  restoreToStaging,
+  suggestOlder,
   swapIn,
-  withWayOut,
 } from './restore.js';
 import { type Superseded, setAsideIfDue } from './set-aside.js';
 import { startDatabase } from './start-database.js';
@@ -110,7 +110,7 @@ const takeOver = async (
       const detail = await setAsideIfDue(node, signal);
       if (detail !== undefined) say(detail);
     });
-    const restored = await restoreBeside(node, steps, {
+    const restored = await restoreToStaging(node, steps, {
       backup: choice.backup,
       explain: (error) => explain(node, choice.backup, request, error),
     }).catch((thrown: unknown) => {
@@ -149,7 +149,7 @@ const olderThan = (
   node: DumpPorts,
   backup: Manifest,
   { complete }: TakeOverRequest,
-): string | undefined => (backup.id === complete ? undefined : restoredOlder(node, backup));
+): string | undefined => (backup.id === complete ? undefined : olderPrepared(node, backup));
 
 const mayGoOlder = (
   node: DumpPorts,
@@ -169,5 +169,5 @@ const explain = (
   error: unknown,
 ): unknown => {
   const older = request.force ? undefined : olderThan(node, backup, request);
-  return older === undefined ? error : withWayOut(older, error);
+  return older === undefined ? error : suggestOlder(older, error);
 };

@@ -9,8 +9,8 @@ import type { Stack } from '../../ports/stack.js';
 import type { LocalView } from '../../serve/local-view.js';
 import { dropOldCopies } from './drop-old-copies.js';
 import { assertFreeSpace } from './free-space.js';
-import { keepProof } from './proof.js';
-import { RESTORE_STEPS, type Restorer, restoreBeside, swapIn } from './restore.js';
+import { recordProof } from './proof.js';
+import { RESTORE_STEPS, type Restorer, restoreToStaging, swapIn } from './restore.js';
 import { type Superseded, setAsideIfDue } from './set-aside.js';
 import { startDatabase } from './start-database.js';
 
@@ -65,20 +65,22 @@ const prepare = async (
     await database.discard();
     await assertFreeSpace(node, backup);
   };
-  const restored = await restoreBeside(node, steps, { backup, gently: true, beforeRestore }).catch(
-    async (error: unknown) => {
-      if (isError(error, 'backup-unusable'))
-        await keepProof(node, backup, { took: 0, error: error.message });
-      throw error;
-    },
-  );
+  const restored = await restoreToStaging(node, steps, {
+    backup,
+    gently: true,
+    beforeRestore,
+  }).catch(async (error: unknown) => {
+    if (isError(error, 'backup-unusable'))
+      await recordProof(node, backup, { took: 0, error: error.message });
+    throw error;
+  });
   steps.report({ replacedDatabase: await swapIn(node, steps, restored, backup.epoch) });
   await dropOldCopies(node, steps);
   await steps.step('stop-database', ({ signal }) => database.stop(signal));
   // Only now: cut before, it is done again, and finds the database restored already.
   await steps.step('record-proof', async ({ say }) => {
     const took = Math.round(node.clock.elapsed() - began);
-    await keepProof(node, backup, { took, error: null });
+    await recordProof(node, backup, { took, error: null });
     say(`${backup.id} is proven by a restore`);
   });
   // A missing image shows now, not when everybody waits for the app. The backup is proven all the same.

@@ -4,7 +4,7 @@ import { type Clock, isoNow } from '../../ports/clock.js';
 import type { NodeState, StateData } from '../../state/node-state.js';
 
 /** Remembers whether a backup can be restored, which decides what a takeover goes by and what counts as current. */
-export const keepProof = async (
+export const recordProof = async (
   node: { state: NodeState; backups: BackupStore; clock: Clock },
   backup: Manifest,
   proof: { took: number; error: string | null },

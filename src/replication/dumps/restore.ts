@@ -45,7 +45,7 @@ export const RESTORE_STEPS = ['restore', 'verify'] as const;
  * Restores the backup beside the live database, which is not touched, and compares it with its manifest.
  * @throws ColdspareError `backup-unusable` when it cannot be restored as it was dumped
  */
-export const restoreBeside = async (
+export const restoreToStaging = async (
   node: Restorer,
   steps: Steps<(typeof RESTORE_STEPS)[number]>,
   { backup, gently = false, beforeRestore, explain = (error) => error }: RestoreRequest,
@@ -175,7 +175,7 @@ const SERVER_CANNOT: readonly string[] = ['database-failed', 'no-room'] satisfie
  * The older backup that lies restored, where this server could not take `backup` when it was prepared either, for the
  * lack of an extension or of free space.
  */
-export const restoredOlder = (
+export const olderPrepared = (
   { state, backups, runner }: Restorer,
   backup: Manifest,
 ): string | undefined => {
@@ -189,7 +189,7 @@ export const restoredOlder = (
 };
 
 /** Names the older backup that lies restored: at 3 a.m. it is the other thing that can be done. */
-export const withWayOut = (older: string, error: unknown): unknown => {
+export const suggestOlder = (older: string, error: unknown): unknown => {
   if (!isError(error, 'database-failed')) return error;
   const { message, remedy, value } = error;
   const wayOut = `${remedy}. To go by ${older}, which lies restored here, and lose what was written since: POST /promote {"force": true}`;
