@@ -5,19 +5,19 @@ import type { Disk } from '../ports/disk.js';
 
 const quarantinedSchema = z.object({
   manifest: manifestSchema,
-  /** Why it is no backup, for a person. */
+  /** Why it was refused, for a person. */
   reason: z.string(),
-  /** ISO 8601, when it came. */
+  /** When it was received, ISO 8601. */
   at: z.iso.datetime(),
 });
 export type Quarantined = z.infer<typeof quarantinedSchema>;
 
-/** They are evidence, not backups, and as large: the sender tries again at every tick. */
+/** Refused dumps that are kept. They are as large as backups, and the sender tries again at every tick. */
 const KEPT = 3;
 
 /**
- * Dumps that were refused for good, in a directory of their own: nothing in it is ever listed as a backup,
- * counted by retention or restored. `<id>.json` holds the manifest and the reason, `<id>.dump` the dump.
+ * Dumps that were refused for good, in a directory of their own. They are never listed as backups, counted by retention or
+ * restored. `<id>.json` holds the manifest and the reason, `<id>.dump` the dump.
  */
 export class Quarantine {
   readonly #disk: Disk;
@@ -44,10 +44,10 @@ export class Quarantine {
     return [...this.#entries.values()].sort((a, b) => b.at.localeCompare(a.at));
   }
 
-  /** Takes the dump at `path` in, and lets the oldest go. */
+  /** Moves the dump at `path` into quarantine, and removes the oldest ones. */
   async keep(path: string, entry: Quarantined): Promise<void> {
     const { id } = entry.manifest;
-    // The reason first: it makes the directory, and a dump without one would puzzle whoever finds it.
+    // The reason is written first: it creates the directory, and no dump is ever there without its reason.
     await this.#disk.write(this.#pathOf(id, 'json'), JSON.stringify(entry, null, 2));
     await this.#disk.rename(path, this.#pathOf(id, 'dump'));
     this.#entries.set(id, entry);

@@ -2,21 +2,21 @@ import { formatBytes, formatDuration } from '../domain/format.js';
 import { hasEnded, type OperationRecord, type StepRecord } from '../domain/operation.js';
 import type { BackupSummary } from '../domain/status.js';
 
-/** How long ago, on clocks that may differ a little. */
+/** How long ago. Never negative, because the clocks may differ a little. */
 export const formatAge = (at: string, now: number): string =>
   formatDuration(Math.max(0, now - Date.parse(at)));
 
-/** As wide as the longest name of a step. */
+/** Width of the longest step name. */
 const NAME_WIDTH = 14;
 
-/** A step that has ended: `restore          1.2 s  what it did`. */
+/** A finished step: `restore          1.2 s  what it did`. */
 export const formatStep = ({ name, detail, startedAt, endedAt }: StepRecord): string => {
   const ms = endedAt === null ? 0 : Date.parse(endedAt) - Date.parse(startedAt);
   const seconds = `${(ms / 1_000).toFixed(1)} s`;
   return `${name.padEnd(NAME_WIDTH)} ${seconds.padStart(8)}  ${detail ?? ''}`.trimEnd();
 };
 
-/** A step that runs. */
+/** A running step. */
 export const formatRunningStep = ({ name, detail, progress }: StepRecord): string => {
   const doing =
     progress === undefined
@@ -25,10 +25,10 @@ export const formatRunningStep = ({ name, detail, progress }: StepRecord): strin
   return `${name.padEnd(NAME_WIDTH)} ${doing}`.trimEnd();
 };
 
-/** How an operation ended, in a few lines; and of one that failed, what to do. */
+/** How an operation ended, in a few lines, with the remedy for an error. */
 export const formatEnd = (record: OperationRecord): string[] => {
   const { kind, state, error } = record;
-  // What was rolled back has left nothing.
+  // A rolled back operation has no result.
   const result = state === 'done' || record.committed ? record.result : null;
   const took = hasEnded(record) ? ` after ${formatDurationOf(record)}` : '';
   const facts = Object.entries(result ?? {}).flatMap(([name, value]) => formatFact(name, value));

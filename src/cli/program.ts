@@ -16,10 +16,10 @@ const EXIT_LIST = `
 Exit status: 0 done, 1 failed or rolled back, 2 not understood, 3 refused, 4 the agent does not answer,
 5 wrong key, 130 left with Ctrl-C while the operation goes on.`;
 
-/** The commands, their options and their help. `end` is given what each has come to. */
+/** The commands, their options and their help. `end` is called with the outcome. */
 export const createProgram = (end: (outcome: Outcome) => void): Command => {
   const program = new Command('coldspare')
-    .description('Asks an agent of a pair, and tells it what to do.')
+    .description('Queries and commands an agent of a pair.')
     .version(VERSION)
     .option('--env <file>', "the agent's .env (otherwise COLDSPARE_ENV, or .env of this directory)")
     .addOption(new Option('--url <url>', 'another agent (or COLDSPARE_URL)').conflicts('peer'))
@@ -29,7 +29,7 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
     .showHelpAfterError('(coldspare help lists the commands)')
     .exitOverride();
 
-  /** `act` gets the command's own arguments, and its options last. */
+  /** `act` is called with the command's arguments; its options come last. */
   const run =
     <Args extends unknown[]>(act: (context: Context, ...args: Args) => Promise<Outcome>) =>
     async (...given: unknown[]) => {

@@ -2,7 +2,7 @@ import { hasEnded, type OperationRecord, type StepRecord } from '../domain/opera
 import { formatRunningStep, formatStep } from './format.js';
 import type { Screen } from './screen.js';
 
-/** Shows an operation step by step: each one that ends is a line, the one that runs is live. */
+/** Shows an operation step by step: a line for each finished step, and the running step as a live line. */
 export class Progress {
   readonly #screen: Screen;
   readonly #shown: StepRecord['state'][] = [];

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { EXIT, Failure } from './failure.js';
 
-/** Lets a person type the node's name. @throws Failure `usage` when another name is typed */
+/** Asks a person to type the node's name. @throws Failure `usage` when another name is typed */
 export const promptUser = async (node: string, what: string): Promise<void> => {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {

@@ -97,7 +97,7 @@ describePostgres('coldspare, as somebody types it', () => {
     ]) {
       const { exit, out, err } = await coldspare(args, { cwd });
       expect(exit).toBe(5);
-      expect(out + err).toContain('does not take this key');
+      expect(out + err).toContain('does not accept this key');
       expect(out + err).not.toContain(wrong);
     }
     const { exit } = await coldspare(['status'], { cwd, env: { ADMIN_TOKEN: TOKENS.admin } });

@@ -4,7 +4,7 @@ import type { AgentClient } from '../agent-client.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, Failure } from '../failure.js';
 
-/** What is wrong with this node, the other one and the two of them, as far as their agents know. */
+/** The problems of this node, of the other one and of the pair, as far as their agents know. */
 export const doctor = async ({ agent, peer }: Context): Promise<Outcome> => {
   const { body: own } = await agent.get('/status', nodeStatusSchema);
   const other = await fetchStatus(peer ?? agent.at(new URL(own.peer.url)));

@@ -3,7 +3,7 @@ import type { Context, Outcome } from '../context.js';
 import { formatOperation } from '../format.js';
 import { watch } from '../run-operation.js';
 
-/** The last operations; or one with its steps, to its end. */
+/** Lists the last operations, or follows one to its end. */
 export const history = async (
   context: Context,
   id: string | undefined,

@@ -29,7 +29,7 @@ export const demote = (context: Context, options: RoleOptions): Promise<Outcome>
     (node) => `have ${node} hand over to the other node`,
   );
 
-/** Says what would happen, asks, and does it. */
+/** Shows a dry run, asks for confirmation, and runs the command. */
 const changeRole = async (
   context: Context,
   path: string,
@@ -41,7 +41,12 @@ const changeRole = async (
   const isAsked = !json && process.stdin.isTTY && process.stdout.isTTY;
   if (!isAsked && !dryRun && !yes) {
     const remedy = 'pass --yes; --dry-run shows what would happen';
-    throw new Failure(EXIT.usage, 'usage', 'not a terminal, so nobody can confirm it', remedy);
+    throw new Failure(
+      EXIT.usage,
+      'usage',
+      'not a terminal: nobody can confirm the command',
+      remedy,
+    );
   }
   if (yes && !dryRun) return runOperation(context, path, command);
   const seen = await agent.post(path, dryRunSchema, { ...command, dryRun: true });

@@ -8,7 +8,7 @@ export const status = async ({ agent }: Context): Promise<Outcome> => {
   return { value: body, lines: formatStatus(body, Date.now()) };
 };
 
-/** A node in a few lines, what matters most first. */
+/** A node in a few lines, the most important first. */
 export const formatStatus = (seen: NodeStatus, now: number): string[] => {
   const { node, mode, serving, epoch, since, app, problems } = seen;
   const facts: [name: string, said: string | null][] = [

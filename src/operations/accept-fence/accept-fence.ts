@@ -31,13 +31,14 @@ export const assertMayFence = (
   }
 };
 
-type Yielder = Pick<Node, 'state' | 'leadership' | 'stack' | 'clock' | 'local'>;
+/** What accepting a fence acts through. */
+export type Fenceable = Pick<Node, 'state' | 'leadership' | 'stack' | 'clock' | 'local'>;
 
 /**
  * Stops serving because the peer takes over. The node first records on disk that it yields. It yields until the peer says
  * how its operation ended (resolvePendingYield).
  */
-export const planFence = (node: Yielder, { operation, epoch }: FenceCommand): Plan => ({
+export const planFence = (node: Fenceable, { operation, epoch }: FenceCommand): Plan => ({
   kind: 'fence',
   reason: `the other node takes over in ${operation}`,
   command: { type: 'fence', operation, epoch },

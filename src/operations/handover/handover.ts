@@ -14,7 +14,8 @@ const SERVE_AGAIN_TIMEOUT = 600_000;
 
 const DECIDE_STEPS = ['offer', 'await-peer', 'stand-down', 'stop-database', 'await-app'] as const;
 
-type HandoverNode = Pick<
+/** What a handover acts through. */
+export type HandoverNode = Pick<
   Node,
   | ('settings' | 'state' | 'leadership' | 'replication' | 'stack' | 'local')
   | ('peer' | 'peerView' | 'probe' | 'clock' | 'notifier')

@@ -5,8 +5,17 @@ import { SERVE_STEPS, serve } from '../../serve/serve.js';
 import type { Node } from '../node.js';
 import { commitRole, promotion, reportOutcome } from './commit-role.js';
 
-/** The second half of the peer's handover: its last backup is here, its writes are frozen. */
-export const planTakeOver = (node: Node, { epoch, backup, operation }: TakeOverCommand): Plan => ({
+type TakeOverNode = Pick<
+  Node,
+  | ('settings' | 'state' | 'leadership' | 'replication' | 'stack' | 'local')
+  | ('peer' | 'clock' | 'notifier')
+>;
+
+/** The second half of the peer's handover: its last backup is here, and its writes are frozen. */
+export const planTakeOver = (
+  node: TakeOverNode,
+  { epoch, backup, operation }: TakeOverCommand,
+): Plan => ({
   ...promotion(node),
   reason: 'handover from the other node',
   command: { type: 'take-over', operation, epoch, backup },
