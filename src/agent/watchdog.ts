@@ -24,9 +24,9 @@ interface WatchdogOptions {
 }
 
 /**
- * Runs in a process of its own and stops the app when the agent has been dead or hung for too long, because such an agent
- * cannot stop the app when its peer takes over. Goes by its own steady clock, not by the file's time. Resolves when the
- * signal is aborted.
+ * Runs in a process of its own and stops the app when the agent has been dead or hung for too long, because such an
+ * agent cannot stop the app when its peer takes over. Goes by its own steady clock, not by the file's time. Resolves
+ * when the signal is aborted.
  */
 export const watch = (
   { app, ...ports }: Watched,

@@ -13,8 +13,8 @@ import { watchLatestOperations } from './latest-operations.js';
 type AlarmNode = Observed & Pick<Node, 'notifier' | 'log'>;
 
 /**
- * Announces each condition that has an alarm: once when it begins and once when it ends. The announcement is recorded on
- * disk before it is sent, so that a restarted agent does not repeat it.
+ * Announces each condition that has an alarm: once when it begins and once when it ends. The announcement is recorded
+ * on disk before it is sent, so that a restarted agent does not repeat it.
  */
 export const createAlarms = (node: AlarmNode): (() => Promise<void>) => {
   const latest = watchLatestOperations(node);

@@ -13,9 +13,9 @@ const DAY = 86_400_000;
 const LONGEST_WAIT = 3_600_000;
 
 /**
- * Gives the role back after an unplanned takeover, once the returned node has been a ready standby for
- * FAILBACK_STABLE. Goes only by this node's own view of it, never by an UP webhook (T25). Every failover of the last day
- * and every failed failback doubles the wait, so that a faulty node does not flap (H20).
+ * Gives the role back after an unplanned takeover, once the returned node has been a ready standby for FAILBACK_STABLE.
+ * Goes only by this node's own view of it, never by an UP webhook (T25). Every failover of the last day and every
+ * failed failback doubles the wait, so that a faulty node does not flap (H20).
  */
 export const createFailback = (node: Node): (() => Promise<void>) => {
   let readySince: number | undefined;

@@ -25,8 +25,8 @@ type Guarded = Booter & Pick<Node, 'runner'>;
 const STOP_TIMEOUT = 120_000;
 
 /**
- * Makes what runs on this machine match the role on disk: stops an app that may not run, starts one that should run, and
- * asks the peer about a pending yield.
+ * Makes what runs on this machine match the role on disk: stops an app that may not run, starts one that should run,
+ * and asks the peer about a pending yield.
  */
 export const createGuard = (node: Guarded & Pick<Node, 'disk'>): (() => Promise<void>) => {
   const guard = createGuardRound(node);
@@ -99,13 +99,13 @@ const noteForeignApp = (node: Pick<Node, 'local' | 'clock'>, why: string): void 
 };
 
 /**
- * Restarts the app of a primary when it has been down for long, with growing delays. Restarts its database as well: an app
- * may answer without it. Nobody else does, because the restart policies are switched off (`disarm`).
+ * Restarts the app of a primary when it has been down for long, with growing delays. Restarts its database as well: an
+ * app may answer without it. Nobody else does, because the restart policies are switched off (`disarm`).
  */
 const createAppRestart = (node: Guarded): (() => Promise<void>) => {
   const backoff = createRestartBackoff(node.clock, restartDelays(node));
-  // A health check cannot reveal a frozen database, such as after a crash or a failed handover. So an operation must have
-  // opened it.
+  // A health check cannot reveal a frozen database, such as after a crash or a failed handover. So an operation must
+  // have opened it.
   let isOpened = false;
   node.runner.onEnd(({ kind, state, reason }) => {
     // A missing part does not stop the rest from answering.

@@ -11,8 +11,8 @@ import { Quarantine, type Quarantined } from './quarantine.js';
 import { type Received, Uploads } from './uploads.js';
 
 /**
- * Backups on disk. `<id>.json` is the manifest, and its rename is the commit: a dump without a manifest is no backup (H05).
- * Uploads are hashed on their way to a temp file and never overwrite a backup.
+ * Backups on disk. `<id>.json` is the manifest, and its rename is the commit: a dump without a manifest is no backup
+ * (H05). Uploads are hashed on their way to a temp file and never overwrite a backup.
  */
 export class BackupStore {
   readonly #disk: Disk;
@@ -92,8 +92,8 @@ export class BackupStore {
   }
 
   /**
-   * The dump's bytes from `from` on, for a restore or a push. The whole file is read and hashed: at its end the stream fails
-   * with `backup-unusable` when the digest is not the committed one.
+   * The dump's bytes from `from` on, for a restore or a push. The whole file is read and hashed: at its end the stream
+   * fails with `backup-unusable` when the digest is not the committed one.
    */
   async verifiedContent(id: string, onBytes: (done: number) => void, from = 0): Promise<Readable> {
     const manifest = this.get(id);

@@ -44,8 +44,8 @@ export const isKnownUnusable = ({ state }: Pick<Catalog, 'state'>, { id }: Manif
   state.current.proofs[id]?.error != null;
 
 /**
- * The backup that a takeover uses. `complete` is the backup that was dumped in this operation after the last write; it comes
- * first. A backup that could not be restored ahead of time is tried again only when no other is left.
+ * The backup that a takeover uses. `complete` is the backup that was dumped in this operation after the last write; it
+ * comes first. A backup that could not be restored ahead of time is tried again only when no other is left.
  */
 export const nextToRestore = (
   node: Catalog,
@@ -63,8 +63,8 @@ export const nextToRestore = (
 };
 
 /**
- * What is lost with this backup, as a sentence. Only `complete`, which was dumped in this operation after the last write, is
- * known to hold everything.
+ * What is lost with this backup, as a sentence. Only `complete`, which was dumped in this operation after the last
+ * write, is known to hold everything.
  */
 export const formatLoss = (
   node: DatedCatalog,

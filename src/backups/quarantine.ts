@@ -16,8 +16,8 @@ export type Quarantined = z.infer<typeof quarantinedSchema>;
 const KEPT = 3;
 
 /**
- * Dumps that were refused for good, in a directory of their own. They are never listed as backups, counted by retention or
- * restored. `<id>.json` holds the manifest and the reason, `<id>.dump` the dump.
+ * Dumps that were refused for good, in a directory of their own. They are never listed as backups, counted by retention
+ * or restored. `<id>.json` holds the manifest and the reason, `<id>.dump` the dump.
  */
 export class Quarantine {
   readonly #disk: Disk;

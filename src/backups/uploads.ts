@@ -57,8 +57,8 @@ export class Uploads {
   }
 
   /**
-   * Opens a sink for a dump. `received` resolves once the dump is on disk. A destroyed sink leaves nothing behind, unless it
-   * is destroyed with `upload-torn` and the part is large enough to keep.
+   * Opens a sink for a dump. `received` resolves once the dump is on disk. A destroyed sink leaves nothing behind,
+   * unless it is destroyed with `upload-torn` and the part is large enough to keep.
    */
   async open(
     id: string,

@@ -40,8 +40,8 @@ const variablesSchema = z.object({
 });
 
 /**
- * Reads the agent's `.env`: from this directory, COLDSPARE_ENV or `--env`. Environment variables take precedence, as they do
- * for the agent. @throws Failure `usage`
+ * Reads the agent's `.env`: from this directory, COLDSPARE_ENV or `--env`. Environment variables take precedence, as
+ * they do for the agent. @throws Failure `usage`
  */
 export const readSettings = (
   { env, url: asked, peer }: GlobalOptions,

@@ -10,8 +10,8 @@ export interface TlsSettings {
 }
 
 /**
- * How an agent is authenticated. This node's own agent is asked at a local address, which no certificate names, so it has to
- * present exactly the certificate of TLS_CERT.
+ * How an agent is authenticated. This node's own agent is asked at a local address, which no certificate names, so it
+ * has to present exactly the certificate of TLS_CERT.
  */
 export const tlsOptions = (
   { certificate, authority }: TlsSettings,

@@ -21,8 +21,8 @@ interface Undo {
 }
 
 /**
- * Runs an operation to its end. Undoes its steps when it fails before its commit. Never throws. After a graceful stop of
- * the agent the record stays "running", so that the next start resumes the operation.
+ * Runs an operation to its end. Undoes its steps when it fails before its commit. Never throws. After a graceful stop
+ * of the agent the record stays "running", so that the next start resumes the operation.
  */
 export const execute = async (running: Running, ports: Ports): Promise<void> => {
   const { record, plan } = running;

@@ -21,7 +21,8 @@ export class Journal {
     for (const name of (await disk.list(journal.#directory)).sort()) {
       if (!name.endsWith('.json')) continue;
       const text = await disk.read(join(journal.#directory, name));
-      // Files are replaced as a whole. One that does not parse was damaged from outside and is skipped: no state is lost.
+      // Files are replaced as a whole. One that does not parse was damaged from outside and is skipped: no state is
+      // lost.
       const record = text === undefined ? undefined : parseRecord(text);
       if (record !== undefined) journal.#records.set(record.id, record);
     }

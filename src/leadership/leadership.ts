@@ -7,8 +7,8 @@ export type Yielding = NonNullable<StateData['yielding']>;
 export type StandDown = StateData['standDown'];
 
 /**
- * Who may serve. Today the two nodes of the pair decide it between them. Every change of role goes through here and is on
- * disk when the method resolves.
+ * Who may serve. Today the two nodes of the pair decide it between them. Every change of role goes through here and is
+ * on disk when the method resolves.
  * @throws ColdspareError `transition-not-allowed`, `disk-full`
  */
 export interface Leadership {

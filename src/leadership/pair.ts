@@ -12,8 +12,8 @@ interface Ports {
 }
 
 /**
- * Leadership of two nodes without a third. Each node goes by its own role on disk and the highest epoch it has heard of.
- * The first primary claims odd epochs and the other node even ones, so that they never claim the same.
+ * Leadership of two nodes without a third. Each node goes by its own role on disk and the highest epoch it has heard
+ * of. The first primary claims odd epochs and the other node even ones, so that they never claim the same.
  */
 export class PairLeadership implements Leadership {
   readonly #state: NodeState;

@@ -40,8 +40,8 @@ interface Command<Schema extends z.ZodType> {
   check(node: Node, command: z.infer<Schema>): unknown;
   plan(node: Node, command: z.infer<Schema>, asker: Asker): Plan | Promise<Plan>;
   /**
-   * Plans the rest of an operation that a stop or crash of the agent interrupted. Undefined or absent where the boot does
-   * the rest.
+   * Plans the rest of an operation that a stop or crash of the agent interrupted. Undefined or absent where the boot
+   * does the rest.
    */
   resume?(node: Node, command: z.infer<Schema>, record: OperationRecord): Plan | undefined;
 }

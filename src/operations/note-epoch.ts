@@ -2,8 +2,8 @@ import type { Node } from './node.js';
 import { type StandDownNode, standDownIfDue } from './stand-down/stand-down.js';
 
 /**
- * Called with the epoch of every message between agents. A primary that hears of a higher epoch is superseded at once: the
- * role changes on disk first, and nothing starts the app after that.
+ * Called with the epoch of every message between agents. A primary that hears of a higher epoch is superseded at once:
+ * the role changes on disk first, and nothing starts the app after that.
  */
 export const noteEpoch = async (
   node: StandDownNode & Pick<Node, 'leadership' | 'runner' | 'log'>,

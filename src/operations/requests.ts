@@ -33,7 +33,8 @@ export const requestPlannedPromote = async (
     assertMayPromote(node, command);
   } catch (refusal) {
     if (idempotencyKey === undefined || !isError(refusal, 'already-primary')) throw refusal;
-    // It may be primary through the operation that is requested again. Asking is safe: a standby has no role to hand over.
+    // It may be primary through the operation that is requested again. Asking is safe: a standby has no role to hand
+    // over.
     return ask().catch(() => {
       throw refusal;
     });
@@ -122,8 +123,8 @@ export const requestTakeOver = async (
 };
 
 /**
- * Makes sure that an operation never commits, unless it has. An unknown one is recorded as refused, so that a request that
- * is still on its way finds it ended.
+ * Makes sure that an operation never commits, unless it has. An unknown one is recorded as refused, so that a request
+ * that is still on its way finds it ended.
  */
 export const cancelOperation = async (
   node: Pick<Node, 'runner' | 'state' | 'clock'>,

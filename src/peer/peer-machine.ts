@@ -14,8 +14,8 @@ export interface PeerMachine {
   /**
    * Connects, calls `use` with the peer's stack, and disconnects. What `use` throws is passed on.
    * @throws ColdspareError before `use` is called, with nothing run on the machine: `ssh-unreachable`, `ssh-timed-out`,
-   * `ssh-host-key-changed`, `ssh-key-refused`; inside `use`: `ssh-command-failed`, `ssh-not-permitted`, `ssh-timed-out`, or
-   * `ssh-unreachable` when the connection broke
+   * `ssh-host-key-changed`, `ssh-key-refused`; inside `use`: `ssh-command-failed`, `ssh-not-permitted`,
+   * `ssh-timed-out`, or `ssh-unreachable` when the connection broke
    */
   reach<T>(signal: AbortSignal, use: (stack: PeerStack) => Promise<T>): Promise<T>;
 }

@@ -6,8 +6,8 @@ import type { NodeStatus } from '../domain/status.js';
 
 /**
  * The other agent. Every message carries this node's epoch, every answer the peer's. Methods throw ColdspareError
- * `peer-unreachable` when no answer came (the peer may still have acted), and `peer-refused` with the peer's own problem
- * when it refused.
+ * `peer-unreachable` when no answer came (the peer may still have acted), and `peer-refused` with the peer's own
+ * problem when it refused.
  */
 export interface Peer {
   status(): Promise<NodeStatus>;

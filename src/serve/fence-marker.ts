@@ -13,8 +13,8 @@ interface Fenceable {
 }
 
 /**
- * The other node may have fenced this one without its agent, and written the fence into the database's marker. This node
- * then yields, unless the other node says that its takeover has failed.
+ * The other node may have fenced this one without its agent, and written the fence into the database's marker. This
+ * node then yields, unless the other node says that its takeover has failed.
  * @throws ColdspareError `yielding`
  */
 export const applyFenceMarker = async (

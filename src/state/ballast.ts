@@ -7,8 +7,8 @@ const BYTES = 128 * 1024;
 const MIN_FREE = 64 * 1024 * 1024;
 
 /**
- * A file that is removed to free space when the disk is full. A full disk is a common reason for a primary to fail. Without
- * the ballast it could not record that it stops serving, and the standby could not take over.
+ * A file that is removed to free space when the disk is full. A full disk is a common reason for a primary to fail.
+ * Without the ballast it could not record that it stops serving, and the standby could not take over.
  */
 export class Ballast {
   readonly #disk: Disk;

@@ -108,7 +108,10 @@ export class NodeState {
     return this.#data;
   }
 
-  /** Changes the role as the transition table allows: first on disk, then in memory. @throws ColdspareError `transition-not-allowed` */
+  /**
+   * Changes the role as the transition table allows: first on disk, then in memory.
+   * @throws ColdspareError `transition-not-allowed`
+   */
   async apply(event: RoleEvent, epoch: number, changes: StateChanges = {}): Promise<void> {
     await this.#write((data) => {
       const mode = transition(data, event, epoch);

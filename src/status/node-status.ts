@@ -18,8 +18,8 @@ export type Observed = Pick<
 >;
 
 /**
- * The part of CHECK_TIMEOUT that a status waits for the app. The peer waits CHECK_TIMEOUT for the status itself, and would
- * take this agent for dead if a hung app held it up.
+ * The part of CHECK_TIMEOUT that a status waits for the app. The peer waits CHECK_TIMEOUT for the status itself, and
+ * would take this agent for dead if a hung app held it up.
  */
 const APP_CHECK_SHARE = 1 / 3;
 

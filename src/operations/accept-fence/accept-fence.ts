@@ -35,8 +35,8 @@ export const assertMayFence = (
 export type Fenceable = Pick<Node, 'state' | 'leadership' | 'stack' | 'clock' | 'local'>;
 
 /**
- * Stops serving because the peer takes over. The node first records on disk that it yields. It yields until the peer says
- * how its operation ended (resolvePendingYield).
+ * Stops serving because the peer takes over. The node first records on disk that it yields. It yields until the peer
+ * says how its operation ended (resolvePendingYield).
  */
 export const planFence = (node: Fenceable, { operation, epoch }: FenceCommand): Plan => ({
   kind: 'fence',

@@ -21,8 +21,8 @@ type Adopter = Pick<
 const CUSTOM_MAGIC = 'PGDMP';
 
 /**
- * Makes a dump file on this node's disk a backup. Its rows were not counted and its epoch is unknown, so it counts as older
- * than every backup that an agent has taken.
+ * Makes a dump file on this node's disk a backup. Its rows were not counted and its epoch is unknown, so it counts as
+ * older than every backup that an agent has taken.
  * @throws Refused `serving`, `backup-unusable`, `invalid-request`, and those of `BackupStore.receive`
  */
 export const adoptDump = async (
@@ -54,8 +54,8 @@ export const adoptDump = async (
 };
 
 /**
- * A standby without a backup does not know the lineage yet, but its peer may. With a new lineage it would refuse the peer's
- * backups.
+ * A standby without a backup does not know the lineage yet, but its peer may. With a new lineage it would refuse the
+ * peer's backups.
  */
 const lineageOf = async (node: Adopter): Promise<string> => {
   if (node.state.current.lineage === null) await probePeer(node);

@@ -45,12 +45,12 @@ export const lineageToAdopt = async (
 };
 
 /**
- * Makes other data the production data. A person has to request it on each node, so that a primary that lost its data can
- * never make its standby give up the good backups.
+ * Makes other data the production data. A person has to request it on each node, so that a primary that lost its data
+ * can never make its standby give up the good backups.
  *
- * On the primary, its database gets a new lineage in the same epoch and is served. On the standby, the primary's lineage
- * becomes the expected one, so that the next backup is accepted. The backups of the old lineage stay on both disks, where
- * they are not counted, removed or restored.
+ * On the primary, its database gets a new lineage in the same epoch and is served. On the standby, the primary's
+ * lineage becomes the expected one, so that the next backup is accepted. The backups of the old lineage stay on both
+ * disks, where they are not counted, removed or restored.
  */
 export const planAdopt = (node: Adopter, command: Adoption): Plan => ({
   kind: 'adopt',

@@ -24,9 +24,9 @@ export type Booter = Pick<
 type BootPlan = Pick<Plan, 'steps' | 'run'>;
 
 /**
- * Makes what runs on this machine match the role on disk: after a start of the agent, and when the app of a primary stays
- * down. The role is never inferred from what runs (H19). With `stopFirst` the app is stopped before it is started: a hung
- * app counts as running.
+ * Makes what runs on this machine match the role on disk: after a start of the agent, and when the app of a primary
+ * stays down. The role is never inferred from what runs (H19). With `stopFirst` the app is stopped before it is
+ * started: a hung app counts as running.
  */
 export const planBoot = (node: Booter, reason: string, { stopFirst = false } = {}): Plan => ({
   ...bootBase(node, reason),
@@ -91,8 +91,8 @@ export const planMissingParts = (node: Booter): Plan => ({
 });
 
 /**
- * Restarts the database while the app still answers. The peer was asked when this app was started. Asking again would only
- * delay the database while the peer is away.
+ * Restarts the database while the app still answers. The peer was asked when this app was started. Asking again would
+ * only delay the database while the peer is away.
  */
 export const planDatabaseRestart = (node: Booter): Plan => ({
   ...bootBase(node, 'the database does not answer'),

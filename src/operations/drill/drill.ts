@@ -45,7 +45,10 @@ export const assertMayDrill = (node: Pick<Node, 'state' | 'settings' | 'backups'
   );
 };
 
-/** A clean-up is of the same kind as a drill, but restores nothing, so it is no answer to a request for a drill. @throws Refused `busy` */
+/**
+ * A clean-up is of the same kind as a drill, but restores nothing, so it is no answer to a request for a drill.
+ * @throws Refused `busy`
+ */
 export const assertNotCleaningUp = ({ runner }: Pick<Node, 'runner'>): void => {
   const running = runner.current;
   if (running?.command.type !== CLEAN_UP) return;

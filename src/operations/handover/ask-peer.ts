@@ -9,8 +9,9 @@ const POLL_PAUSE = 100;
 type Asker = Pick<Node, 'peer' | 'clock' | 'settings'>;
 
 /**
- * Offers the role and asks until the peer has decided, however long that takes. After a refusal by the peer, or a cancel
- * here, it asks the peer to cancel instead. An error is no answer, because the peer may have acted on the request.
+ * Offers the role and asks until the peer has decided, however long that takes. After a refusal by the peer, or a
+ * cancel here, it asks the peer to cancel instead. An error is no answer, because the peer may have acted on the
+ * request.
  * @throws ColdspareError `handover-lost` when the peer did not take over
  */
 export const askForDecision = async (

@@ -34,9 +34,9 @@ export const assertMayDemote = ({ state, settings }: Pick<Node, 'state' | 'setti
 };
 
 /**
- * Gives the role to the peer without losing a write. Before the peer's commit, any failure thaws the database and this node
- * goes on serving. After it, this node never serves again in its epoch. While the answer is unknown, this node stays frozen
- * and asks.
+ * Gives the role to the peer without losing a write. Before the peer's commit, any failure thaws the database and this
+ * node goes on serving. After it, this node never serves again in its epoch. While the answer is unknown, this node
+ * stays frozen and asks.
  */
 export const planHandover = (node: HandoverNode, command: DemoteCommand): Plan => ({
   ...handoverPlan(node, command),
@@ -80,8 +80,8 @@ const handoverPlan = (
   command: { type: 'demote', ...command },
   // The peer's commit decides: whatever fails afterwards, nothing may be undone.
   isCommitted: ({ committed, epoch }) => committed || node.state.current.epoch > epoch,
-  // Superseded before the offer: there is nothing left to hand over. A standby only waits for the peer's app. A yielding
-  // node may be waiting for a peer that never comes back, so a person can reclaim the role.
+  // Superseded before the offer: there is nothing left to hand over. A standby only waits for the peer's app. A
+  // yielding node may be waiting for a peer that never comes back, so a person can reclaim the role.
   isPreemptible: (by) =>
     node.state.current.standDown !== null ||
     node.state.current.mode === 'standby' ||

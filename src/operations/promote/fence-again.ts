@@ -5,9 +5,9 @@ import type { Node } from '../node.js';
 import type { Fenced } from './fenced.js';
 
 /**
- * Tries once more to reach an old primary that could not be fenced. The restore may have taken hours, and the link may work
- * again. A primary that answers now may be serving, or can be fenced and its last writes rescued, so the takeover starts
- * over. The wait grows with the time since the fence.
+ * Tries once more to reach an old primary that could not be fenced. The restore may have taken hours, and the link may
+ * work again. A primary that answers now may be serving, or can be fenced and its last writes rescued, so the takeover
+ * starts over. The wait grows with the time since the fence.
  * @throws ColdspareError `peer-is-back`
  */
 export const assertStillUnreachable = (

@@ -7,8 +7,8 @@ import { freezePeerDatabase } from './peer-database.js';
 /**
  * Stops the old primary's app over SSH, and freezes its database if it runs. Safe to repeat.
  *
- * A machine without a login counts as unreachable, like its agent. If the login works but the app cannot be stopped, the old
- * primary may be serving: that is an error, unless `force` accepts it.
+ * A machine without a login counts as unreachable, like its agent. If the login works but the app cannot be stopped,
+ * the old primary may be serving: that is an error, unless `force` accepts it.
  * @throws ColdspareError `ssh-not-permitted`, `ssh-command-failed`, `ssh-timed-out`, `ssh-unreachable`
  */
 export const fenceOverSsh = async (

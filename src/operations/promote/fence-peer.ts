@@ -9,11 +9,12 @@ import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './f
 const TRIES = 2;
 
 /**
- * Stops the old primary from serving: through its agent, or over SSH when the agent does not answer. Needs no undo: a fenced
- * peer asks this node how the operation ended, even if its agent was down meanwhile, and serves again when it failed.
+ * Stops the old primary from serving: through its agent, or over SSH when the agent does not answer. Needs no undo: a
+ * fenced peer asks this node how the operation ended, even if its agent was down meanwhile, and serves again when it
+ * failed.
  *
- * If the agent answers but cannot be fenced, there is no takeover, not even by force: both nodes would serve. An agent that
- * did not answer the last `probe` is not asked again here, but once more before the commit.
+ * If the agent answers but cannot be fenced, there is no takeover, not even by force: both nodes would serve. An agent
+ * that did not answer the last `probe` is not asked again here, but once more before the commit.
  */
 export const fencePeer = (
   node: Fencer,

@@ -16,9 +16,9 @@ interface Claim {
 }
 
 /**
- * Freezes the peer's database, and writes the fence into its marker for the peer's agent, which may start at any moment and
- * not reach this node. Safe to repeat. Resolves to the earlier marker and to the epoch to take: the peer may have served in
- * an epoch that this node has not heard of.
+ * Freezes the peer's database, and writes the fence into its marker for the peer's agent, which may start at any moment
+ * and not reach this node. Safe to repeat. Resolves to the earlier marker and to the epoch to take: the peer may have
+ * served in an epoch that this node has not heard of.
  * @throws ColdspareError `foreign-lineage`, before anything is changed
  */
 export const freezePeerDatabase = async (
@@ -37,8 +37,8 @@ export const freezePeerDatabase = async (
 };
 
 /**
- * Dumps the peer's frozen database into a backup of this node. Its marker then names that backup, so that the peer's agent
- * knows that the database holds nothing else.
+ * Dumps the peer's frozen database into a backup of this node. Its marker then names that backup, so that the peer's
+ * agent knows that the database holds nothing else.
  * @throws ColdspareError `foreign-lineage`, `written-while-frozen`
  */
 export const dumpPeerDatabase = async (

@@ -109,8 +109,8 @@ const prepareTakeover = async (
 };
 
 /**
- * Reports what the takeover would lose, before anything is changed. Refuses when no backup can be used and no last dump of
- * the old primary is possible. Resolves to the epoch that this node claims.
+ * Reports what the takeover would lose, before anything is changed. Refuses when no backup can be used and no last dump
+ * of the old primary is possible. Resolves to the epoch that this node claims.
  */
 const assessLoss = (node: Node, steps: Steps<'assess-loss'>, force: boolean): Promise<number> =>
   steps.step('assess-loss', async ({ say }) => {

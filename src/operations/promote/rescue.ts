@@ -23,8 +23,8 @@ export interface Rescue {
 }
 
 /**
- * Takes a last dump of the fenced primary, so that nothing is lost. If that fails, the takeover uses an older backup and
- * reports the loss.
+ * Takes a last dump of the fenced primary, so that nothing is lost. If that fails, the takeover uses an older backup
+ * and reports the loss.
  */
 export const rescue = (node: Rescuer, steps: Steps<'rescue'>, fenced: Fenced): Promise<Rescue> =>
   steps.step('rescue', async (context) => {
@@ -121,8 +121,8 @@ const waitForEnd = async (
 };
 
 /**
- * Takes a last dump of the old primary's database over SSH, as a backup of this node. Afterwards its app and database are
- * stopped, also when the dump failed. Safe to repeat.
+ * Takes a last dump of the old primary's database over SSH, as a backup of this node. Afterwards its app and database
+ * are stopped, also when the dump failed. Safe to repeat.
  * @throws ColdspareError as `PeerMachine`, `Database` and `dumpPeerDatabase` say; `ssh-timed-out` after RESCUE_TIMEOUT
  */
 const dumpOverSsh = async (

@@ -9,8 +9,8 @@ import type { Node } from '../node.js';
 type Verifier = Pick<Node, 'settings' | 'peer' | 'probe' | 'clock' | 'peerView'>;
 
 /**
- * Probes the primary several times before it counts as lost. After FAIL_THRESHOLD failed checks of this node's monitor, the
- * last of them (`evidence`) is enough. Changes nothing. Resolves to the last probe.
+ * Probes the primary several times before it counts as lost. After FAIL_THRESHOLD failed checks of this node's monitor,
+ * the last of them (`evidence`) is enough. Changes nothing. Resolves to the last probe.
  * @throws Refused `primary-healthy`, `primary-busy`, `isolated`
  */
 export const verifyOutage = (

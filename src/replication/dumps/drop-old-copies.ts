@@ -4,8 +4,8 @@ import type { Steps } from '../../engine/operation.js';
 import type { Stack } from '../../ports/stack.js';
 
 /**
- * Drops all replaced databases but the newest one, which the last swap replaced. A failure is reported and does not fail the
- * operation.
+ * Drops all replaced databases but the newest one, which the last swap replaced. A failure is reported and does not
+ * fail the operation.
  */
 export const dropOldCopies = (
   { settings, stack }: { settings: { databaseName: string }; stack: Pick<Stack, 'database'> },

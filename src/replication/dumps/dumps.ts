@@ -89,8 +89,8 @@ const finalSync = async (
 };
 
 /**
- * Makes the newest backup the live database. A backup that turns out unusable is rejected, and the next older one is used.
- * With `force` this also applies to a backup that this server cannot restore while an older one is prepared.
+ * Makes the newest backup the live database. A backup that turns out unusable is rejected, and the next older one is
+ * used. With `force` this also applies to a backup that this server cannot restore while an older one is prepared.
  */
 const takeOver = async (
   node: DumpPorts,

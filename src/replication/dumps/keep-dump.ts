@@ -26,8 +26,8 @@ type Dump = (
 type Through = (id: string, file: Writable) => Writable;
 
 /**
- * Streams what `dump` writes into a committed backup on this node's disk. A dump that fails leaves nothing behind. A dump
- * that gave up because others wanted to change a table is taken again.
+ * Streams what `dump` writes into a committed backup on this node's disk. A dump that fails leaves nothing behind. A
+ * dump that gave up because others wanted to change a table is taken again.
  */
 export const keepDump = async (
   node: DumpKeeper,

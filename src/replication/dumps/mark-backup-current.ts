@@ -22,9 +22,9 @@ interface Confirmer {
 }
 
 /**
- * Checks whether the newest backup still holds everything in the database. If so, both nodes record that it is current at
- * this moment, and it resolves to the backup's id. In doubt it resolves to undefined, and a new backup is due. While the
- * peer does not answer, the backup only has to be pushed again, so its id is the answer as well.
+ * Checks whether the newest backup still holds everything in the database. If so, both nodes record that it is current
+ * at this moment, and it resolves to the backup's id. In doubt it resolves to undefined, and a new backup is due. While
+ * the peer does not answer, the backup only has to be pushed again, so its id is the answer as well.
  */
 export const markBackupCurrent = async (node: Confirmer): Promise<string | undefined> => {
   const { state, stack, runner, settings, peer, log } = node;

@@ -37,8 +37,8 @@ export class RestoreJob {
   }
 
   /**
-   * Resolves once the incoming database holds `backup`. Joins a restore that an earlier operation left running, or starts a
-   * new one. @throws what `Database.restore` throws
+   * Resolves once the incoming database holds `backup`. Joins a restore that an earlier operation left running, or
+   * starts a new one. @throws what `Database.restore` throws
    */
   async restore(wanted: Wanted): Promise<void> {
     if (this.#running?.backup === wanted.backup.id && (await this.#isJoined(this.#running, wanted)))

@@ -98,8 +98,8 @@ export const restoreToStaging = async (
 };
 
 /**
- * Makes the restored database the live one, marked with `epoch`. The database before is kept. Resolves to its dated name, or
- * null when there was none to keep.
+ * Makes the restored database the live one, marked with `epoch`. The database before is kept. Resolves to its dated
+ * name, or null when there was none to keep.
  */
 export const swapIn = (
   node: Restorer,
@@ -130,8 +130,8 @@ export const swapIn = (
   });
 
 /**
- * Why the live database may hold data that is in no backup; undefined when it does not, or is empty. After a mix-up of the
- * two INITIAL_ROLEs, for example, it holds production data.
+ * Why the live database may hold data that is in no backup; undefined when it does not, or is empty. After a mix-up of
+ * the two INITIAL_ROLEs, for example, it holds production data.
  */
 const unknownDataReason = async ({ stack, state }: Restorer): Promise<string | undefined> => {
   const { exists, marker } = await stack.database.live();
@@ -173,8 +173,8 @@ const assertNotPrimary = ({ state, settings }: Restorer): void => {
 const SERVER_ERRORS: readonly string[] = ['database-failed', 'no-room'] satisfies ErrorCode[];
 
 /**
- * The id of the prepared backup, if it is older than `backup` and the preparation of `backup` failed here for lack of an
- * extension or of free space.
+ * The id of the prepared backup, if it is older than `backup` and the preparation of `backup` failed here for lack of
+ * an extension or of free space.
  */
 export const olderPrepared = (
   { state, backups, runner }: Restorer,

@@ -27,9 +27,9 @@ export interface Superseded {
 }
 
 /**
- * For a superseded node, whose database may hold writes that no other node has. It is kept under a dated name, unless the
- * peer serves its last backup. Resolves to what was done, as a sentence; undefined when there was nothing to do. Safe to
- * repeat.
+ * For a superseded node, whose database may hold writes that no other node has. It is kept under a dated name, unless
+ * the peer serves its last backup. Resolves to what was done, as a sentence; undefined when there was nothing to do.
+ * Safe to repeat.
  */
 export const setAsideIfDue = async (
   node: Superseded,

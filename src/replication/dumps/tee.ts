@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 
 /**
- * Writes everything to both streams, at the pace of the slower one. When `aside` fails, `main` goes on alone. When `main`
- * fails or the tee is destroyed, `aside` is destroyed too.
+ * Writes everything to both streams, at the pace of the slower one. When `aside` fails, `main` goes on alone. When
+ * `main` fails or the tee is destroyed, `aside` is destroyed too.
  */
 export const tee = (main: Writable, aside: Writable): Writable => {
   main.once('error', (error) => both.destroy(error));
