@@ -7,7 +7,8 @@ import {
 } from '../domain/conditions/conditions.js';
 import type { Node } from '../operations/node.js';
 import type { Announcement } from '../ports/notifier.js';
-import { nodeFacts, type Observed } from '../status/node-status.js';
+import type { Observed } from '../status/facts.js';
+import { nodeFacts } from '../status/node-status.js';
 import { watchLatestOperations } from './latest-operations.js';
 
 type AlarmNode = Observed & Pick<Node, 'notifier' | 'log'>;

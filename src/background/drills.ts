@@ -1,20 +1,14 @@
-import { Refused } from '../domain/errors.js';
 import { createBackoff } from '../engine/retry.js';
-import { request } from '../operations/commands.js';
 import { planDrillCleanUp } from '../operations/drill/drill.js';
 import type { Node } from '../operations/node.js';
+import { requestOrLog } from './request.js';
 
 const RETRY_MOST = 300_000;
 
 /** Runs at each tick of DRILL_CRON, on a standby only. A drill slows a primary down, so there a person has to ask for it. */
 export const drillIfStandby = async (node: Node): Promise<void> => {
   if (node.state.current.mode !== 'standby') return;
-  try {
-    await request(node, 'drill', { reason: 'DRILL_CRON' }, { source: 'schedule' });
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    node.log.warn({ code: error.code }, `no drill this time: ${error.message}`);
-  }
+  await requestOrLog(node, 'drill', { reason: 'DRILL_CRON' }, { source: 'schedule' });
 };
 
 /** Removes what an interrupted drill left behind, once no operation runs. */

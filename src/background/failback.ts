@@ -1,13 +1,12 @@
 import type { ConditionCode } from '../domain/conditions/conditions.js';
-import { Refused } from '../domain/errors.js';
 import { formatDuration } from '../domain/format.js';
 import { isInTheWay } from '../domain/operation.js';
 import { backoff } from '../engine/retry.js';
-import { request } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
 import { peerStatus } from '../peer/peer-view.js';
 import { isServing } from '../serve/serving.js';
 import { activePause } from '../status/node-status.js';
+import { requestOrLog } from './request.js';
 
 const DAY = 86_400_000;
 const LONGEST_WAIT = 3_600_000;
@@ -36,12 +35,7 @@ export const createFailback = (node: Node): (() => Promise<void>) => {
     readySince = undefined;
     failures += 1;
     const reason = `the other node is back and has been stable for ${formatDuration(needed)}`;
-    try {
-      await request(node, 'demote', { reason, dryRun: false }, { source: 'failback' });
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      node.log.warn({ code: error.code }, error.message);
-    }
+    await requestOrLog(node, 'demote', { reason, dryRun: false }, { source: 'failback' });
   };
 };
 

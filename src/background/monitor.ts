@@ -1,10 +1,9 @@
-import { Refused } from '../domain/errors.js';
 import { isInTheWay } from '../domain/operation.js';
 import { createBackoff } from '../engine/retry.js';
-import { request } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
 import { probePeer } from '../peer/probe-peer.js';
 import { activePause } from '../status/node-status.js';
+import { requestOrLog } from './request.js';
 
 const RETRY_FIRST = 15_000;
 const RETRY_MOST = 300_000;
@@ -35,12 +34,7 @@ export const createMonitor = (node: Node): (() => Promise<void>) => {
     node.log.warn({ failures, probe: probe.summary }, 'the primary does not serve');
     pause.tried();
     const reason = `${failures} checks failed: ${probe.summary}`;
-    try {
-      const command = { force: false, planned: false, dryRun: false, reason };
-      await request(node, 'promote', command, { source: 'monitor', evidence: probe });
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      node.log.warn({ code: error.code }, error.message);
-    }
+    const command = { force: false, planned: false, dryRun: false, reason };
+    await requestOrLog(node, 'promote', command, { source: 'monitor', evidence: probe });
   };
 };

@@ -4,6 +4,7 @@ import { Readable, Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ColdspareError, Refused } from '../domain/errors.js';
 import { type Manifest, manifestSchema, newestFirst } from '../domain/manifest.js';
+import { parseJson } from '../domain/parse-json.js';
 import { expired } from '../domain/retention.js';
 import type { Disk } from '../ports/disk.js';
 import type { Faults } from '../ports/faults.js';
@@ -47,7 +48,8 @@ export class BackupStore {
     const store = new BackupStore(disk, directory, faults, maxBytes, quarantine);
     const names = await disk.list(directory);
     for (const name of names.filter((candidate) => candidate.endsWith('.json'))) {
-      const manifest = parseManifest(await disk.read(join(directory, name)));
+      const text = await disk.read(join(directory, name));
+      const manifest = manifestSchema.safeParse(parseJson(text ?? '')).data;
       const isComplete =
         manifest !== undefined &&
         `${manifest.id}.json` === name &&
@@ -238,11 +240,3 @@ const changedOnDisk = (manifest: Manifest, sha256: string): ColdspareError =>
     'the next older backup is used; check the disk of this node',
     { value: manifest.id },
   );
-
-const parseManifest = (text: string | undefined): Manifest | undefined => {
-  try {
-    return text === undefined ? undefined : manifestSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-};

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { manifestSchema } from '../domain/manifest.js';
+import { parseJson } from '../domain/parse-json.js';
 import type { Disk } from '../ports/disk.js';
 
 const quarantinedSchema = z.object({
@@ -33,7 +34,8 @@ export class Quarantine {
     const quarantine = new Quarantine(disk, directory);
     for (const name of await disk.list(directory)) {
       if (!name.endsWith('.json')) continue;
-      const entry = parseEntry(await disk.read(join(directory, name)));
+      const text = await disk.read(join(directory, name));
+      const entry = quarantinedSchema.safeParse(parseJson(text ?? '')).data;
       if (entry !== undefined) quarantine.#entries.set(entry.manifest.id, entry);
     }
     return quarantine;
@@ -62,11 +64,3 @@ export class Quarantine {
     return join(this.#directory, `${id}.${kind}`);
   }
 }
-
-const parseEntry = (text: string | undefined): Quarantined | undefined => {
-  try {
-    return text === undefined ? undefined : quarantinedSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-};

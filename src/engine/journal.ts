@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { OperationRecord } from '../domain/operation.js';
+import { parseJson } from '../domain/parse-json.js';
 import type { Disk } from '../ports/disk.js';
 
 /** Operations of each kind that are kept: two weeks of backups every half hour. */
@@ -23,7 +24,7 @@ export class Journal {
       const text = await disk.read(join(journal.#directory, name));
       // Files are replaced as a whole. One that does not parse was damaged from outside and is skipped: no state is
       // lost.
-      const record = text === undefined ? undefined : parseRecord(text);
+      const record = parseJson(text ?? '') as OperationRecord | undefined;
       if (record !== undefined) journal.#records.set(record.id, record);
     }
     return journal;
@@ -61,11 +62,3 @@ export class Journal {
     return join(this.#directory, `${id}.json`);
   }
 }
-
-const parseRecord = (text: string): OperationRecord | undefined => {
-  try {
-    return JSON.parse(text) as OperationRecord;
-  } catch {
-    return undefined;
-  }
-};

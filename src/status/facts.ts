@@ -1,8 +1,15 @@
 import { ageOf, usableBackups } from '../backups/catalog.js';
 import type { Facts } from '../domain/conditions/condition.js';
 import type { NodeStatus } from '../domain/status.js';
+import type { Node } from '../operations/node.js';
 import { peerStatus } from '../peer/peer-view.js';
-import type { Observed } from './node-status.js';
+
+/** What a status is read from. */
+export type Observed = Pick<
+  Node,
+  | ('settings' | 'state' | 'leadership' | 'backups' | 'runner' | 'stack' | 'clock')
+  | ('peerView' | 'local' | 'machine' | 'credentials')
+>;
 
 /** The input of the table of conditions: the status `seen`, and facts that the status does not have. */
 export const collectFacts = (

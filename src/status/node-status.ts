@@ -8,14 +8,7 @@ import { peerStatus } from '../peer/peer-view.js';
 import { formatProbe, isHealthy } from '../ports/probe.js';
 import { noteApp } from '../serve/app.js';
 import { isServing } from '../serve/serving.js';
-import { collectFacts } from './facts.js';
-
-/** What a status is read from. */
-export type Observed = Pick<
-  Node,
-  | ('settings' | 'state' | 'leadership' | 'backups' | 'runner' | 'stack' | 'clock')
-  | ('peerView' | 'local' | 'machine' | 'credentials')
->;
+import { collectFacts, type Observed } from './facts.js';
 
 /**
  * The part of CHECK_TIMEOUT that a status waits for the app. The peer waits CHECK_TIMEOUT for the status itself, and

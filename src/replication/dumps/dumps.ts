@@ -19,7 +19,7 @@ import {
   suggestOlder,
   swapIn,
 } from './restore.js';
-import { type Superseded, setAsideIfDue } from './set-aside.js';
+import { runSetAside, type Superseded, setAsideIfDue } from './set-aside.js';
 import { startDatabase } from './start-database.js';
 import { takeDump } from './take-dump.js';
 
@@ -106,10 +106,7 @@ const takeOver = async (
     });
     report(steps, choice, rejected);
     await startDatabase(node, steps);
-    await steps.step('set-aside', async ({ signal, say }) => {
-      const detail = await setAsideIfDue(node, signal);
-      if (detail !== undefined) say(detail);
-    });
+    await runSetAside(node, steps);
     const restored = await restoreToStaging(node, steps, {
       backup: choice.backup,
       explain: (error) => explain(node, choice.backup, request, error),

@@ -10,8 +10,14 @@ import type { LocalView } from '../../serve/local-view.js';
 import { dropOldCopies } from './drop-old-copies.js';
 import { assertFreeSpace } from './free-space.js';
 import { recordProof } from './proof.js';
-import { RESTORE_STEPS, type Restorer, restoreToStaging, swapIn } from './restore.js';
-import { type Superseded, setAsideIfDue } from './set-aside.js';
+import {
+  lastPreparation,
+  RESTORE_STEPS,
+  type Restorer,
+  restoreToStaging,
+  swapIn,
+} from './restore.js';
+import { runSetAside, type Superseded } from './set-aside.js';
 import { startDatabase } from './start-database.js';
 
 const RETRY_MOST = 300_000;
@@ -56,10 +62,7 @@ const prepare = async (
   const began = node.clock.elapsed();
   steps.report({ backup: backup.id, replacedDatabase: null });
   await startDatabase(node, steps);
-  await steps.step('set-aside', async ({ signal, say }) => {
-    const detail = await setAsideIfDue(node, signal);
-    if (detail !== undefined) say(detail);
-  });
+  await runSetAside(node, steps);
   const beforeRestore = async () => {
     // Frees the space of an earlier, unfinished restore.
     await database.discard();
@@ -125,8 +128,6 @@ const duePreparation = (node: PreparationPorts): Manifest | undefined => {
 
 /** False when a later step of its last preparation failed, such as creating the app's container. */
 const isDone = ({ runner }: PreparationPorts, { id }: Manifest): boolean => {
-  const last = runner
-    .list()
-    .find(({ kind, command }) => kind === 'prepare' && command.backup === id);
+  const last = lastPreparation(runner, id);
   return last === undefined || last.state === 'done';
 };

@@ -2,6 +2,7 @@ import type { BackupStore } from '../../backups/backup-store.js';
 import { divergedName, replacedName } from '../../domain/database-names.js';
 import { ColdspareError, type ErrorCode, isError, Refused } from '../../domain/errors.js';
 import { type Manifest, newestFirst } from '../../domain/manifest.js';
+import type { OperationRecord } from '../../domain/operation.js';
 import type { Steps } from '../../engine/operation.js';
 import type { Runner } from '../../engine/runner.js';
 import type { Clock } from '../../ports/clock.js';
@@ -182,12 +183,16 @@ export const olderPrepared = (
 ): string | undefined => {
   const { prepared } = state.current;
   if (prepared === null || !backups.has(prepared)) return undefined;
-  const preparation = runner
-    .list()
-    .find(({ kind, command }) => kind === 'prepare' && command.backup === backup.id);
-  const couldNot = SERVER_ERRORS.includes(preparation?.error?.code ?? '');
+  const couldNot = SERVER_ERRORS.includes(lastPreparation(runner, backup.id)?.error?.code ?? '');
   return couldNot && newestFirst(backups.get(prepared), backup) > 0 ? prepared : undefined;
 };
+
+/** The last preparation of a backup. */
+export const lastPreparation = (
+  runner: Pick<Runner, 'list'>,
+  id: string,
+): OperationRecord | undefined =>
+  runner.list().find(({ kind, command }) => kind === 'prepare' && command.backup === id);
 
 /** Adds the prepared older backup to the remedy. */
 export const suggestOlder = (older: string, error: unknown): unknown => {

@@ -1,5 +1,6 @@
 import { divergedCopies, divergedName } from '../../domain/database-names.js';
 import { toColdspareError } from '../../domain/errors.js';
+import type { Steps } from '../../engine/operation.js';
 import type { Peer } from '../../peer/peer.js';
 import type { PeerView } from '../../peer/peer-view.js';
 import { probePeer } from '../../peer/probe-peer.js';
@@ -41,6 +42,12 @@ export const setAsideIfDue = async (
   await node.state.update({ standDown: null });
   return detail;
 };
+
+export const runSetAside = (node: Superseded, steps: Steps<'set-aside'>): Promise<void> =>
+  steps.step('set-aside', async ({ signal, say }) => {
+    const detail = await setAsideIfDue(node, signal);
+    if (detail !== undefined) say(detail);
+  });
 
 const setAside = async (
   node: Superseded,
