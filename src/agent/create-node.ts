@@ -8,7 +8,6 @@ import type { Node } from '../operations/node.js';
 import { noteEpoch } from '../operations/note-epoch.js';
 import type { Peer } from '../peer/peer.js';
 import type { PeerMachine } from '../peer/peer-machine.js';
-import { newPeerView } from '../peer/peer-view.js';
 import type { Clock } from '../ports/clock.js';
 import type { CredentialFiles } from '../ports/credentials.js';
 import type { Disk } from '../ports/disk.js';
@@ -69,7 +68,7 @@ export const assembleNode = (drivers: Drivers, { journal, ...stored }: Stored): 
     restoreJob: new RestoreJob(stack.database, settings.databaseName),
     runner: new Runner({ journal, clock, ids, faults, log, epoch }),
     peer: drivers.connectPeer({ epoch, onEpoch: (heard) => noteEpoch(node, heard) }),
-    peerView: newPeerView(),
+    peerView: {},
     local: newLocalView(),
   };
   const node: Node = { ...parts, replication: createDumpReplication(parts) };

@@ -2,44 +2,16 @@ import { ColdspareError } from '../domain/errors.js';
 import { formatDuration } from '../domain/format.js';
 import type { Clock } from '../ports/clock.js';
 
-interface WaitPorts {
-  clock: Clock;
-  signal: AbortSignal;
-}
-
 /** The pause after a number of attempts, in milliseconds: it doubles up to `most`. */
 export const backoff = (attempt: number, first: number, most: number): number =>
   Math.min(first * 2 ** attempt, most);
-
-/**
- * Tries until `attempt` succeeds, with growing pauses.
- * @throws the last error after `tries` failures, or the first that `isFinal`
- */
-export const retry = async <T>(
-  { clock, signal }: WaitPorts,
-  {
-    tries,
-    firstPause,
-    isFinal,
-  }: { tries: number; firstPause: number; isFinal: (error: unknown) => boolean },
-  attempt: () => Promise<T>,
-): Promise<T> => {
-  for (let failures = 0; ; failures += 1) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (failures + 1 >= tries || isFinal(error)) throw error;
-      await clock.sleep(backoff(failures, firstPause, 30_000), signal);
-    }
-  }
-};
 
 /**
  * Asks every `pause` milliseconds until `ask` resolves to something.
  * @throws ColdspareError `timed-out` after `timeout` milliseconds
  */
 export const pollUntil = async <T>(
-  { clock, signal }: WaitPorts,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
   { timeout, pause, what }: { timeout: number; pause: number; what: string },
   ask: () => Promise<T | undefined>,
 ): Promise<T> => {

@@ -17,24 +17,16 @@ interface FencedWithoutAgent {
 /** The last observations of the other node. Used for cheap answers; a decision probes again. */
 export interface PeerView {
   /** The last status of its agent, or why it did not answer. */
-  last: Seen<NodeStatus | { error: string }> | undefined;
+  last?: Seen<NodeStatus | { error: string }> | undefined;
   /** The last status that its agent answered with, however long ago. */
-  answer: Seen<NodeStatus> | undefined;
+  answer?: Seen<NodeStatus> | undefined;
   /** The last login over SSH; undefined without PEER_SSH. */
-  ssh: Seen<{ error: ColdspareError | null }> | undefined;
+  ssh?: Seen<{ error: ColdspareError | null }> | undefined;
   /** Why this node serves, or waits, without an answer of its peer (ALONE). Cleared when the peer answers. */
-  servingWithoutPeer: string | undefined;
+  servingWithoutPeer?: string | undefined;
   /** The outcome of fencing the old primary over SSH. Cleared when its agent answers. */
-  fenced: FencedWithoutAgent | undefined;
+  fenced?: FencedWithoutAgent | undefined;
 }
-
-export const newPeerView = (): PeerView => ({
-  last: undefined,
-  answer: undefined,
-  ssh: undefined,
-  servingWithoutPeer: undefined,
-  fenced: undefined,
-});
 
 /** The peer's status as of the last probe; undefined when it did not answer or was not asked yet. */
 export const peerStatus = ({ last }: PeerView): NodeStatus | undefined =>

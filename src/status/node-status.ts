@@ -110,19 +110,20 @@ const peerFields = ({
   return {
     url: settings.peerUrl,
     reachable: answer !== undefined,
-    ssh: ssh === undefined ? null : sshStatus(ssh.value.error?.message ?? null, ssh.at),
+    ssh:
+      ssh === undefined
+        ? null
+        : {
+            works: ssh.value.error === null,
+            error: ssh.value.error?.message ?? null,
+            checkedAt: isoAt(ssh.at),
+          },
     role: answer?.role ?? null,
     epoch: answer?.epoch ?? null,
     checkedAt: isoAt(seen?.at),
     error: seen !== undefined && 'error' in seen.value ? seen.value.error : null,
   };
 };
-
-const sshStatus = (error: string | null, at: number): NodeStatus['peer']['ssh'] => ({
-  works: error === null,
-  error,
-  checkedAt: isoAt(at),
-});
 
 const isoAt = (at: number | undefined): string | null =>
   at === undefined ? null : new Date(at).toISOString();

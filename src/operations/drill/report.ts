@@ -9,7 +9,7 @@ type Part = Exclude<keyof DrillRecord['seconds'], 'total'>;
 export class DrillTimes {
   readonly #clock: Clock;
   readonly #began: number;
-  readonly #took = { start: 0, restore: 0, verify: 0, query: 0 } satisfies Record<Part, number>;
+  readonly #seconds: Record<Part, number> = { start: 0, restore: 0, verify: 0, query: 0 };
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -22,19 +22,12 @@ export class DrillTimes {
     try {
       await run();
     } finally {
-      this.#took[part] = this.#clock.elapsed() - began;
+      this.#seconds[part] = inSeconds(this.#clock.elapsed() - began);
     }
   }
 
   seconds(): DrillRecord['seconds'] {
-    const { start, restore, verify, query } = this.#took;
-    return {
-      start: inSeconds(start),
-      restore: inSeconds(restore),
-      verify: inSeconds(verify),
-      query: inSeconds(query),
-      total: inSeconds(this.#clock.elapsed() - this.#began),
-    };
+    return { ...this.#seconds, total: inSeconds(this.#clock.elapsed() - this.#began) };
   }
 }
 

@@ -2,18 +2,12 @@ import type { TakeOverCommand } from '../../domain/commands.js';
 import type { Plan } from '../../engine/operation.js';
 import { dropOldCopies } from '../../replication/dumps/drop-old-copies.js';
 import { SERVE_STEPS, serve } from '../../serve/serve.js';
-import type { Node } from '../node.js';
+import type { HandoverNode } from '../handover/handover.js';
 import { commitRole, promotion, reportOutcome } from './commit-role.js';
-
-type TakeOverNode = Pick<
-  Node,
-  | ('settings' | 'state' | 'leadership' | 'replication' | 'stack' | 'local')
-  | ('peer' | 'clock' | 'notifier')
->;
 
 /** The second half of the peer's handover: its last backup is here, and its writes are frozen. */
 export const planTakeOver = (
-  node: TakeOverNode,
+  node: Omit<HandoverNode, 'peerView' | 'probe'>,
   { epoch, backup, operation }: TakeOverCommand,
 ): Plan => ({
   ...promotion(node),
