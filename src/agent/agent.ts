@@ -10,11 +10,11 @@ import { createNode, type Drivers } from './create-node.js';
 
 export interface Agent {
   port: number;
-  /** Stops as a crash would be survived: what runs is taken up at the next start. The app goes on. */
+  /** Stops the agent but not the app. The next start resumes the running operation. */
   stop(): Promise<void>;
 }
 
-/** One agent: reads its state, takes up what was cut, listens, and does what is due by itself. */
+/** Starts an agent: reads its state, resumes an interrupted operation, listens, and starts the background tasks. */
 export const startAgent = async (config: Config, drivers: Drivers): Promise<Agent> => {
   const node = await createNode(config, drivers);
   const metrics = createMetrics(node);
@@ -22,7 +22,7 @@ export const startAgent = async (config: Config, drivers: Drivers): Promise<Agen
   await pruneBackups(node).catch((error: unknown) => {
     node.log.warn({ error: toColdspareError(error).message }, 'old backups could not be removed');
   });
-  // What was cut goes on before anybody can ask for something else.
+  // Before listening: an interrupted operation is resumed before anybody can request another one.
   await recover(node);
   const tokens = {
     peer: config.PEER_TOKEN,

@@ -8,7 +8,6 @@ import type { Node } from '../operations/node.js';
 import { noteEpoch } from '../operations/note-epoch.js';
 import type { Peer } from '../peer/peer.js';
 import type { PeerMachine } from '../peer/peer-machine.js';
-import { newPeerView } from '../peer/peer-view.js';
 import type { Clock } from '../ports/clock.js';
 import type { CredentialFiles } from '../ports/credentials.js';
 import type { Disk } from '../ports/disk.js';
@@ -38,11 +37,11 @@ export interface Drivers {
   machine?: PeerMachine;
   /** Absent when this node speaks plain HTTP. */
   credentials?: CredentialFiles;
-  /** Every message to the peer carries `epoch()`; every epoch it answers with goes to `onEpoch`. */
+  /** Every message to the peer carries `epoch()`; every epoch in an answer is passed to `onEpoch`. */
   connectPeer(link: { epoch(): number; onEpoch(epoch: number): Promise<void> }): Peer;
 }
 
-/** The node of an agent as its disk has it. Starts nothing. @throws ColdspareError `internal` when its state cannot be read */
+/** Builds the node from what is on disk. Starts nothing. @throws ColdspareError `internal` when its state cannot be read */
 export const createNode = async (config: Config, drivers: Drivers): Promise<Node> => {
   const { disk, clock, faults } = drivers;
   const state = await NodeState.open(disk, config.STATE_DIR, config.INITIAL_ROLE, clock.now);
@@ -52,12 +51,12 @@ export const createNode = async (config: Config, drivers: Drivers): Promise<Node
   return assembleNode(drivers, { settings: settingsOf(config), state, backups, ballast, journal });
 };
 
-/** What an agent has on its disk, and how it is configured. */
+/** What an agent has on disk, and its settings. */
 interface Stored extends Pick<Node, 'settings' | 'state' | 'backups' | 'ballast'> {
   journal: Journal;
 }
 
-/** Connects what is outside the process with what is on disk. */
+/** Builds the node from its drivers and what is on disk. */
 export const assembleNode = (drivers: Drivers, { journal, ...stored }: Stored): Node => {
   const { clock, ids, faults, log, stack } = drivers;
   const { state, ballast, settings } = stored;
@@ -69,7 +68,7 @@ export const assembleNode = (drivers: Drivers, { journal, ...stored }: Stored): 
     restoreJob: new RestoreJob(stack.database, settings.databaseName),
     runner: new Runner({ journal, clock, ids, faults, log, epoch }),
     peer: drivers.connectPeer({ epoch, onEpoch: (heard) => noteEpoch(node, heard) }),
-    peerView: newPeerView(),
+    peerView: {},
     local: newLocalView(),
   };
   const node: Node = { ...parts, replication: createDumpReplication(parts) };

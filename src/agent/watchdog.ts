@@ -15,18 +15,18 @@ interface Watched {
 }
 
 interface WatchdogOptions {
-  /** File that the agent's guard changes at every round. */
+  /** File that the agent's guard rewrites in every round. */
   heartbeat: string;
-  /** Milliseconds without a change after which nobody vouches for the app any more. */
+  /** Milliseconds without a heartbeat after which the app is stopped. */
   timeout: number;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two checks. */
   interval: number;
 }
 
 /**
- * Runs beside the agent in a process of its own, and stops the app when the agent has been dead or wedged for
- * too long: what it promised its peer, it can no longer keep. Goes by its own steady clock, not by the file's
- * time. Resolves when the signal is aborted.
+ * Runs in a process of its own and stops the app when the agent has been dead or hung for too long, because such an
+ * agent cannot stop the app when its peer takes over. Goes by its own steady clock, not by the file's time. Resolves
+ * when the signal is aborted.
  */
 export const watch = (
   { app, ...ports }: Watched,
@@ -46,7 +46,7 @@ export const watch = (
     if (silence < timeout || !(await app.isRunning())) return;
     log.warn(
       {},
-      `the agent has not vouched for the app for ${formatDuration(silence)}: stopping the app`,
+      `the agent has sent no heartbeat for ${formatDuration(silence)}: stopping the app`,
     );
     await app.stop(AbortSignal.timeout(STOP_TIMEOUT));
   });

@@ -7,40 +7,43 @@ import {
 } from '../domain/conditions/conditions.js';
 import type { Node } from '../operations/node.js';
 import type { Announcement } from '../ports/notifier.js';
+import type { Observed } from '../status/facts.js';
 import { nodeFacts } from '../status/node-status.js';
 import { watchLatestOperations } from './latest-operations.js';
 
+type AlarmNode = Observed & Pick<Node, 'notifier' | 'log'>;
+
 /**
- * Announces each condition that has an alarm once when it begins, and once when it is over. What was announced is on
- * disk before it is sent, so that a restarted agent does not repeat it.
+ * Announces each condition that has an alarm: once when it begins and once when it ends. The announcement is recorded
+ * on disk before it is sent, so that a restarted agent does not repeat it.
  */
-export const createAlarms = (node: Node): (() => Promise<void>) => {
+export const createAlarms = (node: AlarmNode): (() => Promise<void>) => {
   const latest = watchLatestOperations(node);
   const startedAt = node.clock.elapsed();
-  /** By event, the variants that were announced while it lasts. In memory too: the disk may be what is broken. */
+  /** Announced variants of each event that still lasts. Also kept in memory, because the disk may be what is broken. */
   const announced = new Map(Object.entries(node.state.current.announced));
-  const since = new Map<string, number>();
+  const beganAt = new Map<string, number>();
 
-  const news = (code: ConditionCode, facts: Facts): Announcement | undefined => {
+  const check = (code: ConditionCode, facts: Facts): Announcement | undefined => {
     const { alarm, mode = facts.mode, when, severity } = CONDITIONS[code];
     if (alarm === undefined) return undefined;
     const { event = code, holds, variant, over } = alarm;
     const end = (message: string | undefined): Announcement | undefined => {
-      since.delete(event);
+      beganAt.delete(event);
       if (!announced.delete(event) || message === undefined) return undefined;
       return { event, severity: 'info', over: true, message: `${facts.node}: ${message}` };
     };
     if (mode !== facts.mode) {
-      // Whoever yields may have the role again in a moment.
+      // A yielding node may get the role back in a moment.
       if (facts.mode === 'yielding') return undefined;
-      return end(over && `it is ${facts.mode} now, so this is not its business any more`);
+      return end(over && `it is ${facts.mode} now, so this no longer concerns it`);
     }
     const isPresent = (alarm.when ?? when)(facts);
     if (isPresent === undefined) return undefined;
     if (!isPresent) return end(over);
     const now = node.clock.elapsed();
-    const began = since.get(event) ?? now;
-    since.set(event, began);
+    const began = beganAt.get(event) ?? now;
+    beganAt.set(event, began);
     const present = variant?.(facts) ?? '';
     const variants = announced.get(event) ?? [];
     if (now - began < (holds?.(facts) ?? 0) || variants.includes(present)) return undefined;
@@ -57,15 +60,21 @@ export const createAlarms = (node: Node): (() => Promise<void>) => {
     const before = JSON.stringify([...announced]);
     const facts = { ...nodeFacts(node), latest, upFor: node.clock.elapsed() - startedAt };
     const codes = Object.keys(CONDITIONS) as ConditionCode[];
-    const announcements = codes.flatMap((code) => news(code, facts) ?? []);
-    if (JSON.stringify([...announced]) !== before) await remember(node, announced);
+    const announcements = codes.flatMap((code) => check(code, facts) ?? []);
+    if (JSON.stringify([...announced]) !== before) await saveAnnounced(node, announced);
     for (const announcement of announcements) node.notifier.announce(announcement);
   };
 };
 
-const remember = (node: Node, announced: Map<string, string[]>): Promise<void> =>
+const saveAnnounced = (
+  node: Pick<Node, 'state' | 'log'>,
+  announced: Map<string, string[]>,
+): Promise<void> =>
   node.state
     .update({ announced: Object.fromEntries(announced) })
     .catch((error: unknown) =>
-      node.log.warn({ error }, 'what is announced could not be written down; it may be said again'),
+      node.log.warn(
+        { error },
+        'the announced conditions could not be saved; they may be announced again after a restart',
+      ),
     );

@@ -1,18 +1,12 @@
-import { Refused } from '../domain/errors.js';
-import { request } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
 import { markBackupCurrent } from '../replication/dumps/mark-backup-current.js';
+import { requestOrLog } from './request.js';
 
-/** The cron's tick: the primary takes a backup and pushes it, unless nothing has changed since the last one. */
+/** Runs at each tick of BACKUP_CRON: the primary takes a backup and pushes it, unless the last one is still current. */
 export const backUpIfPrimary = async (node: Node): Promise<void> => {
   if (node.state.current.mode !== 'primary') return;
-  // It goes on where it stopped. A newer dump would start over, and over a slow or weak link none would ever arrive.
+  // A push resumes where it stopped. A newer dump would start over, and over a slow link none would ever arrive.
   if (node.runner.current?.kind === 'push') return;
   if ((await markBackupCurrent(node)) !== undefined) return;
-  try {
-    await request(node, 'backup', { reason: 'BACKUP_CRON' }, { source: 'schedule' });
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    node.log.warn({ code: error.code }, `no backup this time: ${error.message}`);
-  }
+  await requestOrLog(node, 'backup', { reason: 'BACKUP_CRON' }, { source: 'schedule' });
 };

@@ -1,24 +1,20 @@
-import { Refused } from '../domain/errors.js';
 import { createBackoff } from '../engine/retry.js';
-import { request } from '../operations/commands.js';
 import { planDrillCleanUp } from '../operations/drill/drill.js';
 import type { Node } from '../operations/node.js';
+import { requestOrLog } from './request.js';
 
 const RETRY_MOST = 300_000;
 
-/** The cron's tick, on a standby only: on a primary, users would feel it, so there a person has to ask. */
+/** Runs at each tick of DRILL_CRON, on a standby only. A drill slows a primary down, so there a person has to ask for it. */
 export const drillIfStandby = async (node: Node): Promise<void> => {
   if (node.state.current.mode !== 'standby') return;
-  try {
-    await request(node, 'drill', { reason: 'DRILL_CRON' }, { source: 'schedule' });
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    node.log.warn({ code: error.code }, `no drill this time: ${error.message}`);
-  }
+  await requestOrLog(node, 'drill', { reason: 'DRILL_CRON' }, { source: 'schedule' });
 };
 
-/** Drops what a drill has left that was cut, once nothing else is going on. */
-export const createDrillCleanUp = (node: Node): (() => Promise<void>) => {
+/** Removes what an interrupted drill left behind, once no operation runs. */
+export const createDrillCleanUp = (
+  node: Pick<Node, 'settings' | 'state' | 'stack' | 'runner' | 'clock'>,
+): (() => Promise<void>) => {
   const pause = createBackoff(node.clock, {
     first: node.settings.checkInterval,
     most: RETRY_MOST,

@@ -1,9 +1,10 @@
 import { isError } from '../domain/errors.js';
-import type { OperationKind } from '../domain/operation.js';
+import { affectsApp } from '../domain/operation.js';
 import {
+  type Booter,
   MISSING_PARTS,
   planBoot,
-  planDatabaseAgain,
+  planDatabaseRestart,
   planMissingParts,
 } from '../operations/boot/boot.js';
 import { resolvePendingYield } from '../operations/boot/resolve-pending-yield.js';
@@ -17,31 +18,34 @@ import { createRestartBackoff } from './restart-backoff.js';
 
 const RESTART_MOST = 600_000;
 
-/** How long the guard waits for an app to stop. Milliseconds. */
+/** What the guard acts through. */
+type Guarded = Booter & Pick<Node, 'runner'>;
+
+/** Milliseconds that an app may take to stop. */
 const STOP_TIMEOUT = 120_000;
 
 /**
- * Holds what runs on this machine to the role on disk: stops an app that may not run, starts one that should,
- * asks the peer about a promise that is still open.
+ * Makes what runs on this machine match the role on disk: stops an app that may not run, starts one that should run,
+ * and asks the peer about a pending yield.
  */
-export const createGuard = (node: Node): (() => Promise<void>) => {
-  const guard = createRound(node);
+export const createGuard = (node: Guarded & Pick<Node, 'disk'>): (() => Promise<void>) => {
+  const guard = createGuardRound(node);
   const { heartbeatFile } = node.settings;
   if (heartbeatFile === undefined) return guard;
   return async () => {
     await guard();
-    // Only now: a guard that hangs no longer vouches for the app.
+    // Written last, so that the watchdog notices a guard that hangs.
     await node.disk.write(heartbeatFile, node.ids.random());
   };
 };
 
-const createRound = (node: Node): (() => Promise<void>) => {
-  const startAgain = createRestarts(node);
+const createGuardRound = (node: Guarded): (() => Promise<void>) => {
+  const restartApp = createAppRestart(node);
   return async () => {
     noteApp(node, await node.stack.app.check());
     if (node.leadership.isOvertaken()) return stopOvertaken(node);
     if (node.state.current.mode === 'primary')
-      return servesOtherData(node) ? stopSeeds(node) : startAgain();
+      return servesForeignDatabase(node) ? stopForeignDatabaseApp(node) : restartApp();
     if (await node.stack.app.isRunning()) return stopForeignApp(node);
     if (node.runner.current !== undefined) return;
     await standDownIfDue(node);
@@ -51,18 +55,18 @@ const createRound = (node: Node): (() => Promise<void>) => {
   };
 };
 
-/** Its disk does not take that it is superseded: two would serve until it does. */
-const stopOvertaken = async (node: Node): Promise<void> => {
+/** The state file cannot be written, so it still says primary. Until it can be, only the stopped app prevents two writers. */
+const stopOvertaken = async (node: Guarded): Promise<void> => {
   const { heardEpoch: epoch } = node.leadership;
-  node.log.error({ epoch }, 'superseded, which cannot be written down: the app is stopped');
+  node.log.error({ epoch }, 'superseded, but the state cannot be written: the app is stopped');
   if (await node.stack.app.isRunning()) await stopApp(node, AbortSignal.timeout(STOP_TIMEOUT));
   await noteEpoch(node, epoch);
 };
 
-/** Also while an operation runs: none of them starts the app before this node is a primary (H08). */
-const stopForeignApp = async (node: Node): Promise<void> => {
+/** Also while an operation runs: no operation starts the app before this node is primary (H08). */
+const stopForeignApp = async (node: Guarded): Promise<void> => {
   const { mode } = node.state.current;
-  // It may have become one while we looked.
+  // It may have become the primary during the check.
   if (mode === 'primary') return;
   node.log.warn({ mode }, 'somebody started the app on a node that may not serve');
   noteForeignApp(node, `this node is ${mode} and may not serve`);
@@ -72,85 +76,87 @@ const stopForeignApp = async (node: Node): Promise<void> => {
   });
 };
 
-/** Somebody made the database anew under a running app, which has seeded it (H16). */
-const servesOtherData = (node: Node): boolean => {
+/** Whether somebody recreated the database under a running app, which then seeded it (H16). */
+const servesForeignDatabase = (node: Guarded): boolean => {
   const { lineage } = node.state.current;
   const seen = node.local.database?.value;
   if (lineage === null || !isServing(node)) return false;
   return seen?.answers === true && seen.marker?.lineage !== lineage;
 };
 
-/** Also while an operation runs: a boot that waits for its peer has not come to the database yet. */
-const stopSeeds = async (node: Node): Promise<void> => {
+/** Also while an operation runs: a boot that waits for its peer has not checked the database yet. */
+const stopForeignDatabaseApp = async (node: Guarded): Promise<void> => {
   const { marker } = await node.stack.database.live();
   noteDatabase(node, { answers: true, marker });
-  if (!servesOtherData(node)) return;
+  if (!servesForeignDatabase(node)) return;
   node.log.error({ marker }, 'the app serves a database that is not the production data');
   noteForeignApp(node, 'it served a database that is not the production data');
   await stopApp(node, AbortSignal.timeout(STOP_TIMEOUT));
 };
 
-const noteForeignApp = (node: Node, why: string): void => {
+const noteForeignApp = (node: Pick<Node, 'local' | 'clock'>, why: string): void => {
   node.local.foreignApp = { value: why, at: node.clock.now() };
 };
 
-/** Every other operation ends with the app served, or says why not. */
-const LEAVES_APP_ALONE: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'drill']);
-
 /**
- * Starts the app of a primary again when it has been down for long, each time waiting longer; and its database, which an
- * app may answer without. Nobody else would: what restarts containers by itself was taken away (`disarm`).
+ * Restarts the app of a primary when it has been down for long, with growing delays. Restarts its database as well: an
+ * app may answer without it. Nobody else does, because the restart policies are switched off (`disarm`).
  */
-const createRestarts = (node: Node): (() => Promise<void>) => {
-  const overdue = createRestartBackoff(node.clock, patience(node));
-  // A database that is still frozen after a crash, or after a handover that could not be taken back, does not show in
-  // an app that answers: what counts is that an operation has opened it.
+const createAppRestart = (node: Guarded): (() => Promise<void>) => {
+  const backoff = createRestartBackoff(node.clock, restartDelays(node));
+  // A health check cannot reveal a frozen database, such as after a crash or a failed handover. So an operation must
+  // have opened it.
   let isOpened = false;
   node.runner.onEnd(({ kind, state, reason }) => {
-    // Whatever becomes of a part, the rest answers.
+    // A missing part does not stop the rest from answering.
     if (reason === MISSING_PARTS) return;
     if (kind === 'boot' || kind === 'promote') {
       isOpened = state === 'done';
-      // The app has answered, if only between two looks of ours: what comes next is another outage.
-      if (isOpened) overdue.settle();
+      // The app has answered, if only between two checks of ours. What comes next is a new outage.
+      if (isOpened) backoff.reset();
     } else if (state === 'failed') isOpened = false;
   });
   return async () => {
     const hasDatabase = node.local.database?.value.answers !== false;
     const serves = isServing(node) && hasDatabase && isOpened;
     const operation = node.runner.current?.kind;
-    const isChanging = operation !== undefined && !LEAVES_APP_ALONE.has(operation);
+    const isChanging = operation !== undefined && affectsApp(operation);
     const isExcused = isChanging || activePause(node) !== null;
-    if (!overdue.isDue(serves ? 'fine' : isExcused ? 'excused' : 'wrong')) return;
-    // One that was started, and had all the time that an app is given, hangs.
-    const anew = overdue.times > 1;
+    if (!backoff.isDue(serves ? 'fine' : isExcused ? 'excused' : 'wrong')) return;
+    // An app that was started and still does not answer hangs: stop it first.
+    const stopFirst = backoff.times > 1;
     const plan =
       isReady(node) && !hasDatabase
-        ? planDatabaseAgain(node)
-        : planBoot(node, 'the app does not answer', { anew });
+        ? planDatabaseRestart(node)
+        : planBoot(node, 'the app does not answer', { stopFirst });
     await node.runner.start(plan, { source: 'agent' });
   };
 };
 
-/** Starts what is missing of a primary's app that answers all the same, once it has been missing for long. */
-export const createPartsWatch = (node: Node): (() => Promise<void>) => {
-  const overdue = createRestartBackoff(node.clock, patience(node));
+/** Starts missing parts of a primary's app, such as a worker, while the app itself answers. */
+export const createPartsWatch = (node: Guarded): (() => Promise<void>) => {
+  const backoff = createRestartBackoff(node.clock, restartDelays(node));
   return async () => {
     const isExcused =
       !isReady(node) || activePause(node) !== null || node.runner.current !== undefined;
     const isFullyRunning = isExcused || (await node.stack.app.isFullyRunning?.()) !== false;
-    if (!overdue.isDue(isExcused ? 'excused' : isFullyRunning ? 'fine' : 'wrong')) return;
+    if (!backoff.isDue(isExcused ? 'excused' : isFullyRunning ? 'fine' : 'wrong')) return;
     node.log.warn({}, `${MISSING_PARTS}: it is started again`);
     await node.runner.start(planMissingParts(node), { source: 'agent' });
   };
 };
 
-const patience = ({ settings }: Node) => ({ first: settings.appRestartAfter, most: RESTART_MOST });
+const restartDelays = ({ settings }: Pick<Node, 'settings'>) => ({
+  first: settings.appRestartAfter,
+  most: RESTART_MOST,
+});
 
-/** Looks at the database now and then, so that `/status` can show its marker without asking it every time. */
-export const createDatabaseWatch = (node: Node) => async (): Promise<void> => {
-  const { database } = node.stack;
-  if (!(await database.answers())) return noteDatabase(node, { answers: false, marker: undefined });
-  const { marker } = await database.live();
-  noteDatabase(node, { answers: true, marker });
-};
+/** Checks the database regularly, so that `GET /status` can show its marker without a query. */
+export const createDatabaseWatch =
+  (node: Pick<Node, 'stack' | 'clock' | 'local'>) => async (): Promise<void> => {
+    const { database } = node.stack;
+    if (!(await database.answers()))
+      return noteDatabase(node, { answers: false, marker: undefined });
+    const { marker } = await database.live();
+    noteDatabase(node, { answers: true, marker });
+  };

@@ -1,25 +1,27 @@
-import { planBoot } from '../operations/boot/boot.js';
+import { type Booter, planBoot } from '../operations/boot/boot.js';
 import type { Node } from '../operations/node.js';
 import { activePause } from '../status/node-status.js';
 import { createRestartBackoff } from './restart-backoff.js';
 
-/** Milliseconds. Long enough for a look into it by hand; whoever needs longer pauses the agent. */
-const WARM_MOST = 600_000;
+/** Milliseconds that a standby's database may run unused. For a longer look into it by hand, pause the agent. */
+const MAX_IDLE_TIME = 600_000;
 
 /**
- * Stops the database of a standby that nothing of ours needs. A `docker compose up` by hand starts it together with an
- * app, which may die at once on a database that takes no writes, before any guard has seen it.
+ * Stops the database of a standby when no operation needs it. `docker compose up` by hand starts it together with the
+ * app. The app may exit at once because the database takes no writes, and then the guard never sees it.
  */
-export const createIdleDatabaseWatch = (node: Node): (() => Promise<void>) => {
-  const overdue = createRestartBackoff(node.clock, { first: WARM_MOST, most: WARM_MOST });
+export const createIdleDatabaseWatch = (
+  node: Booter & Pick<Node, 'runner'>,
+): (() => Promise<void>) => {
+  const backoff = createRestartBackoff(node.clock, { first: MAX_IDLE_TIME, most: MAX_IDLE_TIME });
   return async () => {
-    const isCold = node.local.database?.value.answers !== true;
+    const isStopped = node.local.database?.value.answers !== true;
     const isNeeded =
       node.state.current.mode !== 'standby' ||
       node.runner.current !== undefined ||
       activePause(node) !== null;
-    if (!overdue.isDue(isCold ? 'fine' : isNeeded ? 'excused' : 'wrong')) return;
-    node.log.warn({}, 'the database of a standby has been left running: it is stopped');
+    if (!backoff.isDue(isStopped ? 'fine' : isNeeded ? 'excused' : 'wrong')) return;
+    node.log.warn({}, 'the database of a standby was left running: it is stopped');
     await node.runner.start(planBoot(node, 'the database was left running'), { source: 'agent' });
   };
 };

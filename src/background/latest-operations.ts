@@ -1,8 +1,8 @@
 import { hasEnded, type OperationKind, type OperationRecord } from '../domain/operation.js';
 import type { Node } from '../operations/node.js';
 
-/** Endings that say nothing about what was asked for: it is asked again, or nobody wants it any more. */
-const PASSING: ReadonlySet<string> = new Set([
+/** Errors that say nothing about whether the operation works: it is asked for again, or nobody wants it any more. */
+const INCONCLUSIVE: ReadonlySet<string> = new Set([
   'preempted',
   'cancelled',
   'interrupted',
@@ -11,21 +11,21 @@ const PASSING: ReadonlySet<string> = new Set([
   'already-primary',
 ]);
 
-/** What each kind of operation came to when it was tried last, also before this agent was started. Kept up to date. */
+/** The last conclusive operation of each kind, also from before this agent was started. The result is kept up to date. */
 export const watchLatestOperations = ({
   runner,
-}: Node): Partial<Record<OperationKind, OperationRecord>> => {
+}: Pick<Node, 'runner'>): Partial<Record<OperationKind, OperationRecord>> => {
   const latest: Partial<Record<OperationKind, OperationRecord>> = {};
   const keep = (record: OperationRecord): void => {
-    if (hasEnded(record) && isTelling(record)) latest[record.kind] = record;
+    if (hasEnded(record) && isConclusive(record)) latest[record.kind] = record;
   };
   for (const record of runner.list().reverse()) keep(record);
   runner.onEnd(keep);
   return latest;
 };
 
-const isTelling = ({ error, source, command }: OperationRecord): boolean => {
-  // The monitor saw it come back while it looked closer.
+const isConclusive = ({ error, source, command }: OperationRecord): boolean => {
+  // The primary was back when the promote checked it again.
   const isFalseAlarm = source === 'monitor' && error?.code === 'primary-healthy';
-  return !isFalseAlarm && !PASSING.has(error?.code ?? '') && command.rescue === undefined;
+  return !isFalseAlarm && !INCONCLUSIVE.has(error?.code ?? '') && command.rescue === undefined;
 };

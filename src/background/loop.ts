@@ -15,14 +15,14 @@ type Loop = (
 ) => Promise<void>;
 
 /**
- * Runs `task` again so many milliseconds after it has ended, so that a slow one leaves the machine as much time to
- * itself as a fast one. A failing task is logged and runs again. Resolves when the signal is aborted.
+ * Runs `task` again so many milliseconds after it has ended, so that a slow task does not keep the machine busy. A
+ * failure is logged, and the task runs again. Resolves when the signal is aborted.
  */
 export const loopWithPause: Loop = (ports, pause, ...rest) => repeat(ports, () => pause, ...rest);
 
 /**
- * The same, but so many milliseconds after it has begun: for what is only waited for. One that takes longer is
- * followed by the next at once; what it kept from running is not caught up on.
+ * The same, but so many milliseconds after the task has begun: for tasks that mostly wait. A task that takes longer is
+ * followed by the next one at once; missed runs are not caught up on.
  */
 export const loopAtInterval: Loop = (ports, interval, ...rest) =>
   repeat(ports, (took) => Math.max(0, interval - took), ...rest);

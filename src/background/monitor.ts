@@ -1,47 +1,40 @@
-import { Refused } from '../domain/errors.js';
 import { isInTheWay } from '../domain/operation.js';
 import { createBackoff } from '../engine/retry.js';
-import { request } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
 import { probePeer } from '../peer/probe-peer.js';
 import { activePause } from '../status/node-status.js';
+import { requestOrLog } from './request.js';
 
 const RETRY_FIRST = 15_000;
 const RETRY_MOST = 300_000;
 
 /**
- * A standby's own checks of the primary. Enough failed ones in a row ask for a promote, as a webhook would; one
- * that came to nothing is asked for again with growing pauses.
+ * A standby's own checks of the primary. FAIL_THRESHOLD failed checks in a row request a promote, as a webhook would. A
+ * promote that failed is requested again, with growing pauses.
  */
 export const createMonitor = (node: Node): (() => Promise<void>) => {
   let failures = 0;
   const pause = createBackoff(node.clock, { first: RETRY_FIRST, most: RETRY_MOST });
   node.runner.onEnd(({ source, error }) => {
     if (source !== 'monitor' || error?.code !== 'primary-busy') return;
-    // The primary was starting its app again. It waits longer each time, as we do: in step with it we would find it busy
-    // for ever.
+    // The primary was restarting its app. Its pauses grow as ours do, so in step with it we would always find it busy.
     pause.reset(RETRY_FIRST);
   });
   return async () => {
     const probe = await probePeer(node);
     if (node.state.current.mode !== 'standby' || probe.serves) {
       failures = 0;
-      // The next outage is a new one, and does not wait for what came to nothing before.
+      // The next outage is a new one: it does not wait for earlier failed promotes.
       return pause.reset();
     }
     failures += 1;
     const { monitor, failThreshold } = node.settings;
     const isDue = monitor === 'on' && failures >= failThreshold && pause.isDue();
     if (!isDue || isInTheWay(node.runner.current) || activePause(node) !== null) return;
-    node.log.warn({ failures, look: probe.summary }, 'the primary does not serve');
+    node.log.warn({ failures, probe: probe.summary }, 'the primary does not serve');
     pause.tried();
     const reason = `${failures} checks failed: ${probe.summary}`;
-    try {
-      const command = { force: false, planned: false, dryRun: false, reason };
-      await request(node, 'promote', command, { source: 'monitor', evidence: probe });
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      node.log.warn({ code: error.code }, error.message);
-    }
+    const command = { force: false, planned: false, dryRun: false, reason };
+    await requestOrLog(node, 'promote', command, { source: 'monitor', evidence: probe });
   };
 };

@@ -1,42 +1,42 @@
 import { backoff } from '../engine/retry.js';
 import type { Clock } from '../ports/clock.js';
 
-/** `excused`: not as it should be, but nobody is to do anything about it yet. */
-type Seen = 'fine' | 'excused' | 'wrong';
+/** `excused`: something is wrong, but nothing may be done about it now. */
+type Observation = 'fine' | 'excused' | 'wrong';
 
-export interface Overdue {
-  /** Whether what was seen has been wrong for so long that it is time to act; after that it is given longer. */
-  isDue(seen: Seen): boolean;
-  /** How often it has been due since all was fine. */
+export interface RestartBackoff {
+  /** True once the observations have been `wrong` for the present delay; the next delay is twice as long. */
+  isDue(seen: Observation): boolean;
+  /** How often it was due since the last reset. */
   readonly times: number;
-  /** What was done about it has helped. */
-  settle(): void;
+  /** Starts again with the first delay. A `fine` observation does the same. */
+  reset(): void;
 }
 
-/** It is due once it has been wrong for `first` ms of `clock`, for twice that, and so on; in the end every `most` ms. */
+/** Delays a restart by `first` milliseconds of `clock`, then by twice that, and so on up to `most`. */
 export const createRestartBackoff = (
   clock: Clock,
   { first, most }: { first: number; most: number },
-): Overdue => {
-  let rightAt = clock.elapsed();
+): RestartBackoff => {
+  let wrongSince = clock.elapsed();
   let times = 0;
-  const settle = () => {
+  const reset = () => {
     times = 0;
   };
   return {
     isDue: (seen) => {
-      if (seen === 'fine') settle();
-      if (seen !== 'wrong') rightAt = clock.elapsed();
-      const patience = backoff(times, first, most);
-      if (clock.elapsed() - rightAt < patience) return false;
+      if (seen === 'fine') reset();
+      if (seen !== 'wrong') wrongSince = clock.elapsed();
+      const delay = backoff(times, first, most);
+      if (clock.elapsed() - wrongSince < delay) return false;
       times += 1;
-      // It would be due in every round from here on.
-      if (patience === most) rightAt = clock.elapsed();
+      // Otherwise the longest delay, once it has passed, would be due in every round.
+      if (delay === most) wrongSince = clock.elapsed();
       return true;
     },
     get times() {
       return times;
     },
-    settle,
+    reset,
   };
 };

@@ -13,15 +13,18 @@ import { createMonitor } from './monitor.js';
 import { createPeerSshWatch } from './peer-ssh.js';
 import { createRestartPolicyWatch } from './restart-policy.js';
 
-const DATABASE_WATCH = 30_000;
-const COLD_WATCH = 30_000;
-const PARTS_WATCH = 30_000;
-const MACHINE_WATCH = 300_000;
-const BALLAST_WATCH = 300_000;
-const DISARM_WATCH = 30_000;
-const CERTIFICATE_WATCH = 5_000;
+/** Milliseconds between two runs of a task. */
+const INTERVAL = {
+  database: 30_000,
+  idleDatabase: 30_000,
+  parts: 30_000,
+  peerSsh: 300_000,
+  ballast: 300_000,
+  restartPolicy: 30_000,
+  certificate: 5_000,
+};
 
-/** Starts everything that happens by itself. The returned function stops it and waits for what is under way. */
+/** Starts all background tasks. The returned function stops them and waits for those that are running. */
 export const startSchedules = (node: Node, config: Crons): (() => Promise<void>) => {
   const stopChecks = startChecks(node);
   const crons = [
@@ -56,10 +59,10 @@ const startCron = (
     { timezone: 'Etc/UTC' },
   );
 
-/** Starts what goes by the node's own clock: all of it but the cron. The returned function stops it. */
+/** Starts the background tasks that go by the node's own clock: all but the crons. The returned function stops them. */
 export const startChecks = (node: Node): (() => Promise<void>) => {
   const stop = new AbortController();
-  // Every loop listens.
+  // Every loop listens to it, and Node warns above ten listeners.
   setMaxListeners(0, stop.signal);
   const { checkInterval } = node.settings;
   const failback = createFailback(node);
@@ -67,7 +70,7 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
   const run = (interval: number, name: string, task: () => Promise<void>) =>
     loopWithPause(node, interval, stop.signal, name, task);
   const loops = [
-    // Each check of a lost machine runs into its time-out, which must not delay the next one.
+    // A check of a lost machine takes its whole timeout, which must not delay the next check.
     loopAtInterval(node, checkInterval, stop.signal, 'monitor', async () => {
       await monitor();
       await failback();
@@ -76,13 +79,13 @@ export const startChecks = (node: Node): (() => Promise<void>) => {
     run(checkInterval, 'alarms', createAlarms(node)),
     ...node.replication.tasks.map((task) => run(checkInterval, task.name, task.run)),
     run(checkInterval, 'drill clean-up', createDrillCleanUp(node)),
-    run(MACHINE_WATCH, 'machine watch', createPeerSshWatch(node, stop.signal)),
-    run(DATABASE_WATCH, 'database watch', createDatabaseWatch(node)),
-    run(COLD_WATCH, 'cold watch', createIdleDatabaseWatch(node)),
-    run(PARTS_WATCH, 'parts watch', createPartsWatch(node)),
-    run(CERTIFICATE_WATCH, 'certificate watch', createCertificateWatch(node)),
-    run(BALLAST_WATCH, 'ballast', () => node.ballast.lay()),
-    run(DISARM_WATCH, 'disarm watch', createRestartPolicyWatch(node)),
+    run(INTERVAL.peerSsh, 'peer SSH check', createPeerSshWatch(node, stop.signal)),
+    run(INTERVAL.database, 'database check', createDatabaseWatch(node)),
+    run(INTERVAL.idleDatabase, 'idle database check', createIdleDatabaseWatch(node)),
+    run(INTERVAL.parts, 'parts check', createPartsWatch(node)),
+    run(INTERVAL.certificate, 'certificate check', createCertificateWatch(node)),
+    run(INTERVAL.ballast, 'ballast', () => node.ballast.create()),
+    run(INTERVAL.restartPolicy, 'restart policy check', createRestartPolicyWatch(node)),
   ];
   return async () => {
     stop.abort();

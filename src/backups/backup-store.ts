@@ -4,6 +4,7 @@ import { Readable, Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ColdspareError, Refused } from '../domain/errors.js';
 import { type Manifest, manifestSchema, newestFirst } from '../domain/manifest.js';
+import { parseJson } from '../domain/parse-json.js';
 import { expired } from '../domain/retention.js';
 import type { Disk } from '../ports/disk.js';
 import type { Faults } from '../ports/faults.js';
@@ -11,8 +12,8 @@ import { Quarantine, type Quarantined } from './quarantine.js';
 import { type Received, Uploads } from './uploads.js';
 
 /**
- * Backups on disk. `<id>.json` is the manifest, and its rename is the commit: a dump without one does not
- * exist (H05). Uploads are hashed on their way to a temp file and never overwrite a backup.
+ * Backups on disk. `<id>.json` is the manifest, and its rename is the commit: a dump without a manifest is no backup
+ * (H05). Uploads are hashed on their way to a temp file and never overwrite a backup.
  */
 export class BackupStore {
   readonly #disk: Disk;
@@ -36,7 +37,7 @@ export class BackupStore {
     this.#quarantine = quarantine;
   }
 
-  /** Lists the committed backups and removes what a crash left of uncommitted ones. */
+  /** Reads the committed backups, and removes uncommitted files that a crash left behind. */
   static async open(
     disk: Disk,
     directory: string,
@@ -47,7 +48,8 @@ export class BackupStore {
     const store = new BackupStore(disk, directory, faults, maxBytes, quarantine);
     const names = await disk.list(directory);
     for (const name of names.filter((candidate) => candidate.endsWith('.json'))) {
-      const manifest = parseManifest(await disk.read(join(directory, name)));
+      const text = await disk.read(join(directory, name));
+      const manifest = manifestSchema.safeParse(parseJson(text ?? '')).data;
       const isComplete =
         manifest !== undefined &&
         `${manifest.id}.json` === name &&
@@ -79,7 +81,7 @@ export class BackupStore {
       throw new Refused(
         'backup-not-found',
         `there is no committed backup ${id}`,
-        'GET /backups lists those there are',
+        'GET /backups lists the committed ones',
         { value: id },
       );
     }
@@ -92,8 +94,8 @@ export class BackupStore {
   }
 
   /**
-   * The dump's bytes, for a restore or a push, beginning with the one at `from`. All are read: the stream fails with
-   * `backup-unusable` at its end when they are not the committed ones.
+   * The dump's bytes from `from` on, for a restore or a push. The whole file is read and hashed: at its end the stream
+   * fails with `backup-unusable` when the digest is not the committed one.
    */
   async verifiedContent(id: string, onBytes: (done: number) => void, from = 0): Promise<Readable> {
     const manifest = this.get(id);
@@ -112,14 +114,13 @@ export class BackupStore {
         done(sha256 === manifest.sha256 ? null : changedOnDisk(manifest, sha256));
       },
     });
-    // The reader of `check` gets every failure from there; this promise would only say it again.
+    // Avoids an unhandled rejection; the reader of `check` gets every failure.
     pipeline(await this.content(id), check).catch(() => {});
     return check;
   }
 
   /**
-   * Takes in a dump from `content`, which goes on at `from` where an earlier one broke off. It is no backup until
-   * `commit`.
+   * Receives a dump from `content`. With `from` it resumes an interrupted upload. It is no backup until `commit`.
    * @throws Refused `backup-exists`, `upload-elsewhere`, `too-large`, `disk-full`
    */
   async receive(id: string, content: Readable, { from = 0, bytes = 0 } = {}): Promise<Received> {
@@ -128,14 +129,14 @@ export class BackupStore {
     return received;
   }
 
-  /** Bytes of an upload that are here: of one that broke off, or of one that is complete. 0 when there is none. */
+  /** Received bytes of a complete or interrupted upload; 0 when there is none. */
   uploaded(id: string): Promise<number> {
     return this.#uploads.bytesOf(id);
   }
 
   /**
-   * A sink for a dump, and what had gone into it once it is on disk. A sink that is destroyed leaves nothing behind,
-   * unless it is with `upload-torn`, when much has come.
+   * Opens a sink for a dump (see `Uploads.open`). @throws Refused `backup-exists`, `upload-elsewhere`, `too-large`,
+   * `disk-full`
    */
   async open(
     id: string,
@@ -146,14 +147,14 @@ export class BackupStore {
   }
 
   /**
-   * Makes an upload a backup, when it is the dump that the manifest describes. Safe to repeat.
+   * Makes an upload a backup if the manifest describes it. Safe to repeat.
    * @throws Refused `upload-unknown`, `upload-torn`, `digest-mismatch`, `backup-exists`
    */
   async commit(manifest: Manifest): Promise<void> {
     const known = this.#manifests.get(manifest.id);
     if (known?.sha256 === manifest.sha256) return;
     this.#assertNotCommitted(manifest.id);
-    // Only its end did not come: every byte of it did.
+    // Every byte arrived, and only the end of the request was lost.
     if ((await this.#uploads.tornBytesOf(manifest.id)) === manifest.bytes)
       await this.receive(manifest.id, Readable.from([]), { from: manifest.bytes });
     const upload = await this.#uploads.take(manifest);
@@ -180,14 +181,14 @@ export class BackupStore {
     await this.#faults.at('receive.commit', 'after');
   }
 
-  /** Uploads that may never become a backup here, newest first. */
+  /** Uploads that were refused for good, newest first. */
   quarantined(): Quarantined[] {
     return this.#quarantine.list();
   }
 
   /**
-   * Moves an upload out of the way of the backups, for a person to look at; when nothing was uploaded there is
-   * nothing to keep. @throws Refused `upload-torn`, `digest-mismatch`
+   * Moves an upload into quarantine, for a person to look at. Does nothing when there is no such upload.
+   * @throws Refused `upload-torn`, `digest-mismatch`
    */
   async quarantine(manifest: Manifest, reason: string, at: string): Promise<void> {
     const upload = await this.#uploads.take(manifest);
@@ -201,16 +202,16 @@ export class BackupStore {
     }
   }
 
-  /** Removes the backups of `lineage` beyond the newest `keep`, but none of `spared`. Resolves to the removed ids. */
+  /** Removes the backups of `lineage` beyond the newest `keep`, except `spared`. Resolves to the removed ids. */
   async prune(lineage: string, keep: number, spared?: ReadonlySet<string>): Promise<string[]> {
-    const gone = expired(this.list(), lineage, keep, spared).map(({ id }) => id);
-    for (const id of gone) {
-      // The manifest goes first: a dump without one does not exist, the other way round would be a backup without data.
+    const removed = expired(this.list(), lineage, keep, spared).map(({ id }) => id);
+    for (const id of removed) {
+      // The manifest is removed first: a manifest without its dump would be a backup without data.
       await this.#disk.remove(this.#manifestPath(id));
       this.#manifests.delete(id);
       await this.#disk.remove(this.#dumpPath(id));
     }
-    return gone;
+    return removed;
   }
 
   #assertNotCommitted(id: string): void {
@@ -218,7 +219,7 @@ export class BackupStore {
     throw new Refused(
       'backup-exists',
       `${id} is a committed backup and is never overwritten`,
-      'use another id, or take the one that is there',
+      'use another id, or use the backup that exists',
       { value: id },
     );
   }
@@ -239,11 +240,3 @@ const changedOnDisk = (manifest: Manifest, sha256: string): ColdspareError =>
     'the next older backup is used; check the disk of this node',
     { value: manifest.id },
   );
-
-const parseManifest = (text: string | undefined): Manifest | undefined => {
-  try {
-    return text === undefined ? undefined : manifestSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-};

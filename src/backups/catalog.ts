@@ -11,13 +11,13 @@ export interface Catalog {
 
 type DatedCatalog = Pick<Catalog, 'state'> & { clock: Clock };
 
-/** A backup that is passed over, and why. */
+/** A backup that is not used, and why. */
 export interface Rejected {
   id: string;
   reason: string;
 }
 
-/** Committed backups of the node's lineage that were not found unusable, newest first. */
+/** Committed backups of the node's lineage without the rejected ones, newest first. */
 export const usableBackups = (
   { state, backups }: Catalog,
   rejected: readonly Rejected[] = [],
@@ -29,23 +29,23 @@ export const usableBackups = (
     .filter((backup) => (lineage === null || backup.lineage === lineage) && !ids.has(backup.id));
 };
 
-/** The last moment at which the backup is known to have held everything. ISO 8601. */
+/** When the backup was last known to hold everything. ISO 8601. */
 export const currentAt = ({ state }: Pick<Catalog, 'state'>, backup: Manifest): string => {
   const { confirmed } = state.current;
   return confirmed?.backup === backup.id ? confirmed.at : backup.takenAt;
 };
 
-/** Milliseconds since then; never negative, whatever the two clocks say. */
+/** Milliseconds since `currentAt`; never negative, even if the clocks of the two nodes differ. */
 export const ageOf = (node: DatedCatalog, backup: Manifest): number =>
   Math.max(0, node.clock.now() - Date.parse(currentAt(node, backup)));
 
-/** The backup could not be restored ahead of time. */
+/** Whether a trial restore of the backup has failed. */
 export const isKnownUnusable = ({ state }: Pick<Catalog, 'state'>, { id }: Manifest): boolean =>
   state.current.proofs[id]?.error != null;
 
 /**
- * What a takeover goes by. `complete` is the backup that was dumped in this very operation after the last write; it
- * comes first. What could not be restored ahead of time is tried again only when nothing else is left.
+ * The backup that a takeover uses. `complete` is the backup that was dumped in this operation after the last write; it
+ * comes first. A backup that could not be restored ahead of time is tried again only when no other is left.
  */
 export const nextToRestore = (
   node: Catalog,
@@ -63,8 +63,8 @@ export const nextToRestore = (
 };
 
 /**
- * What is lost with this backup, in words that can be believed at 3 a.m. Only `complete`, which was dumped in this very
- * operation after the last write, can be known to hold everything.
+ * What is lost with this backup, as a sentence. Only `complete`, which was dumped in this operation after the last
+ * write, is known to hold everything.
  */
 export const formatLoss = (
   node: DatedCatalog,

@@ -10,8 +10,8 @@ export interface Pruner {
 }
 
 /**
- * Removes what is beyond BACKUP_KEEP: also at a start of the agent, where it may have been lowered to make room. Resolves
- * to the removed ids.
+ * Removes backups beyond BACKUP_KEEP. Also runs at a start of the agent, because BACKUP_KEEP may have been lowered to
+ * free space. Resolves to the removed ids.
  */
 export const pruneBackups = async (
   node: Pruner,
@@ -22,8 +22,8 @@ export const pruneBackups = async (
 };
 
 /**
- * What a takeover may still need, however many newer ones have come that nobody has restored yet: the backup that lies
- * restored, the newest that was proven, and the one that is being restored now.
+ * Backups that a takeover may need even if newer ones exist that were not restored yet: the prepared one, the newest
+ * proven one, and the one that is being restored.
  */
 export const backupsInUse = ({ state, backups, runner }: Pruner): ReadonlySet<string> => {
   const { prepared, proofs } = state.current;

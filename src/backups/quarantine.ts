@@ -1,23 +1,24 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { manifestSchema } from '../domain/manifest.js';
+import { parseJson } from '../domain/parse-json.js';
 import type { Disk } from '../ports/disk.js';
 
 const quarantinedSchema = z.object({
   manifest: manifestSchema,
-  /** Why it is no backup, for a person. */
+  /** Why it was refused, for a person. */
   reason: z.string(),
-  /** ISO 8601, when it came. */
+  /** When it was received, ISO 8601. */
   at: z.iso.datetime(),
 });
 export type Quarantined = z.infer<typeof quarantinedSchema>;
 
-/** They are evidence, not backups, and as large: the sender tries again at every tick. */
+/** Refused dumps that are kept. They are as large as backups, and the sender tries again at every tick. */
 const KEPT = 3;
 
 /**
- * Dumps that were refused for good, in a directory of their own: nothing in it is ever listed as a backup,
- * counted by retention or restored. `<id>.json` holds the manifest and the reason, `<id>.dump` the dump.
+ * Dumps that were refused for good, in a directory of their own. They are never listed as backups, counted by retention
+ * or restored. `<id>.json` holds the manifest and the reason, `<id>.dump` the dump.
  */
 export class Quarantine {
   readonly #disk: Disk;
@@ -33,7 +34,8 @@ export class Quarantine {
     const quarantine = new Quarantine(disk, directory);
     for (const name of await disk.list(directory)) {
       if (!name.endsWith('.json')) continue;
-      const entry = parseEntry(await disk.read(join(directory, name)));
+      const text = await disk.read(join(directory, name));
+      const entry = quarantinedSchema.safeParse(parseJson(text ?? '')).data;
       if (entry !== undefined) quarantine.#entries.set(entry.manifest.id, entry);
     }
     return quarantine;
@@ -44,10 +46,10 @@ export class Quarantine {
     return [...this.#entries.values()].sort((a, b) => b.at.localeCompare(a.at));
   }
 
-  /** Takes the dump at `path` in, and lets the oldest go. */
+  /** Moves the dump at `path` into quarantine, and removes the oldest ones. */
   async keep(path: string, entry: Quarantined): Promise<void> {
     const { id } = entry.manifest;
-    // The reason first: it makes the directory, and a dump without one would puzzle whoever finds it.
+    // The reason is written first: it creates the directory, and no dump is ever there without its reason.
     await this.#disk.write(this.#pathOf(id, 'json'), JSON.stringify(entry, null, 2));
     await this.#disk.rename(path, this.#pathOf(id, 'dump'));
     this.#entries.set(id, entry);
@@ -62,11 +64,3 @@ export class Quarantine {
     return join(this.#directory, `${id}.${kind}`);
   }
 }
-
-const parseEntry = (text: string | undefined): Quarantined | undefined => {
-  try {
-    return text === undefined ? undefined : quarantinedSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-};

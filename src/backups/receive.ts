@@ -17,7 +17,7 @@ interface Receiver extends Pruner {
   notifier: Notifier;
 }
 
-/** Streams a dump to disk, or the rest of one from a byte on. @throws Refused `serving`, and those of `BackupStore.receive` */
+/** Streams a dump, or the rest of an interrupted one, to disk. @throws Refused `serving`, and those of `BackupStore.receive` */
 export const receiveBackup = async (
   node: Receiver,
   id: string,
@@ -29,7 +29,7 @@ export const receiveBackup = async (
 };
 
 /**
- * Makes an upload a backup of ours and keeps the last BACKUP_KEEP. One that a person adopts may be of a past epoch.
+ * Makes an upload a backup of this node and keeps the last BACKUP_KEEP. An adopted dump may be of a past epoch.
  * @throws Refused `serving`, `stale-epoch`, `foreign-lineage`, and those of `BackupStore.commit`
  */
 export const commitBackup = async (
@@ -43,23 +43,23 @@ export const commitBackup = async (
   await node.backups.commit(manifest);
   await node.leadership.noteEpoch(manifest.epoch);
   if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
-  // A takeover under way may be reading any of them; the next backup prunes as well.
+  // A running takeover may be reading any backup. The next commit prunes as well.
   if (isInTheWay(node.runner.current)) return;
-  // Not what has just come in, though a dump that was adopted may be the oldest.
+  // An adopted dump may be the oldest backup, and is not pruned at once.
   await pruneBackups(node, new Set([...backupsInUse(node), manifest.id]));
 };
 
-/** The primary says that nothing had changed since this backup. @throws Refused `serving`, `backup-not-found`, `backup-unusable` */
+/** The primary says that the backup was still current at `at`. @throws Refused `serving`, `backup-not-found`, `backup-unusable` */
 export const confirmBackup = async (node: Receiver, id: string, at: string): Promise<void> => {
   assertNotServing(node);
   node.backups.get(id);
   assertUsable(node, id);
-  // By a clock that is ahead, a backup would never grow old.
+  // Limited to this node's clock: with a clock that is ahead, a backup would stay young.
   const seen = new Date(Math.min(Date.parse(at), node.clock.now())).toISOString();
   await node.state.update({ confirmed: { backup: id, at: seen } });
 };
 
-/** A node that serves has newer data than any backup (H15). */
+/** A node that serves or yields has newer data than any backup (H15). */
 const assertNotServing = (node: Receiver): void => {
   const { mode, epoch } = node.state.current;
   if (mode === 'standby') return;
@@ -71,7 +71,7 @@ const assertNotServing = (node: Receiver): void => {
   );
 };
 
-/** Were it taken for current, no better one would come as long as nothing is written. */
+/** If an unusable backup counted as current, no new one would be taken until something is written. */
 const assertUsable = ({ state, settings }: Receiver, id: string): void => {
   const error = state.current.proofs[id]?.error;
   if (error == null) return;
@@ -83,7 +83,7 @@ const assertUsable = ({ state, settings }: Receiver, id: string): void => {
   );
 };
 
-/** A backup of a past epoch is the past, however new its name (H14). */
+/** A backup of a past epoch has old data, however new its name is (H14). */
 const assertCurrentEpoch = (node: Receiver, manifest: Manifest): void => {
   const { epoch } = node.state.current;
   if (manifest.epoch >= epoch) return;
@@ -95,12 +95,12 @@ const assertCurrentEpoch = (node: Receiver, manifest: Manifest): void => {
   );
 };
 
-/** A dump of another database never becomes one of ours, and never evicts one (H16): it is kept apart, with the reason. */
+/** A dump of another database never becomes a backup here and never evicts one (H16). It goes into quarantine. */
 const assertOwnLineage = async (node: Receiver, manifest: Manifest): Promise<void> => {
   const { lineage } = node.state.current;
   if (lineage === null || lineage === manifest.lineage) return;
   const reason = `${manifest.id} is of lineage ${manifest.lineage}, this node keeps ${lineage}`;
-  // The sender tries again at every tick, with the same data: said once is enough.
+  // Announced once, although the sender tries again at every tick.
   const isKnown = node.backups
     .quarantined()
     .some((earlier) => earlier.manifest.lineage === manifest.lineage);

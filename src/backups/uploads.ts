@@ -16,25 +16,25 @@ interface Upload extends Received {
   path: string;
 }
 
-/** Uploads that nobody committed. One running and one forgotten are normal; more is somebody filling the disk. */
+/** Uncommitted uploads that are kept. One running and one abandoned upload are normal; more would fill the disk. */
 const MAX_UPLOADS = 2;
 
-/** Bytes from which on a torn upload is kept: less is sent again as soon as it is asked about. */
-const WORTH_KEEPING = 1024 * 1024;
+/** Keep partial uploads above this size, in bytes. Smaller ones are quickly sent again. */
+const MIN_KEPT_BYTES = 1024 * 1024;
 
-/** Left free for the state and the journal, whatever is uploaded. */
+/** Bytes that stay free for the state and the journal. */
 const RESERVED_BYTES = 64 * 1024 * 1024;
-/** Bytes of an upload after which the free space is looked at again. */
+/** Bytes of an upload after which the free space is checked again. */
 const FREE_SPACE_CHECK = 16 * 1024 * 1024;
 
-/** Dumps that have come in and that nobody has committed yet. They are hashed on their way to a file of their own. */
+/** Received dumps that are not committed yet. Each is hashed on its way into a file of its own. */
 export class Uploads {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #faults: Faults;
   readonly #maxBytes: number;
   readonly #uploads = new Map<string, Upload>();
-  /** The upload that broke off last: its sender may go on with it. */
+  /** The last interrupted upload: its sender may resume it. */
   #torn: { id: string; path: string } | undefined;
   #count = 0;
 
@@ -45,20 +45,20 @@ export class Uploads {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes of an upload that are here: of one that broke off, or of one that is complete. 0 when there is none. */
+  /** Received bytes of a complete or interrupted upload; 0 when there is none. */
   async bytesOf(id: string): Promise<number> {
     return this.#uploads.get(id)?.bytes ?? (await this.tornBytesOf(id));
   }
 
-  /** Bytes of an upload that broke off. */
+  /** Received bytes of an interrupted upload; 0 when there is none. */
   async tornBytesOf(id: string): Promise<number> {
     if (this.#torn?.id !== id) return 0;
     return (await this.#disk.size(this.#torn.path)) ?? 0;
   }
 
   /**
-   * A sink for a dump, and what had gone into it once it is on disk. A sink that is destroyed leaves nothing behind,
-   * unless it is with `upload-torn`, when much has come.
+   * Opens a sink for a dump. `received` resolves once the dump is on disk. A destroyed sink leaves nothing behind,
+   * unless it is destroyed with `upload-torn` and the part is large enough to keep.
    */
   async open(
     id: string,
@@ -77,7 +77,7 @@ export class Uploads {
         if (bytes > this.#maxBytes) return done(this.#tooLarge(bytes));
         if (bytes - checkedAt < FREE_SPACE_CHECK) return done(null, chunk);
         checkedAt = bytes;
-        // Nobody can say beforehand how large a dump will be that is being taken.
+        // The size of a dump that is still being taken is not known in advance.
         this.#assertFits(0).then(() => done(null, chunk), done);
       },
     });
@@ -90,17 +90,17 @@ export class Uploads {
       })
       .catch(async (error: unknown) => {
         const isKept =
-          isError(error, 'upload-torn') && ((await this.#disk.size(path)) ?? 0) >= WORTH_KEEPING;
+          isError(error, 'upload-torn') && ((await this.#disk.size(path)) ?? 0) >= MIN_KEPT_BYTES;
         if (!isKept) await this.#disk.remove(path);
         else await this.#keepTorn({ id, path });
         throw error;
       });
-    // The caller may fail before it looks at this promise; the failure then already has its way out through the sink.
+    // Avoids an unhandled rejection: a caller that fails earlier gets the error through the sink.
     received.catch(() => {});
     return { sink, received };
   }
 
-  /** The upload, when it is the dump that the manifest describes; undefined when there is none. @throws Refused `upload-torn`, `digest-mismatch` */
+  /** The upload that the manifest describes; undefined when there is none. @throws Refused `upload-torn`, `digest-mismatch` */
   async take(manifest: Manifest): Promise<Upload | undefined> {
     const upload = this.#uploads.get(manifest.id);
     if (upload === undefined) return undefined;
@@ -108,12 +108,12 @@ export class Uploads {
     return upload;
   }
 
-  /** Its file goes somewhere else now. */
+  /** Forgets an upload whose file the caller moves. */
   forget(id: string): void {
     this.#uploads.delete(id);
   }
 
-  /** The file that `id` goes to, and the digest of what is in there. @throws Refused `upload-elsewhere` */
+  /** The file for `id`, and the digest of what is in it already. @throws Refused `upload-elsewhere` */
   async #begin(id: string, from: number): Promise<{ path: string; hash: Hash }> {
     const hash = createHash('sha256');
     const received = await this.tornBytesOf(id);
@@ -124,13 +124,13 @@ export class Uploads {
       return { path: join(this.#directory, `${id}.${this.#count++}.part`), hash };
     }
     if (received !== from) throw uploadElsewhere(id, from, received);
-    // Whoever asks for it from here on begins anew: two must not write to one file.
+    // Another upload of this id starts over from now on: two must not write to one file.
     this.#torn = undefined;
     await pipeline(await this.#disk.reader(torn.path), hash, { end: false });
     return { path: torn.path, hash };
   }
 
-  /** One is enough: what comes next is newer. */
+  /** Keeps one interrupted upload, the newest. */
   async #keepTorn(torn: { id: string; path: string } | undefined): Promise<void> {
     const replaced = this.#torn;
     this.#torn = torn;
@@ -192,7 +192,7 @@ export class Uploads {
 const uploadElsewhere = (id: string, from: number, received: number): Refused =>
   new Refused(
     'upload-elsewhere',
-    `${id} cannot go on at byte ${from}: ${received} bytes of it are here`,
-    received === 0 ? `PUT /backups/${id} from its beginning` : `go on at byte ${received}`,
+    `${id} cannot be resumed at byte ${from}: ${received} bytes of it are here`,
+    received === 0 ? `PUT /backups/${id} from its beginning` : `resume at byte ${received}`,
     { value: received },
   );

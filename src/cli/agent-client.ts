@@ -11,10 +11,10 @@ import { EXIT, Failure } from './failure.js';
 import type { Settings } from './settings.js';
 import { tlsOptions } from './tls.js';
 
-/** Milliseconds without a byte. A stream of events sends something every 15 s. */
+/** Milliseconds without a byte. An event stream sends something every 15 s. */
 const IDLE_TIMEOUT = 40_000;
 
-/** How agents are reached, besides their address. */
+/** Credentials and TLS settings for reaching agents. */
 type Connection = Pick<Settings, 'token' | 'source' | 'own' | 'tls'>;
 
 type Method = 'GET' | 'POST' | 'DELETE';
@@ -23,11 +23,11 @@ export interface Answer<T> {
   body: T;
   /** The node that answered. */
   node: string;
-  /** Where to follow what has begun. */
+  /** Where to follow the started operation. */
   location: URL | undefined;
 }
 
-/** An agent over HTTP. Methods throw a Failure that says how it answered, or that it did not. */
+/** An agent over HTTP. Methods throw a Failure for an error answer, and when there is no answer. */
 export class AgentClient {
   readonly #connection: Connection;
   readonly url: URL;
@@ -58,7 +58,7 @@ export class AgentClient {
     return this.get(`/operations/${encodeURIComponent(id)}`, operationRecordSchema);
   }
 
-  /** The operation at every change until it has ended, or the connection. */
+  /** The operation at every change, until it or the connection has ended. */
   async *events(id: string): AsyncGenerator<OperationRecord> {
     const response = await this.#send('GET', `/operations/${encodeURIComponent(id)}/events`);
     if (response.statusCode !== 200) throw this.#refusal(response, await text(response));
@@ -104,13 +104,13 @@ export class AgentClient {
     });
   }
 
-  /** The body of an answer that says yes. */
+  /** The body of a successful answer. */
   async #read(response: IncomingMessage): Promise<string> {
     const content = await text(response).catch((error: Error) => {
       throw this.#unreachable(error.message);
     });
     if (response.headers['coldspare-node'] === undefined)
-      throw this.#unreachable('what answers there is no coldspare agent');
+      throw this.#unreachable('the server there is not a coldspare agent');
     if ((response.statusCode ?? 0) >= 300) throw this.#refusal(response, content);
     return content;
   }
@@ -122,7 +122,7 @@ export class AgentClient {
     throw new Failure(
       EXIT.failed,
       'not-understood',
-      `${this.url.origin} answers what this version does not understand: ${issue?.path.join('.')}: ${issue?.message}`,
+      `${this.url.origin} gave an answer that this version does not understand: ${issue?.path.join('.')}: ${issue?.message}`,
       "use the coldspare of that server's own version",
     );
   }
@@ -132,13 +132,13 @@ export class AgentClient {
       return new Failure(
         EXIT.unauthorized,
         'unauthorized',
-        `${this.url.origin} does not take this key`,
+        `${this.url.origin} does not accept this key`,
         `the ADMIN_TOKEN of ${this.#connection.source} has to be that agent's`,
       );
     }
     const problem = problemSchema.safeParse(parseJson(content));
     if (!problem.success)
-      return this.#unreachable(`it answers ${statusCode} and no problem of ours`);
+      return this.#unreachable(`it answers ${statusCode} without a problem document`);
     const { code, detail, remedy } = problem.data;
     return new Failure(statusCode >= 500 ? EXIT.failed : EXIT.refused, code, detail, remedy);
   }
@@ -148,7 +148,7 @@ export class AgentClient {
       EXIT.unreachable,
       'unreachable',
       `the agent at ${this.url.origin} does not answer: ${why}`,
-      'is it running there? systemctl status coldspare. To ask another one: --peer, or --url URL',
+      'check whether it runs: systemctl status coldspare. To ask another agent: --peer or --url URL',
     );
   }
 }

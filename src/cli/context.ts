@@ -2,22 +2,22 @@ import type { AgentClient } from './agent-client.js';
 import type { ExitStatus } from './failure.js';
 import type { Screen } from './screen.js';
 
-/** What a command works with. */
+/** The input of every command. */
 export interface Context {
   agent: AgentClient;
-  /** The other agent, as PEER_URL says. */
+  /** The other agent, from PEER_URL. */
   peer: AgentClient | undefined;
   screen: Screen;
-  /** One JSON document at the end, and nothing before it. */
+  /** Print one JSON document at the end, and nothing before it. */
   json: boolean;
 }
 
-/** What a command has come to. */
+/** The result of a command. */
 export interface Outcome {
   /** For programs. */
   value: unknown;
   /** For people. */
   lines: string[];
-  /** 0 unless it says otherwise. */
+  /** Default: 0. */
   exit?: ExitStatus;
 }

@@ -1,4 +1,4 @@
-/** What the exit status says. The README has the same list. */
+/** The exit statuses. The README has the same list. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -10,7 +10,7 @@ export const EXIT = {
 
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
-/** Why a command did not do what it was asked, and what to type next. */
+/** Why a command failed, and what to type next. */
 export class Failure extends Error {
   readonly exit: ExitStatus;
   readonly code: string;

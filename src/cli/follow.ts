@@ -3,35 +3,35 @@ import { hasEnded, type OperationRecord } from '../domain/operation.js';
 import type { AgentClient } from './agent-client.js';
 import { EXIT, Failure } from './failure.js';
 
-/** Milliseconds without an answer after which it is given up: an agent that is restarted is back by then. */
-const PATIENCE = 60_000;
-const ASK_AGAIN = 1_000;
+/** Milliseconds without an answer. A restarted agent is back by then. */
+const GIVE_UP_AFTER = 60_000;
+const RETRY_PAUSE = 1_000;
 
 /**
- * The operation as it comes, until it has ended. When the connection drops, or something between lets no events
- * through, it is asked again. @throws Failure `unreachable` after a minute without an answer
+ * The operation at every change, until it has ended. Asks again when the connection drops or a proxy blocks the event
+ * stream. @throws Failure `unreachable` after a minute without an answer
  */
 export async function* follow(agent: AgentClient, id: string): AsyncGenerator<OperationRecord> {
-  let heard = performance.now();
+  let answeredAt = performance.now();
   for (;;) {
     try {
       const { body } = await agent.operation(id);
-      heard = performance.now();
+      answeredAt = performance.now();
       yield body;
       if (hasEnded(body)) return;
       for await (const record of agent.events(id)) {
-        heard = performance.now();
+        answeredAt = performance.now();
         yield record;
         if (hasEnded(record)) return;
       }
     } catch (error) {
-      const isSilent = performance.now() - heard > PATIENCE;
-      if (isSilent || !isPassing(error)) throw error;
+      const isSilent = performance.now() - answeredAt > GIVE_UP_AFTER;
+      if (isSilent || !isConnectionLost(error)) throw error;
     }
-    await sleep(ASK_AGAIN);
+    await sleep(RETRY_PAUSE);
   }
 }
 
-/** A stream that breaks off throws what its connection threw. */
-const isPassing = (error: unknown): boolean =>
+/** An interrupted stream throws its connection's error, which is no Failure. */
+const isConnectionLost = (error: unknown): boolean =>
   !(error instanceof Failure) || error.exit === EXIT.unreachable;

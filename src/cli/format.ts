@@ -2,22 +2,22 @@ import { formatBytes, formatDuration } from '../domain/format.js';
 import { hasEnded, type OperationRecord, type StepRecord } from '../domain/operation.js';
 import type { BackupSummary } from '../domain/status.js';
 
-/** How long ago, on clocks that may differ a little. */
-export const sayAge = (at: string, now: number): string =>
+/** How long ago. Never negative, because the clocks may differ a little. */
+export const formatAge = (at: string, now: number): string =>
   formatDuration(Math.max(0, now - Date.parse(at)));
 
-/** As wide as the longest name of a step. */
+/** Width of the longest step name. */
 const NAME_WIDTH = 14;
 
-/** A step that has ended: `restore          1.2 s  what it did`. */
-export const sayStep = ({ name, detail, startedAt, endedAt }: StepRecord): string => {
+/** A finished step: `restore          1.2 s  what it did`. */
+export const formatStep = ({ name, detail, startedAt, endedAt }: StepRecord): string => {
   const ms = endedAt === null ? 0 : Date.parse(endedAt) - Date.parse(startedAt);
   const seconds = `${(ms / 1_000).toFixed(1)} s`;
   return `${name.padEnd(NAME_WIDTH)} ${seconds.padStart(8)}  ${detail ?? ''}`.trimEnd();
 };
 
-/** A step that runs. */
-export const sayRunning = ({ name, detail, progress }: StepRecord): string => {
+/** A running step. */
+export const formatRunningStep = ({ name, detail, progress }: StepRecord): string => {
   const doing =
     progress === undefined
       ? (detail ?? '')
@@ -25,13 +25,13 @@ export const sayRunning = ({ name, detail, progress }: StepRecord): string => {
   return `${name.padEnd(NAME_WIDTH)} ${doing}`.trimEnd();
 };
 
-/** How an operation ended, in a few lines; and of one that failed, what to do. */
-export const sayEnd = (record: OperationRecord): string[] => {
+/** How an operation ended, in a few lines, with the remedy for an error. */
+export const formatEnd = (record: OperationRecord): string[] => {
   const { kind, state, error } = record;
-  // What was rolled back has left nothing.
+  // A rolled back operation has no result.
   const result = state === 'done' || record.committed ? record.result : null;
-  const took = hasEnded(record) ? ` after ${sayTook(record)}` : '';
-  const facts = Object.entries(result ?? {}).flatMap(([name, value]) => sayFact(name, value));
+  const took = hasEnded(record) ? ` after ${formatDurationOf(record)}` : '';
+  const facts = Object.entries(result ?? {}).flatMap(([name, value]) => formatFact(name, value));
   return [
     `${kind} ${state}${took}${error === null ? '' : `: ${error.message}`}`,
     ...facts,
@@ -39,37 +39,37 @@ export const sayEnd = (record: OperationRecord): string[] => {
   ];
 };
 
-const sayTook = ({ startedAt, endedAt }: OperationRecord): string =>
+const formatDurationOf = ({ startedAt, endedAt }: OperationRecord): string =>
   formatDuration(Date.parse(endedAt ?? startedAt) - Date.parse(startedAt));
 
-const sayFact = (name: string, value: unknown): string[] => {
-  const said = name === 'bytes' ? formatBytes(Number(value)) : sayValue(value);
+const formatFact = (name: string, value: unknown): string[] => {
+  const said = name === 'bytes' ? formatBytes(Number(value)) : formatValue(value);
   return said === '' ? [] : [`  ${name.padEnd(NAME_WIDTH)} ${said}`];
 };
 
-const sayValue = (value: unknown): string => {
+const formatValue = (value: unknown): string => {
   if (value === null) return '';
-  if (Array.isArray(value)) return value.map(sayValue).join('; ');
+  if (Array.isArray(value)) return value.map(formatValue).join('; ');
   if (typeof value !== 'object') return String(value);
   return Object.entries(value)
-    .map(([name, part]) => `${name} ${sayValue(part)}`)
+    .map(([name, part]) => `${name} ${formatValue(part)}`)
     .join(', ');
 };
 
 /** One line of the history. */
-export const sayOperation = (record: OperationRecord): string => {
+export const formatOperation = (record: OperationRecord): string => {
   const { id, state, reason } = record;
-  const took = hasEnded(record) ? sayTook(record) : '';
+  const took = hasEnded(record) ? formatDurationOf(record) : '';
   return `${id.padEnd(42)} ${state.padEnd(11)} ${took.padStart(10)}  ${reason}`.trimEnd();
 };
 
 /** `until 14:30 UTC, for 12 min`. */
-export const sayUntil = (until: string, now: number): string =>
+export const formatUntil = (until: string, now: number): string =>
   `until ${until.slice(11, 16)} UTC, for ${formatDuration(Math.max(0, Date.parse(until) - now))}`;
 
-export const sayProof = (proof: BackupSummary['proof'], now: number): string => {
+export const formatProof = (proof: BackupSummary['proof'], now: number): string => {
   if (proof === null) return 'not restored yet';
   return proof.error === null
-    ? `proven by a restore ${sayAge(proof.at, now)} ago`
+    ? `proven by a restore ${formatAge(proof.at, now)} ago`
     : `CANNOT BE RESTORED: ${proof.error}`;
 };

@@ -15,12 +15,12 @@ const main = async (): Promise<number> => {
     await program.parseAsync();
     return exit;
   } catch (error) {
-    return explain(error);
+    return reportError(error);
   }
 };
 
-const explain = (error: unknown): number => {
-  // It has said itself what it did not understand.
+const reportError = (error: unknown): number => {
+  // Commander has printed the error already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   if (!(error instanceof Failure)) throw error;
   const { code, message, remedy } = error;
@@ -29,5 +29,5 @@ const explain = (error: unknown): number => {
   return error.exit;
 };
 
-// Not process.exit: what is still on its way into a pipe would be lost.
+// Not process.exit: it would lose output that is still being written to a pipe.
 process.exitCode = await main();

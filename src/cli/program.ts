@@ -16,10 +16,10 @@ const EXIT_LIST = `
 Exit status: 0 done, 1 failed or rolled back, 2 not understood, 3 refused, 4 the agent does not answer,
 5 wrong key, 130 left with Ctrl-C while the operation goes on.`;
 
-/** The commands, their options and their help. `end` is given what each has come to. */
+/** The commands, their options and their help. `end` is called with the outcome. */
 export const createProgram = (end: (outcome: Outcome) => void): Command => {
   const program = new Command('coldspare')
-    .description('Asks an agent of a pair, and tells it what to do.')
+    .description('Queries and commands an agent of a pair.')
     .version(VERSION)
     .option('--env <file>', "the agent's .env (otherwise COLDSPARE_ENV, or .env of this directory)")
     .addOption(new Option('--url <url>', 'another agent (or COLDSPARE_URL)').conflicts('peer'))
@@ -29,7 +29,7 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
     .showHelpAfterError('(coldspare help lists the commands)')
     .exitOverride();
 
-  /** `act` gets the command's own arguments, and its options last. */
+  /** `act` is called with the command's arguments; its options come last. */
   const run =
     <Args extends unknown[]>(act: (context: Context, ...args: Args) => Promise<Outcome>) =>
     async (...given: unknown[]) => {
@@ -46,7 +46,7 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
       end(await act(context, ...(given.slice(0, -1) as Args)));
     };
   const reason = ['--reason <text>', 'kept in the history'] as const;
-  const careful = (command: Command) =>
+  const roleCommand = (command: Command) =>
     command
       .option(...reason)
       .option('--dry-run', 'says what would happen, and does nothing')
@@ -67,12 +67,12 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
         runOperation(context, '/backups', { reason: why }),
       ),
     );
-  careful(program.command('promote'))
+  roleCommand(program.command('promote'))
     .description('lets this node take over')
     .option('--planned', 'asks the primary to hand over, without a loss')
     .option('--force', 'although the primary looks healthy, the backup is old, or there is a pause')
     .action(run((context, options: RoleOptions) => promote(context, options)));
-  careful(program.command('demote'))
+  roleCommand(program.command('demote'))
     .description('gives the primary role to the other node, without a loss')
     .action(run((context, options: RoleOptions) => demote(context, options)));
   program

@@ -1,8 +1,8 @@
 import { hasEnded, type OperationRecord, type StepRecord } from '../domain/operation.js';
-import { sayRunning, sayStep } from './format.js';
+import { formatRunningStep, formatStep } from './format.js';
 import type { Screen } from './screen.js';
 
-/** Shows an operation step by step: each one that ends is a line, the one that runs is live. */
+/** Shows an operation step by step: a line for each finished step, and the running step as a live line. */
 export class Progress {
   readonly #screen: Screen;
   readonly #shown: StepRecord['state'][] = [];
@@ -14,12 +14,12 @@ export class Progress {
   show(record: OperationRecord): void {
     for (const [index, step] of record.steps.entries()) {
       if (step.state === 'running' || step.state === this.#shown[index]) continue;
-      this.#screen.line(`  ${this.#mark(step.state)} ${sayStep(step)}`);
+      this.#screen.line(`  ${this.#mark(step.state)} ${formatStep(step)}`);
       this.#shown[index] = step.state;
     }
     const running = record.steps.findLast(({ state }) => state === 'running');
     if (hasEnded(record) || running === undefined) this.#screen.clear();
-    else this.#screen.live(`  … ${sayRunning(running)}`);
+    else this.#screen.live(`  … ${formatRunningStep(running)}`);
   }
 
   #mark(state: StepRecord['state']): string {

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline/promises';
 import { EXIT, Failure } from './failure.js';
 
-/** Lets a person type the node's name. @throws Failure `usage` when another name is typed */
-export const confirm = async (node: string, what: string): Promise<void> => {
+/** Asks a person to type the node's name. @throws Failure `usage` when another name is typed */
+export const promptUser = async (node: string, what: string): Promise<void> => {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     const interrupted = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));

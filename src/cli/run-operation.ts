@@ -3,10 +3,10 @@ import type { AgentClient } from './agent-client.js';
 import type { Context, Outcome } from './context.js';
 import { EXIT, type ExitStatus } from './failure.js';
 import { follow } from './follow.js';
-import { sayEnd } from './format.js';
+import { formatEnd } from './format.js';
 import { Progress } from './progress.js';
 
-/** Begins a long operation and follows it to its end. */
+/** Starts a long operation and follows it to its end. */
 export const runOperation = async (
   context: Context,
   path: string,
@@ -14,11 +14,11 @@ export const runOperation = async (
 ): Promise<Outcome> => {
   const { agent } = context;
   const { body: begun, location } = await agent.post(path, operationRecordSchema, body);
-  // A handover that a standby asked for is the primary's.
+  // A planned promote runs on the primary.
   return watch(context, location === undefined ? agent : agent.at(location), begun);
 };
 
-/** Follows an operation of `agent` to its end. It goes on when nobody watches. */
+/** Follows an operation of `agent` to its end. After Ctrl-C the operation goes on. */
 export const watch = async (
   { screen, json }: Context,
   agent: AgentClient,
@@ -40,7 +40,7 @@ export const watch = async (
     process.off('SIGINT', leave);
     screen.clear();
   }
-  return { value: record, lines: sayEnd(record), exit: exitOf(record) };
+  return { value: record, lines: formatEnd(record), exit: exitOf(record) };
 };
 
 const exitOf = (record: OperationRecord): ExitStatus => {

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Lines that stay and, on a terminal, one below them that changes in place. */
+/** Prints lines and, on a terminal, a last line that is updated in place. */
 export class Screen {
   readonly #stream: NodeJS.WriteStream;
   readonly #isTerminal: boolean;
@@ -14,30 +14,27 @@ export class Screen {
   }
 
   line(text: string): void {
-    this.#wipe();
+    this.clear();
     this.#stream.write(`${text}\n`);
   }
 
   live(text: string): void {
+    this.clear();
     if (!this.#isTerminal) return;
-    this.#wipe();
-    // Some terminals do not know how wide they are.
+    // Some terminals report no width.
     const { columns } = this.#stream;
     this.#stream.write(text.slice(0, (columns || 80) - 1));
   }
 
+  /** Clears the last line. */
   clear(): void {
-    this.#wipe();
-  }
-
-  /** NO_COLOR and streams that are no terminal get plain text. */
-  paint(style: Style, text: string): string {
-    return this.#isTerminal && this.#stream.hasColors() ? styleText(style, text) : text;
-  }
-
-  #wipe(): void {
     if (!this.#isTerminal) return;
     clearLine(this.#stream, 0);
     cursorTo(this.#stream, 0);
+  }
+
+  /** Plain text with NO_COLOR, or when the stream is not a terminal. */
+  paint(style: Style, text: string): string {
+    return this.#isTerminal && this.#stream.hasColors() ? styleText(style, text) : text;
   }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { EXIT, Failure } from './failure.js';
 import type { TlsSettings } from './tls.js';
 
-/** What every command takes. */
+/** Options of every command. */
 export interface GlobalOptions {
   env?: string;
   url?: string;
@@ -17,9 +17,9 @@ export interface Settings {
   url: URL;
   /** ADMIN_TOKEN. */
   token: string;
-  /** The other agent, as PEER_URL says. */
+  /** The other agent, from PEER_URL. */
   peerUrl: URL | undefined;
-  /** Where the token came from, for who has the wrong one. */
+  /** Where the token came from, for the message about a wrong one. */
   source: string;
   /** This node's agent. */
   own: URL;
@@ -28,7 +28,7 @@ export interface Settings {
 
 const url = z.url({ protocol: /^https?$/, error: 'must be a URL such as http://10.0.0.3:8080' });
 
-/** The part of an agent's variables by which it is found. */
+/** The variables of an agent that the command line needs. */
 const variablesSchema = z.object({
   HOST: z.string().min(1).default('0.0.0.0'),
   PORT: z.string().regex(/^\d+$/, 'must be a port').default('8080'),
@@ -40,8 +40,8 @@ const variablesSchema = z.object({
 });
 
 /**
- * The same `.env` that the agent reads: of this directory, of COLDSPARE_ENV, or of `--env`. The environment counts
- * for more, as it does for the agent. @throws Failure `usage`
+ * Reads the agent's `.env`: from this directory, COLDSPARE_ENV or `--env`. Environment variables take precedence, as
+ * they do for the agent. @throws Failure `usage`
  */
 export const readSettings = (
   { env, url: asked, peer }: GlobalOptions,
@@ -57,7 +57,7 @@ export const readSettings = (
   if (token === undefined) {
     throw usage(
       `ADMIN_TOKEN is neither in the environment nor in ${file}`,
-      "type it where the agent's .env is, or name that file: --env FILE",
+      "run it in the directory of the agent's .env, or name that file: --env FILE",
     );
   }
   if (peer && PEER_URL === undefined)
@@ -65,7 +65,10 @@ export const readSettings = (
   const own = ownUrl(variables);
   const chosen = asked ?? (peer ? PEER_URL : COLDSPARE_URL) ?? own;
   if (!url.safeParse(chosen).success)
-    throw usage(`--url ${chosen} is no URL of an agent`, 'use one such as http://10.0.0.3:8080');
+    throw usage(
+      `--url ${chosen} is not the URL of an agent`,
+      'use one such as http://10.0.0.3:8080',
+    );
   return {
     url: new URL(chosen),
     token,
@@ -85,9 +88,8 @@ const ownUrl = ({ HOST, PORT, TLS_CERT }: z.output<typeof variablesSchema>): str
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${PORT}`;
 };
 
-const readFile = (file: string, isNamed: boolean): Record<string, string> => {
-  return isNamed || existsSync(file) ? parse(readText(file)) : {};
-};
+const readFile = (file: string, isNamed: boolean): Record<string, string> =>
+  isNamed || existsSync(file) ? parse(readText(file)) : {};
 
 const readText = (file: string): string => {
   try {
@@ -96,18 +98,18 @@ const readText = (file: string): string => {
     const { code } = error as NodeJS.ErrnoException;
     throw usage(
       `${file} cannot be read (${code})`,
-      code === 'EACCES' ? 'it is for root: sudo coldspare …' : 'look at its name',
+      code === 'EACCES' ? 'only root may read it: sudo coldspare …' : 'check the file name',
     );
   }
 };
 
 const parseVariables = (given: NodeJS.ProcessEnv, file: string) => {
-  // A variable that is set to nothing is not set.
+  // An empty variable counts as not set.
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
   const parsed = variablesSchema.safeParse(set);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw usage(`${issue?.path.join('.')}: ${issue?.message}`, `put it right in ${file}`);
+  throw usage(`${issue?.path.join('.')}: ${issue?.message}`, `correct it in ${file}`);
 };
 
 const usage = (message: string, remedy: string): Failure =>

@@ -1,17 +1,17 @@
 import { X509Certificate } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 
-/** What the agent's own variables say about TLS, as text of PEM files. */
+/** The TLS files of the agent's variables, as PEM text. */
 export interface TlsSettings {
-  /** TLS_CERT: of this node. */
+  /** TLS_CERT: the certificate of this node. */
   certificate?: string;
-  /** TLS_CA: of both nodes. Without it, the system's authorities count. */
+  /** TLS_CA: the authority of both nodes' certificates. Default: the system's authorities. */
   authority?: string;
 }
 
 /**
- * How the agent at `url` is known. This node's own is asked at an address of this machine, which no certificate
- * names: it has to show the very certificate of TLS_CERT.
+ * How an agent is authenticated. This node's own agent is asked at a local address, which no certificate names, so it
+ * has to present exactly the certificate of TLS_CERT.
  */
 export const tlsOptions = (
   { certificate, authority }: TlsSettings,
@@ -25,6 +25,6 @@ export const tlsOptions = (
     checkServerIdentity: (_host, shown) =>
       shown.fingerprint256 === fingerprint256
         ? undefined
-        : new Error('it shows another certificate than the one in TLS_CERT'),
+        : new Error('it presents another certificate than TLS_CERT'),
   };
 };

@@ -77,4 +77,8 @@ export type OperationRecord = z.infer<typeof operationRecordSchema>;
 export const isInTheWay = (operation: Pick<OperationRecord, 'kind'> | null | undefined): boolean =>
   operation != null && operation.kind !== 'prepare' && operation.kind !== 'drill';
 
+/** Whether operations of this kind start or stop the app. Backups, pushes and drills do not. */
+export const affectsApp = (kind: OperationKind): boolean =>
+  kind !== 'backup' && kind !== 'push' && kind !== 'drill';
+
 export const hasEnded = (record: OperationRecord): boolean => record.state !== 'running';

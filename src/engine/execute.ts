@@ -5,56 +5,56 @@ import type { Log } from '../ports/log.js';
 import type { StepContext, StepOptions, Steps } from './operation.js';
 import type { Running } from './running.js';
 
-interface Surroundings {
+interface Ports {
   faults: Faults;
   log: Log;
-  /** Writes the record to the journal and tells whoever watches it. */
+  /** Writes the record to the journal and notifies watchers. */
   save(record: OperationRecord): Promise<void>;
   /** ISO 8601. */
   now(): string;
 }
 
-/** How a step that has begun is taken back. */
+/** Undoes a step that has begun. */
 interface Undo {
   step: string;
   undo: NonNullable<StepOptions['undo']>;
 }
 
 /**
- * Runs an operation to its end, and takes back what it did when it fails before its commit. Never throws. After a
- * graceful stop of the agent the record stays as it is: the operation goes on at the next start.
+ * Runs an operation to its end. Undoes its steps when it fails before its commit. Never throws. After a graceful stop
+ * of the agent the record stays "running", so that the next start resumes the operation.
  */
-export const execute = async (running: Running, around: Surroundings): Promise<void> => {
+export const execute = async (running: Running, ports: Ports): Promise<void> => {
   const { record, plan } = running;
   const undos: Undo[] = [];
   try {
-    await around.save(record);
-    await plan.run(stepsOf(running, undos, around));
-    finish(running, 'done', around);
+    await ports.save(record);
+    await plan.run(stepsOf(running, undos, ports));
+    finish(running, 'done', ports);
   } catch (thrown) {
     if (!running.interrupt.signal.aborted)
-      await fail(running, undos, toColdspareError(thrown), around);
+      await fail(running, undos, toColdspareError(thrown), ports);
   }
-  await around.save(record).catch((error: unknown) => {
+  await ports.save(record).catch((error: unknown) => {
     // An operation ends even when the disk no longer takes its record (rule 7).
-    around.log.error(
+    ports.log.error(
       { operation: record.id, error },
       'the end of an operation could not be written to the journal',
     );
   });
 };
 
-const stepsOf = (running: Running, undos: Undo[], around: Surroundings): Steps => ({
+const stepsOf = (running: Running, undos: Undo[], ports: Ports): Steps => ({
   operation: running.record.id,
   step: async (name, run, { undo } = {}) => {
     if (!running.plan.steps.includes(name))
       throw new Error(`step ${name} is missing in the list of steps of ${running.plan.kind}`);
     signalOf(running).throwIfAborted();
-    // A step that runs again is taken back once.
+    // A step that ran twice is undone once.
     const earlier = undos.findIndex(({ step }) => step === name);
     if (earlier >= 0) undos.splice(earlier, 1);
     if (undo !== undefined) undos.push({ step: name, undo });
-    return runStep(running, name, run, around);
+    return runStep(running, name, run, ports);
   },
   report: (facts) => {
     Object.assign(running.result, facts);
@@ -65,7 +65,7 @@ const runStep = async <T>(
   running: Running,
   name: string,
   run: (context: StepContext) => Promise<T>,
-  { faults, log, save, now }: Surroundings,
+  { faults, log, save, now }: Ports,
 ): Promise<T> => {
   const { record, plan, changed } = running;
   const signal = signalOf(running);
@@ -114,7 +114,7 @@ const runStep = async <T>(
   }
 };
 
-/** What ends a step: after the commit, less does. */
+/** Ends the present step. After the commit a cancel no longer does. */
 const signalOf = ({ record, signals }: Running): AbortSignal =>
   record.committed ? signals.committed : signals.open;
 
@@ -122,30 +122,30 @@ const fail = async (
   running: Running,
   undos: Undo[],
   error: ColdspareError,
-  around: Surroundings,
+  ports: Ports,
 ): Promise<void> => {
   const { record, plan } = running;
   record.committed = plan.isCommitted(record);
-  if (record.committed) return finish(running, 'failed', around, error);
+  if (record.committed) return finish(running, 'failed', ports, error);
   try {
     for (const { step, undo } of undos.reverse()) {
       await undo(error);
       for (const entry of record.steps)
         if (entry.name === step && entry.state === 'done') entry.state = 'undone';
     }
-    finish(running, error instanceof Refused ? 'refused' : 'rolled-back', around, error);
+    finish(running, error instanceof Refused ? 'refused' : 'rolled-back', ports, error);
   } catch (thrown) {
     const undoError = toColdspareError(thrown);
-    const message = `${error.message}; taking it back failed as well: ${undoError.message}`;
+    const message = `${error.message}; undoing it failed as well: ${undoError.message}`;
     const both = new ColdspareError(error.code, message, undoError.remedy, { cause: thrown });
-    finish(running, 'failed', around, both);
+    finish(running, 'failed', ports, both);
   }
 };
 
 const finish = (
   { record, result }: Running,
   state: OperationRecord['state'],
-  { log, now }: Surroundings,
+  { log, now }: Ports,
   error?: ColdspareError,
 ): void => {
   record.state = state;

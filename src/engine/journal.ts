@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { OperationRecord } from '../domain/operation.js';
+import { parseJson } from '../domain/parse-json.js';
 import type { Disk } from '../ports/disk.js';
 
-/** Operations of each kind that are kept: two weeks of backups every half hour, however often a push was tried since. */
+/** Operations of each kind that are kept: two weeks of backups every half hour. */
 const KEPT = 700;
 
-/** The node's history: one file an operation, replaced at every step, so that a crash leaves the last step on disk. */
+/** The node's history. Each operation has one file, which is replaced at every step, so the last step survives a crash. */
 export class Journal {
   readonly #disk: Disk;
   readonly #directory: string;
@@ -21,8 +22,9 @@ export class Journal {
     for (const name of (await disk.list(journal.#directory)).sort()) {
       if (!name.endsWith('.json')) continue;
       const text = await disk.read(join(journal.#directory, name));
-      // Files are replaced as a whole, so one that does not parse was damaged from outside: history, not state.
-      const record = text === undefined ? undefined : parseRecord(text);
+      // Files are replaced as a whole. One that does not parse was damaged from outside and is skipped: no state is
+      // lost.
+      const record = parseJson(text ?? '') as OperationRecord | undefined;
       if (record !== undefined) journal.#records.set(record.id, record);
     }
     return journal;
@@ -60,11 +62,3 @@ export class Journal {
     return join(this.#directory, `${id}.json`);
   }
 }
-
-const parseRecord = (text: string): OperationRecord | undefined => {
-  try {
-    return JSON.parse(text) as OperationRecord;
-  } catch {
-    return undefined;
-  }
-};

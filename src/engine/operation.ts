@@ -7,35 +7,35 @@ export interface StepContext {
   operation: string;
   /** Aborted when the operation is cancelled, preempted, or the agent stops. */
   signal: AbortSignal;
-  /** Aborted when it is preempted or the agent stops, also after it was cancelled. */
+  /** Aborted when the operation is preempted or the agent stops, but not when it is cancelled. */
   ending: AbortSignal;
-  /** Shows how far the step is, in bytes. */
+  /** Reports progress in bytes. */
   progress(done: number, total: number): void;
-  /** Shows what the step is waiting for, or what it came to: the last line stays in the journal. */
+  /** Reports what the step waits for or has done. The last line stays in the journal. */
   say(detail: string): void;
-  /** From this moment on the operation is never taken back. */
+  /** Marks the point of no return: from here on the operation is never rolled back. */
   commit(): void;
 }
 
 export interface StepOptions {
-  /** Takes the step back because of `error`, also when it failed half-way. Safe to repeat. */
+  /** Undoes the step because of `error`, also when the step failed half-way. Safe to repeat. */
   undo?(error: ColdspareError): Promise<void>;
 }
 
 /**
- * What the body of an operation runs its effects through.
- * `Name` lists the steps that the operation has, so that a step which is missing in its list does not compile.
+ * Runs the effects of an operation. `Name` is the union of its step names: a step that is missing in the list does not
+ * compile.
  */
 export interface Steps<Name extends string = string> {
   /** The operation's id. */
   readonly operation: string;
   /**
-   * One named effect. Its name is also the label at which faults are injected. It has to be safe to run again:
-   * after a crash the operation runs again from its first step.
-   * @throws ColdspareError what `run` threw, or why the operation has to end
+   * Runs one named effect. Its name is also the label at which faults are injected. It must be safe to repeat: after a
+   * crash the operation runs again from its first step.
+   * @throws ColdspareError from `run`, or why the operation has to end
    */
   step<T>(name: Name, run: (context: StepContext) => Promise<T>, options?: StepOptions): Promise<T>;
-  /** Adds to what the operation reports when it has ended, however it ends. */
+  /** Adds to the result of the operation, which is reported however it ends. */
   report(result: Record<string, unknown>): void;
 }
 
@@ -43,22 +43,22 @@ export interface Steps<Name extends string = string> {
 export interface Plan {
   kind: OperationKind;
   reason: string;
-  /** What was asked, enough to build the plan again after a crash. */
+  /** The command, complete enough to build the plan again after a crash. */
   command: { type: string } & Record<string, unknown>;
-  /** The names of its steps, in the order in which they run for the first time. */
+  /** The names of its steps, in the order of their first run. */
   steps: readonly string[];
   run(steps: Steps): Promise<void>;
   /** Whether the point of no return has been passed, read from what is on disk. */
   isCommitted(record: OperationRecord): boolean;
   /** Whether a more urgent operation, such as `by`, may end it now and run in its place. */
   isPreemptible?(by?: Plan): boolean;
-  /** Takes back what the running operation has promised away. */
-  takesBack?: true;
-  /** Ends no other operation, not even a preemptible one: nothing is less urgent. */
-  isPatient?: true;
+  /** A person takes the role back by force, which ends the running handover. */
+  reclaims?: true;
+  /** Ends no other operation, not even a preemptible one: every other one is more urgent. */
+  neverPreempts?: true;
 }
 
-/** Runs steps outside an operation: when one is taken back, nobody reads their details. */
+/** Runs steps outside an operation, such as in an undo. They are not recorded. */
 export const unrecorded = (signal: AbortSignal): Steps => ({
   operation: '',
   step: (_name, run) =>

@@ -2,44 +2,16 @@ import { ColdspareError } from '../domain/errors.js';
 import { formatDuration } from '../domain/format.js';
 import type { Clock } from '../ports/clock.js';
 
-interface Patience {
-  clock: Clock;
-  signal: AbortSignal;
-}
-
-/** Pauses between tries, in milliseconds: doubling, up to `most`. */
+/** The pause after a number of attempts, in milliseconds: it doubles up to `most`. */
 export const backoff = (attempt: number, first: number, most: number): number =>
   Math.min(first * 2 ** attempt, most);
-
-/**
- * Tries until `attempt` succeeds, pausing longer each time.
- * @throws the last error after `tries` failures, or the first that `isFinal`
- */
-export const retry = async <T>(
-  { clock, signal }: Patience,
-  {
-    tries,
-    firstPause,
-    isFinal,
-  }: { tries: number; firstPause: number; isFinal: (error: unknown) => boolean },
-  attempt: () => Promise<T>,
-): Promise<T> => {
-  for (let failures = 0; ; failures += 1) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (failures + 1 >= tries || isFinal(error)) throw error;
-      await clock.sleep(backoff(failures, firstPause, 30_000), signal);
-    }
-  }
-};
 
 /**
  * Asks every `pause` milliseconds until `ask` resolves to something.
  * @throws ColdspareError `timed-out` after `timeout` milliseconds
  */
 export const pollUntil = async <T>(
-  { clock, signal }: Patience,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
   { timeout, pause, what }: { timeout: number; pause: number; what: string },
   ask: () => Promise<T | undefined>,
 ): Promise<T> => {
@@ -61,13 +33,13 @@ export const pollUntil = async <T>(
 export interface Backoff {
   /** Whether the pause since the last try has passed. */
   isDue(): boolean;
-  /** Something is tried now: the next pause is twice as long. */
+  /** Records a try: the next pause is twice as long. */
   tried(): void;
-  /** The next try may come after `pause` milliseconds (0), and the pauses grow from the first again. */
+  /** Allows the next try after `pause` milliseconds (default 0); the pauses start from the first again. */
   reset(pause?: number): void;
 }
 
-/** Pauses that grow with every try in vain, from `first` to `most` milliseconds. */
+/** Pauses that grow with every try until a reset, from `first` to `most` milliseconds. */
 export const createBackoff = (
   clock: Pick<Clock, 'elapsed'>,
   { first, most }: { first: number; most: number },

@@ -16,17 +16,16 @@ import type { Journal } from './journal.js';
 import type { Plan } from './operation.js';
 import { newRunning, type Running } from './running.js';
 
-/** How long a graceful stop waits for a step that does not listen. Milliseconds. It is taken up at the next start. */
-const STOP_PATIENCE = 10_000;
+/** Milliseconds that a graceful stop waits for a step that ignores its signal. The next start resumes the operation. */
+const STOP_TIMEOUT = 10_000;
 
 interface Asked {
   source: Source;
   idempotencyKey?: string;
-  /** The id that the peer gave it, for an operation that spans both nodes. */
+  /** The id chosen by the peer, for an operation that spans both nodes. */
   id?: string;
 }
 
-/** What the runner needs from its surroundings. */
 export interface RunnerPorts {
   journal: Journal;
   clock: Clock;
@@ -37,7 +36,7 @@ export interface RunnerPorts {
   epoch(): number;
 }
 
-/** Runs one operation at a time, writes each step to the journal, and takes back what a failed one did. */
+/** Runs one operation at a time, writes each step to the journal, and undoes the steps of a failed one. */
 export class Runner {
   readonly #ports: RunnerPorts;
   readonly #events = new EventEmitter().setMaxListeners(0);
@@ -48,7 +47,7 @@ export class Runner {
     this.#ports = ports;
   }
 
-  /** The running operation; one that has ended but is still being written down is none. */
+  /** The running operation; undefined once it has ended, even while its last record is being written. */
   get current(): OperationRecord | undefined {
     const record = this.#running?.record;
     return record === undefined || hasEnded(record) ? undefined : record;
@@ -78,17 +77,17 @@ export class Runner {
   }
 
   /**
-   * Starts an operation and returns its first record; it goes on by itself. The same kind again is the running
-   * one. A preemptible one is ended first, unless this one is patient.
+   * Starts an operation and resolves to its first record, while it goes on. Returns the running operation when it is of
+   * the same kind. Ends a preemptible operation first, unless `plan.neverPreempts`.
    * @throws Refused `busy` when another operation runs
    */
   async start(plan: Plan, asked: Asked): Promise<OperationRecord> {
-    await this.#whenWrittenDown();
+    await this.#waitForLastWrite();
     const isOther = this.#running?.plan.kind !== plan.kind;
-    if (this.#running?.plan.isPreemptible?.(plan) && isOther && !plan.isPatient) {
+    if (this.#running?.plan.isPreemptible?.(plan) && isOther && !plan.neverPreempts) {
       await this.#end(this.#running, 'preempted', `${plan.kind} is more urgent`, plan);
     }
-    // Withdrawn while it waited for the other one to end.
+    // It may have been cancelled while it waited for the other one to end.
     const known = asked.id === undefined ? undefined : this.get(asked.id);
     if (known !== undefined) return known;
     if (this.#running?.plan.kind === plan.kind) return this.#running.record;
@@ -104,16 +103,16 @@ export class Runner {
     throw this.#busy(plan.kind);
   }
 
-  /** Starts an operation again that a crash had cut, under its own id. */
+  /** Restarts an operation that a crash interrupted, under its own id. */
   async resume(plan: Plan, record: OperationRecord): Promise<OperationRecord> {
-    await this.#whenWrittenDown();
+    await this.#waitForLastWrite();
     if (this.#running !== undefined) throw this.#busy(plan.kind);
     // The crash may have come between the commit and the record of it.
     const committed = plan.isCommitted(record);
     return this.#begin(plan, { ...record, committed, attempt: record.attempt + 1 }).record;
   }
 
-  /** Writes down how an operation ended that will not be resumed. */
+  /** Records how an operation ended that is not resumed. */
   async close(
     record: OperationRecord,
     ending: Pick<OperationRecord, 'state' | 'committed' | 'error'>,
@@ -140,7 +139,7 @@ export class Runner {
     for (let record = this.get(id); record !== undefined; record = this.get(id)) {
       const changed = once(this.#events, id, { signal });
       changed.catch(() => {});
-      // The record itself may end while the reader looks at this one.
+      // A copy, because the record may change while the reader has it.
       const seen = structuredClone(record);
       yield seen;
       if (hasEnded(seen)) return;
@@ -153,14 +152,14 @@ export class Runner {
     this.#events.on('end', listener);
   }
 
-  /** Makes the operation end without a commit, unless it has committed. Resolves to what it came to. */
+  /** Ends the operation, unless it has committed. Resolves to its last record. */
   async cancel(id: string, why: string): Promise<OperationRecord | undefined> {
     const running = this.#running;
     if (running?.record.id !== id) return this.get(id);
     return this.#end(running, 'cancelled', why);
   }
 
-  /** For a graceful stop: leaves the running operation as a crash would, to be taken up at the next start. */
+  /** For a graceful stop: interrupts the running operation, so that the next start resumes it. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#running?.interrupt.abort(
@@ -172,12 +171,12 @@ export class Runner {
     );
     const running = this.#running;
     if (running === undefined) return;
-    const patience = this.#ports.clock.sleep(STOP_PATIENCE).catch(() => {});
-    await Promise.race([running.ended, patience]);
+    const timeout = this.#ports.clock.sleep(STOP_TIMEOUT).catch(() => {});
+    await Promise.race([running.ended, timeout]);
   }
 
-  /** Whoever saw that an operation has ended may start the next one: it waits for the last write to the journal. */
-  async #whenWrittenDown(): Promise<void> {
+  /** Waits for the last journal write before the next operation starts. */
+  async #waitForLastWrite(): Promise<void> {
     if (this.#running !== undefined && this.current === undefined) await this.#running.ended;
   }
 
@@ -189,7 +188,7 @@ export class Runner {
   ): Promise<OperationRecord> {
     const { record, plan } = running;
     const isPreemptible = plan.isPreemptible?.(by) === true;
-    // Past its commit it goes on to its end, however long its app takes to start.
+    // After its commit it runs to its end, however long the app takes to start.
     if (record.committed && !isPreemptible) return record;
     const controller = isPreemptible ? running.preempt : running.cancel;
     controller.abort(
@@ -219,7 +218,7 @@ export class Runner {
     });
     this.#running = undefined;
     this.#events.emit(record.id);
-    // One that a graceful stop has cut goes on at the next start.
+    // An operation that a graceful stop interrupted has not ended.
     if (hasEnded(record)) this.#events.emit('end', record);
     await this.#ports.journal.prune().catch(() => {});
     return record;

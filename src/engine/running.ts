@@ -1,37 +1,27 @@
 import type { OperationRecord } from '../domain/operation.js';
 import type { Plan } from './operation.js';
 
-/** An operation at work, and the ways to end it. */
-export interface Running {
-  record: OperationRecord;
-  plan: Plan;
-  /** What its body has reported so far. */
-  result: Record<string, unknown>;
-  /** Tells whoever watches it that its record has changed. */
-  changed(): void;
-  /** Aborted to end the operation as long as it is not committed. */
-  cancel: AbortController;
-  /** Aborted to end the operation, committed or not. */
-  preempt: AbortController;
-  /** Aborted when the agent stops; ends whatever the operation is waiting for. */
-  interrupt: AbortController;
-  /** What ends a step before the commit, and after it. */
-  signals: { open: AbortSignal; committed: AbortSignal };
-  ended: Promise<OperationRecord>;
-}
+/** A running operation, and the ways to end it. */
+export type Running = ReturnType<typeof newRunning>;
 
-export const newRunning = (record: OperationRecord, plan: Plan, changed: () => void): Running => {
+/** `changed` notifies watchers that the record has changed. */
+export const newRunning = (record: OperationRecord, plan: Plan, changed: () => void) => {
+  /** Aborted to end the operation as long as it is not committed. */
   const cancel = new AbortController();
+  /** Aborted to end the operation, committed or not. */
   const preempt = new AbortController();
+  /** Aborted when the agent stops. */
   const interrupt = new AbortController();
   return {
     record,
     plan,
-    result: {},
+    /** The result reported so far. */
+    result: {} as Record<string, unknown>,
     changed,
     cancel,
     preempt,
     interrupt,
+    /** Ends a step: `open` before the commit, `committed` after it. */
     signals: {
       open: AbortSignal.any([cancel.signal, preempt.signal, interrupt.signal]),
       committed: AbortSignal.any([preempt.signal, interrupt.signal]),

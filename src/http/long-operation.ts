@@ -1,6 +1,6 @@
 import { hasEnded, type OperationRecord, operationRecordSchema } from '../domain/operation.js';
 import type { Node } from '../operations/node.js';
-import { waitForPeers } from '../operations/requests.js';
+import { waitForPeerOperation } from '../operations/requests.js';
 import { preferredWait } from './headers.js';
 import { operationProblem } from './problem.js';
 import type { About, HttpContext } from './route.js';
@@ -29,7 +29,7 @@ export const followPeersOperation = (
   started: OperationRecord,
 ): Promise<Response> => {
   const location = new URL(`/operations/${started.id}`, node.settings.peerUrl).href;
-  return follow(c, started, location, (ms) => waitForPeers(node, started.id, ms));
+  return follow(c, started, location, (ms) => waitForPeerOperation(node, started.id, ms));
 };
 
 const follow = async (

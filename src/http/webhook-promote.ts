@@ -2,8 +2,8 @@ import type { PromoteCommand } from '../domain/commands.js';
 import { isError, toColdspareError } from '../domain/errors.js';
 import type { OperationRecord } from '../domain/operation.js';
 import type { Asker } from '../operations/commands.js';
+import { request } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
-import { requestPromote } from '../operations/requests.js';
 import { askerOf, idempotencyKey } from './headers.js';
 import type { HttpContext } from './route.js';
 import type { CheckerEvent } from './webhooks/provider.js';
@@ -65,7 +65,7 @@ const promoteSoon = async (
     () => undefined,
     () => undefined,
   );
-  const begun = requestPromote(node, command, asker);
+  const begun = request(node, 'promote', command, asker);
   try {
     const record = await Promise.race([begun, timeout]);
     if (record === undefined) logRefusal(node, begun);

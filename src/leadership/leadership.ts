@@ -1,21 +1,22 @@
 import type { StateChanges, StateData } from '../state/node-state.js';
 
-/** A promise not to serve while the peer decides. */
-export type Promised = NonNullable<StateData['yielding']>;
+/** What a node yields to: it does not serve while the peer decides. */
+export type Yielding = NonNullable<StateData['yielding']>;
 
-/** What is left to do for a node that has lost its role. */
+/** What a superseded node still has to do; null when nothing. */
 export type StandDown = StateData['standDown'];
 
 /**
- * Who may serve. Today the two nodes of the pair settle it between them. Every change of role goes through here, and is
- * on disk when the method resolves. @throws ColdspareError `transition-not-allowed`, `disk-full`
+ * Who may serve. Today the two nodes of the pair decide it between them. Every change of role goes through here and is
+ * on disk when the method resolves.
+ * @throws ColdspareError `transition-not-allowed`, `disk-full`
  */
 export interface Leadership {
-  /** The highest epoch that was heard of; 0 before any was. */
+  /** The highest epoch heard of since the agent's start; 0 before any. */
   readonly heardEpoch: number;
-  /** Whether this node may serve, as far as it knows without asking anybody. */
+  /** Whether this node may serve, as far as it knows without asking the peer. */
   mayServe(): boolean;
-  /** Whether somebody else has become primary, and a disk that takes no writes still says that this node is. */
+  /** Whether the peer has become primary while the disk, which takes no writes, still says that this node is. */
   isOvertaken(): boolean;
   /** The lowest epoch above `known` and above its own that this node may claim. */
   nextEpoch(known?: number): number;
@@ -23,11 +24,11 @@ export interface Leadership {
   nextEpochOfPeer(known: number): number;
   /** Becomes primary at `epoch`. */
   acquire(epoch: number, changes: StateChanges): Promise<void>;
-  /** Takes in an epoch that somebody is at. Resolves to whether this node has lost the primary role by it. */
+  /** Records an epoch that was heard of. Resolves to whether this node lost the primary role because of it. */
   noteEpoch(epoch: number): Promise<boolean>;
-  /** Promises not to serve until it is known whether the peer has taken the epoch. */
-  handOff(promised: Promised): Promise<void>;
-  /** The peer did not take over: the role is ours as before, unless a higher epoch was heard of meanwhile. */
+  /** Yields: this node does not serve until it knows whether the peer has taken the epoch. */
+  handOff(yielding: Yielding): Promise<void>;
+  /** The peer did not take over: this node is primary again, unless it has heard of a higher epoch meanwhile. */
   takeBack(): Promise<void>;
   /** The peer has taken over at `epoch`: this node is a standby from now on. */
   concede(epoch: number, standDown: StandDown): Promise<void>;

@@ -3,7 +3,7 @@ import { nextEpoch } from '../domain/transitions.js';
 import type { Log } from '../ports/log.js';
 import type { Ballast } from '../state/ballast.js';
 import type { NodeState, StateChanges } from '../state/node-state.js';
-import type { Leadership, Promised, StandDown } from './leadership.js';
+import type { Leadership, StandDown, Yielding } from './leadership.js';
 
 interface Ports {
   state: NodeState;
@@ -12,9 +12,8 @@ interface Ports {
 }
 
 /**
- * Leadership of two nodes without a third: each goes by its own role on disk, and by the highest epoch that it has
- * heard of. The first primary counts in odd epochs and the other node in even ones, so that no two nodes ever claim
- * the same.
+ * Leadership of two nodes without a third. Each node goes by its own role on disk and the highest epoch it has heard
+ * of. The first primary claims odd epochs and the other node even ones, so that they never claim the same.
  */
 export class PairLeadership implements Leadership {
   readonly #state: NodeState;
@@ -58,7 +57,7 @@ export class PairLeadership implements Leadership {
   async noteEpoch(epoch: number): Promise<boolean> {
     const { mode, epoch: mine } = this.#state.current;
     this.#heardEpoch = Math.max(this.#heardEpoch, epoch);
-    // A yielding node goes by what became of the operation it yielded to, not by hearsay.
+    // A yielding node waits for the outcome of the operation it yields to, whatever epoch it hears of.
     if (epoch <= mine || mode === 'yielding') return false;
     try {
       if (mode === 'standby') {
@@ -67,26 +66,26 @@ export class PairLeadership implements Leadership {
       }
       await this.concede(epoch, { epoch, finalBackup: null, writes: null });
     } catch (error) {
-      // Two messages said it at once, and the other one was first.
+      // Another message with the same epoch was handled first.
       const isKnown =
         isError(error, 'transition-not-allowed') && this.#state.current.epoch >= epoch;
       if (isKnown) return false;
       if (isError(error, 'disk-full') && (await this.#ballast.drop())) return this.noteEpoch(epoch);
-      // The guard stops the app all the same (isOvertaken).
+      // The guard stops the app even so (isOvertaken).
       throw error;
     }
     this.#log.warn({ epoch, mine }, 'superseded: the other node has a higher epoch');
     return true;
   }
 
-  handOff(promised: Promised): Promise<void> {
-    return this.#state.apply('yield', this.#state.current.epoch, { yielding: promised });
+  handOff(yielding: Yielding): Promise<void> {
+    return this.#state.apply('yield', this.#state.current.epoch, { yielding });
   }
 
   async takeBack(): Promise<void> {
     const { epoch, yielding } = this.#state.current;
     if (this.#heardEpoch <= epoch) return this.#state.apply('resume', epoch);
-    // The peer has taken over in another operation, as it may when it could not reach us.
+    // The peer has taken over in another operation, because it could not reach us.
     const { finalBackup = null, writes = null } = yielding ?? {};
     await this.concede(this.#heardEpoch, { epoch: this.#heardEpoch, finalBackup, writes });
   }

@@ -18,37 +18,37 @@ import { assertMayDrill, assertNotCleaningUp, planDrill } from './drill/drill.js
 import { assertMayDemote, planHandover, planInterruptedHandover } from './handover/handover.js';
 import type { Node } from './node.js';
 import { assertMayPromote, planPromote } from './promote/promote.js';
-import { planPromoteAgain, planRestOfPromote } from './promote/resume.js';
+import { planPromoteRemainder, planPromoteRestart } from './promote/resume.js';
 import { planTakeOver } from './promote/take-over.js';
 import { planStandDown } from './stand-down/stand-down.js';
 
-/** Who asks for an operation. */
+/** Who requests an operation. */
 export interface Asker {
   source: Source;
   /** A repeated call with it is the same operation. */
   idempotencyKey?: string;
-  /** What made the monitor ask. */
+  /** The probe that made the monitor request a promote. */
   evidence?: PeerProbe;
 }
 
-/** An operation that can be asked for. */
+/** An operation that can be requested. */
 interface Command<Schema extends z.ZodType> {
   kind: OperationKind;
-  /** What was asked, at the door and in the journal. */
+  /** The command, in requests and in the journal. */
   schema: Schema;
-  /** @throws Refused when it can be told at once that nothing will come of it */
+  /** @throws Refused when it is known at once that the operation cannot succeed */
   check(node: Node, command: z.infer<Schema>): unknown;
   plan(node: Node, command: z.infer<Schema>, asker: Asker): Plan | Promise<Plan>;
   /**
-   * The rest of an operation that a stop or a crash of the agent had cut. Undefined, or absent, where a boot does what
-   * is left to do.
+   * Plans the rest of an operation that a stop or crash of the agent interrupted. Undefined or absent where the boot
+   * does the rest.
    */
   resume?(node: Node, command: z.infer<Schema>, record: OperationRecord): Plan | undefined;
 }
 
 const define = <Schema extends z.ZodType>(command: Command<Schema>): Command<Schema> => command;
 
-/** Every operation that can be asked for, under the type by which the journal knows it. */
+/** Every operation that can be requested, by its type in the journal. */
 export const COMMANDS = {
   promote: define({
     kind: 'promote',
@@ -56,7 +56,7 @@ export const COMMANDS = {
     check: (node, command) => isRunning(node, 'promote') || assertMayPromote(node, command),
     plan: planPromote,
     resume: (node, command, record) =>
-      planRestOfPromote(node, record) ?? planPromoteAgain(node, command, record),
+      planPromoteRemainder(node, record) ?? planPromoteRestart(node, command, record),
   }),
   'take-over': define({
     kind: 'promote',
@@ -64,8 +64,8 @@ export const COMMANDS = {
     check: (node) =>
       isRunning(node, 'promote') || assertMayPromote(node, { force: true, planned: true }),
     plan: planTakeOver,
-    // Before its commit it is over: the peer was told that it failed, and may have written since.
-    resume: (node, _command, record) => planRestOfPromote(node, record),
+    // Not resumed before its commit: the peer heard that it failed, and may have taken writes since.
+    resume: (node, _command, record) => planPromoteRemainder(node, record),
   }),
   demote: define({
     kind: 'handover',
@@ -118,7 +118,7 @@ export type CommandType = keyof typeof COMMANDS;
 export type CommandOf<T extends CommandType> = z.infer<(typeof COMMANDS)[T]['schema']>;
 
 /**
- * Starts the operation; the same call again is the same operation.
+ * Starts an operation. A call with the same idempotency key returns the same operation.
  * @throws Refused as the command's `check` and `Runner.start` say, `idempotency-conflict`
  */
 export const request = async <T extends CommandType>(
@@ -134,16 +134,17 @@ export const request = async <T extends CommandType>(
   return node.runner.start(await entry.plan(node, command, asker), asker);
 };
 
-/** The rest of an operation that was cut; undefined when what is left is what a boot does anyway. */
+/** Plans the rest of an interrupted operation; undefined when a boot does the rest. */
 export const planResumed = (node: Node, record: OperationRecord): Plan | undefined => {
   const { type } = record.command;
   const entry = Object.entries<Command<z.ZodType>>(COMMANDS).find(([name]) => name === type)?.[1];
-  // The journal adds to a command who asked, and may come from another version.
-  const known = entry === undefined ? undefined : loosely(entry.schema).safeParse(record.command);
+  // The journal adds keys to a command, and may be of another version.
+  const known =
+    entry === undefined ? undefined : withUnknownKeys(entry.schema).safeParse(record.command);
   return known?.success ? entry?.resume?.(node, known.data, record) : undefined;
 };
 
-const loosely = (schema: z.ZodType): z.ZodType =>
+const withUnknownKeys = (schema: z.ZodType): z.ZodType =>
   schema instanceof z.ZodObject ? schema.loose() : schema;
 
 const isRunning = ({ runner }: Pick<Node, 'runner'>, kind: OperationKind): boolean =>

@@ -3,14 +3,19 @@ import type { DemoteCommand, PromoteCommand } from '../domain/commands.js';
 import { ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
 import type { Plan } from '../engine/operation.js';
 import { type PeerProbe, probePeer, probeWitness } from '../peer/probe-peer.js';
-import { assertMayDemote, assertPeerReady, planHandover } from './handover/handover.js';
+import {
+  assertMayDemote,
+  assertPeerReady,
+  type HandoverNode,
+  planHandover,
+} from './handover/handover.js';
 import type { Node } from './node.js';
-import { assertMayPromote, mayBeRescued, planPromote } from './promote/promote.js';
+import { assertMayPromote, isRescuePossible, planPromote } from './promote/promote.js';
 import { assertMayTakeOver } from './promote/verify-outage.js';
 
 const OPERATOR = { source: 'operator' } as const;
 
-/** What a promote would do now, what it would lose, and whether it would be refused. Changes nothing. */
+/** Reports what a promote would do and lose now, and whether it would be refused. Changes nothing. */
 export const dryRunPromote = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   if (command.planned) return dryRunPlanned(node, command);
   if (node.state.current.mode === 'yielding') return dryRunReclaim(node, command);
@@ -23,12 +28,12 @@ export const dryRunPromote = async (node: Node, command: PromoteCommand): Promis
     () => assertMayPromote(node, command),
     () => node.runner.assertNotBusy(plan),
     () => command.force || assertMayTakeOver(situation, peer),
-    () => mayBeRescued(node) || node.replication.assessLoss(command.force),
+    () => isRescuePossible(node) || node.replication.assessLoss(command.force),
   );
   return { ...report(plan, peer, refusal), ...startingPoint(node) };
 };
 
-/** The handover would be the primary's operation. */
+/** A planned promote is a handover, which would run on the primary. */
 const dryRunPlanned = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   const { agent, summary } = await probePeer(node);
   const refusal = firstRefusal(
@@ -38,7 +43,7 @@ const dryRunPlanned = async (node: Node, command: PromoteCommand): Promise<DryRu
   return report(planHandover(node, command), summary, refusal);
 };
 
-/** What it holds itself is served again. */
+/** A yielding node would serve its own data again. */
 const dryRunReclaim = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
   const { summary } = await probePeer(node);
   const plan = planPromote(node, command, OPERATOR);
@@ -48,12 +53,15 @@ const dryRunReclaim = async (node: Node, command: PromoteCommand): Promise<DryRu
   );
   return {
     ...report(plan, summary, refusal),
-    loss: 'nothing is lost: it serves again what it holds itself',
+    loss: 'nothing is lost: it serves its own data again',
   };
 };
 
-/** What a handover would do now, and whether it would be refused. Changes nothing. */
-export const dryRunDemote = async (node: Node, command: DemoteCommand): Promise<DryRun> => {
+/** Reports what a handover would do now, and whether it would be refused. Changes nothing. */
+export const dryRunDemote = async (
+  node: HandoverNode & Pick<Node, 'runner'>,
+  command: DemoteCommand,
+): Promise<DryRun> => {
   const { agent, summary } = await probePeer(node);
   const plan = planHandover(node, command);
   const refusal = firstRefusal(
@@ -64,7 +72,7 @@ export const dryRunDemote = async (node: Node, command: DemoteCommand): Promise<
   return report(plan, summary, refusal);
 };
 
-/** Of a handover; the others say themselves where they start from. */
+/** The report of a handover. An unplanned promote adds its starting point. */
 const report = ({ steps }: Plan, peer: string, refusal: ColdspareError | undefined): DryRun => ({
   wouldRun: refusal === undefined,
   refusal: refusal === undefined ? null : explain(refusal),
@@ -88,13 +96,13 @@ const startingPoint = ({ replication }: Pick<Node, 'replication'>): StartingPoin
   };
 };
 
-/** @throws ColdspareError `peer-unreachable`, Refused `peer-refused`: as the primary, or its silence, would answer */
+/** Fails as the request to the primary would. @throws ColdspareError `peer-unreachable`, Refused `peer-refused` */
 const assertPrimary = (agent: PeerProbe['agent']): void => {
   if ('error' in agent) {
     throw new ColdspareError(
       'peer-unreachable',
       `the primary cannot be asked to hand over: ${agent.error}`,
-      'when it is gone: POST /promote without "planned"',
+      'if the primary is gone: POST /promote without "planned"',
     );
   }
   if (agent.mode === 'primary') return;

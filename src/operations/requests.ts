@@ -1,9 +1,5 @@
 import type { FenceAnswer } from '../domain/answers.js';
 import type {
-  AdoptCommand,
-  BackupCommand,
-  DemoteCommand,
-  DrillCommand,
   FenceCommand,
   PauseCommand,
   PromoteCommand,
@@ -12,41 +8,23 @@ import type {
 import { ColdspareError, isError, Refused } from '../domain/errors.js';
 import { hasEnded, type OperationRecord } from '../domain/operation.js';
 import { isoNow } from '../ports/clock.js';
-import { assertMayFence, planFence } from './accept-fence/accept-fence.js';
-import { type Asker, COMMANDS, request } from './commands.js';
+import { assertMayFence, type Fenceable, planFence } from './accept-fence/accept-fence.js';
+import { COMMANDS } from './commands.js';
 import type { Node } from './node.js';
 import { assertMayPromote } from './promote/promote.js';
 import { planTakeOver } from './promote/take-over.js';
 
-/** How long a fence may take before the peer is told that it failed: longer than an app is given to stop. Milliseconds. */
+/** Milliseconds after which the peer is told that a fence failed. Longer than an app may take to stop. */
 const FENCE_TIMEOUT = 150_000;
 
-/** Between two questions about the peer's operation. Milliseconds. */
+/** Milliseconds between two questions about the peer's operation. */
 const PEER_PAUSE = 500;
 
-/** Takes over. A promote that runs already is the answer. */
-export const requestPromote = (node: Node, command: PromoteCommand, asker: Asker) =>
-  request(node, 'promote', command, asker);
+type FencedNode = Fenceable & Pick<Node, 'runner'>;
 
-/** Gives the role to the peer. */
-export const requestDemote = (node: Node, command: DemoteCommand, asker: Asker) =>
-  request(node, 'demote', command, asker);
-
-/** Takes a backup and pushes it. */
-export const requestBackup = (node: Node, command: BackupCommand, asker: Asker) =>
-  request(node, 'backup', command, asker);
-
-/** Restores the newest backup on trial. */
-export const requestDrill = (node: Node, command: DrillCommand, asker: Asker) =>
-  request(node, 'drill', command, asker);
-
-/** Makes other data the production data. */
-export const requestAdopt = (node: Node, command: AdoptCommand, asker: Asker) =>
-  request(node, 'adopt', command, asker);
-
-/** Asks the primary to hand over to this node; the operation is the primary's, which knows it by its key. */
+/** Asks the primary to hand over to this node. The operation runs on the primary, which has the idempotency key. */
 export const requestPlannedPromote = async (
-  node: Node,
+  node: Pick<Node, 'settings' | 'state' | 'peer' | 'clock'>,
   command: PromoteCommand,
   idempotencyKey?: string,
 ): Promise<OperationRecord> => {
@@ -55,7 +33,8 @@ export const requestPlannedPromote = async (
     assertMayPromote(node, command);
   } catch (refusal) {
     if (idempotencyKey === undefined || !isError(refusal, 'already-primary')) throw refusal;
-    // By the very operation that is asked for again, maybe. A standby hands nothing over, so asking is safe.
+    // It may be primary through the operation that is requested again. Asking is safe: a standby has no role to hand
+    // over.
     return ask().catch(() => {
       throw refusal;
     });
@@ -63,16 +42,16 @@ export const requestPlannedPromote = async (
   return ask();
 };
 
-/** The peer's operation when it has ended, or as it was seen last within `ms` milliseconds. */
-export const waitForPeers = async (
-  { clock, peer }: Node,
+/** Resolves to the peer's operation when it has ended, or to its last known record after `ms` milliseconds. */
+export const waitForPeerOperation = async (
+  { clock, peer }: Pick<Node, 'clock' | 'peer'>,
   id: string,
   ms: number,
 ): Promise<OperationRecord | undefined> => {
   const deadline = clock.elapsed() + ms;
   let seen: OperationRecord | undefined;
   for (;;) {
-    // It may be out of reach for a moment: what it does goes on.
+    // The peer may be out of reach for a moment. Its operation goes on.
     seen = (await peer.operation(id).catch(() => undefined)) ?? seen;
     const left = deadline - clock.elapsed();
     if ((seen !== undefined && hasEnded(seen)) || left <= 0) return seen;
@@ -80,8 +59,11 @@ export const waitForPeers = async (
   }
 };
 
-/** The peer takes over: stops serving here before the answer. @throws ColdspareError `app-failed` when it could not */
-export const requestFence = async (node: Node, command: FenceCommand): Promise<FenceAnswer> => {
+/** Stops serving, because the peer takes over. Answers once it has. @throws ColdspareError `app-failed` when it could not */
+export const requestFence = async (
+  node: FencedNode & Pick<Node, 'settings' | 'ballast'>,
+  command: FenceCommand,
+): Promise<FenceAnswer> => {
   assertMayFence(node, command);
   if (node.state.current.mode === 'standby') {
     return { mode: 'standby', detail: `${node.settings.nodeName} is a standby already` };
@@ -100,14 +82,14 @@ export const requestFence = async (node: Node, command: FenceCommand): Promise<F
   throw new ColdspareError(
     'app-failed',
     `${node.settings.nodeName} could not stop serving: ${record?.error?.message ?? 'it is still trying'}`,
-    'stop its app by hand, then ask again; when its disk takes no writes, stop its agent as well or cut its power',
+    'stop its app by hand, then ask again; when its disk takes no writes, stop its agent as well or power it off',
     { value: record?.id },
   );
 };
 
-/** The fence of an attempt that the peer has given up may still be stopping the app: it promised nothing to this one. */
+/** Runs the fence, after a fence for an earlier attempt of the peer that is still stopping the app. */
 const fence = async (
-  node: Node,
+  node: FencedNode,
   command: FenceCommand,
   deadline: number,
 ): Promise<OperationRecord | undefined> => {
@@ -131,7 +113,7 @@ export const requestTakeOver = async (
   const asked = { source: 'peer' as const, id: command.operation };
   const record = await node.runner.start(planTakeOver(node, command), asked);
   if (record.id === command.operation) return record;
-  // A takeover of our own, which knows nothing of the handover's last backup.
+  // This node runs a takeover of its own, which does not use the handover's last backup.
   throw new Refused(
     'busy',
     `${node.settings.nodeName} takes over by itself in ${record.id}`,
@@ -141,14 +123,17 @@ export const requestTakeOver = async (
 };
 
 /**
- * Makes sure that an operation never commits, unless it has. One that nobody heard of yet is written down as
- * refused, so that a request for it that is still on its way finds it ended.
+ * Makes sure that an operation never commits, unless it has. An unknown one is recorded as refused, so that a request
+ * that is still on its way finds it ended.
  */
-export const cancelOperation = async (node: Node, id: string): Promise<OperationRecord> => {
-  const known = await node.runner.cancel(id, 'asked to');
+export const cancelOperation = async (
+  node: Pick<Node, 'runner' | 'state' | 'clock'>,
+  id: string,
+): Promise<OperationRecord> => {
+  const known = await node.runner.cancel(id, 'on request');
   if (known !== undefined) return known;
   const at = isoNow(node);
-  const never: OperationRecord = {
+  const cancelled: OperationRecord = {
     id,
     kind: 'promote',
     state: 'refused',
@@ -168,14 +153,18 @@ export const cancelOperation = async (node: Node, id: string): Promise<Operation
     command: {},
     attempt: 1,
   };
-  await node.runner.close(never, never);
-  return never;
+  await node.runner.close(cancelled, cancelled);
+  return cancelled;
 };
 
-/** No failover and no failback by themselves for some minutes; at most a week, so that nobody forgets it. */
-export const pause = async (node: Node, { minutes, reason }: PauseCommand): Promise<void> => {
+/** Turns automatic failover and failback off for some minutes, at most a week. */
+export const pause = async (
+  node: Pick<Node, 'state' | 'clock'>,
+  { minutes, reason }: PauseCommand,
+): Promise<void> => {
   const until = new Date(node.clock.now() + minutes * 60_000).toISOString();
   await node.state.update({ pause: { until, reason } });
 };
 
-export const unpause = (node: Node): Promise<void> => node.state.update({ pause: null });
+export const unpause = ({ state }: Pick<Node, 'state'>): Promise<void> =>
+  state.update({ pause: null });

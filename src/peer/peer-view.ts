@@ -1,41 +1,33 @@
 import type { ColdspareError } from '../domain/errors.js';
 import type { NodeStatus } from '../domain/status.js';
 
-/** Something that was seen, and `clock.now()` when it was. */
+/** An observation, and `clock.now()` when it was made. */
 export interface Seen<T> {
   value: T;
   at: number;
 }
 
-/** What became of an old primary whose agent did not answer. */
+/** Whether an old primary whose agent did not answer could be fenced. */
 interface FencedWithoutAgent {
   event: 'fenced-by-ssh' | 'not-fenced';
   message: string;
   remedy: string;
 }
 
-/** What this node saw of the other one last. Cheap answers come from here; a decision looks again. */
+/** The last observations of the other node. Used for cheap answers; a decision probes again. */
 export interface PeerView {
-  /** What its agent said, or why it could not be asked. */
-  last: Seen<NodeStatus | { error: string }> | undefined;
-  /** What its agent said when it last answered, however long ago. */
-  answer: Seen<NodeStatus> | undefined;
-  /** Its machine over SSH; undefined without PEER_SSH. */
-  ssh: Seen<{ error: ColdspareError | null }> | undefined;
-  /** Why this node serves although its peer could not be asked (ALONE=serve); until the peer answers. */
-  servingWithoutPeer: string | undefined;
-  /** How the old primary was kept from serving over SSH, or that it could not be; until its agent answers. */
-  fenced: FencedWithoutAgent | undefined;
+  /** The last status of its agent, or why it did not answer. */
+  last?: Seen<NodeStatus | { error: string }> | undefined;
+  /** The last status that its agent answered with, however long ago. */
+  answer?: Seen<NodeStatus> | undefined;
+  /** The last login over SSH; undefined without PEER_SSH. */
+  ssh?: Seen<{ error: ColdspareError | null }> | undefined;
+  /** Why this node serves, or waits, without an answer of its peer (ALONE). Cleared when the peer answers. */
+  servingWithoutPeer?: string | undefined;
+  /** The outcome of fencing the old primary over SSH. Cleared when its agent answers. */
+  fenced?: FencedWithoutAgent | undefined;
 }
 
-export const newPeerView = (): PeerView => ({
-  last: undefined,
-  answer: undefined,
-  ssh: undefined,
-  servingWithoutPeer: undefined,
-  fenced: undefined,
-});
-
-/** What the peer said when it was asked last; undefined when it did not answer, or was not asked yet. */
+/** The peer's status as of the last probe; undefined when it did not answer or was not asked yet. */
 export const peerStatus = ({ last }: PeerView): NodeStatus | undefined =>
   last === undefined || 'error' in last.value ? undefined : last.value;

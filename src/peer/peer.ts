@@ -5,9 +5,9 @@ import type { OperationRecord } from '../domain/operation.js';
 import type { NodeStatus } from '../domain/status.js';
 
 /**
- * The other agent. Every message carries this node's epoch, every answer the peer's. Methods throw
- * ColdspareError `peer-unreachable` when no answer came (the peer may have acted all the same), and
- * `peer-refused` with the peer's own problem when it said no.
+ * The other agent. Every message carries this node's epoch, every answer the peer's. Methods throw ColdspareError
+ * `peer-unreachable` when no answer came (the peer may still have acted), and `peer-refused` with the peer's own
+ * problem when it refused.
  */
 export interface Peer {
   status(): Promise<NodeStatus>;
@@ -21,12 +21,12 @@ export interface Peer {
   requestHandover(reason: string, idempotencyKey?: string): Promise<OperationRecord>;
   /** The peer's operation; undefined when it never heard of it. */
   operation(id: string): Promise<OperationRecord | undefined>;
-  /** Makes sure that `operation` never commits at the peer, unless it did already. The answer is what it came to. */
+  /** Makes sure that the operation never commits at the peer, unless it has. Resolves to its last record. */
   cancel(id: string): Promise<OperationRecord>;
   backups(): Promise<Manifest[]>;
-  /** Bytes that the peer has of an upload that broke off; 0 when it starts from the beginning. */
+  /** Bytes that the peer has of an interrupted upload; 0 when there is none. */
   received(id: string): Promise<number>;
-  /** Streams a dump, or what of it is in `extent`, to the peer. Not a backup there until `commit`. */
+  /** Streams a dump, or the part from `extent.from` on, to the peer. It is no backup there until `commit`. */
   upload(
     id: string,
     content: Readable,
@@ -34,14 +34,14 @@ export interface Peer {
     signal: AbortSignal,
   ): Promise<{ bytes: number; sha256: string }>;
   commit(manifest: Manifest): Promise<void>;
-  /** Tells that at the moment `at` nothing had changed since the backup. */
+  /** Tells the peer that the backup was still current at `at` (ISO 8601). */
   confirm(id: string, at: string): Promise<void>;
 }
 
-/** Which part of a dump is sent. */
+/** The part of a dump that is sent. */
 interface Extent {
-  /** The first byte's place in the dump. */
+  /** Offset of the first byte. */
   from: number;
-  /** Of the whole dump; undefined while it is still being taken. */
+  /** Size of the whole dump; undefined while the dump is being taken. */
   bytes: number | undefined;
 }

@@ -1,5 +1,5 @@
 import { type ColdspareError, isError, toColdspareError } from '../domain/errors.js';
-import type { OperationKind } from '../domain/operation.js';
+import { affectsApp } from '../domain/operation.js';
 import type { NodeStatus } from '../domain/status.js';
 import {
   type AgentView,
@@ -12,18 +12,18 @@ import { formatProbe, isHealthy, type Probe, type ProbeResult } from '../ports/p
 import type { Peer } from './peer.js';
 import type { PeerView } from './peer-view.js';
 
-/** One look at the peer: its agent and its app, each with a deadline, both at once. */
+/** One probe of the peer: its agent and its app at the same time, each with a deadline. */
 export interface PeerProbe {
   /** The peer's agent, or why it could not be asked. */
   agent: NodeStatus | { error: string };
-  /** Why no agent answered; undefined when one did, be it with a refusal. */
+  /** Why no agent answered; undefined when one answered, even with a refusal. */
   silence: ColdspareError | undefined;
-  /** Both as the table of decisions knows them. */
+  /** Both as the takeover table classifies them (domain/takeover-verdict.ts). */
   views: { agent: AgentView; app: AppView };
   serves: boolean;
-  /** In one line, for reports. */
+  /** One line for reports. */
   summary: string;
-  /** `clock.elapsed()` when the last of both had answered. */
+  /** `clock.elapsed()` when both had answered or timed out. */
   endedAt: number;
 }
 
@@ -35,7 +35,7 @@ interface Prober {
   peerView: PeerView;
 }
 
-/** Asks the peer's agent and its app, and remembers what they said. Never throws. */
+/** Asks the peer's agent and its app, and records the answers in `peerView`. Never throws. */
 export const probePeer = async (node: Prober): Promise<PeerProbe> => {
   const { primaryCheckUrl, checkTimeout } = node.settings;
   let silence: ColdspareError | undefined;
@@ -78,16 +78,14 @@ export const probeWitness = async ({
   return { view: witnessView(seen), summary: `the witness ${formatProbe(seen)}` };
 };
 
-/** Backups and drills give way to a fence, and a fence is what we are about to ask for. */
-const HARMLESS: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'drill', 'fence']);
-
 const agentView = (agent: PeerProbe['agent']): AgentView => {
   if ('error' in agent) return 'unreachable';
   if (agent.serving) return 'serving';
-  // It waits for our answer, and our link to it is the only one that works: its boot would not end.
+  // With ALONE=wait it waits until it reaches us. If only our link to it works, its boot never ends.
   if (agent.alone !== null && agent.policy.alone === 'wait') return 'idle';
   const kind = agent.operation?.kind;
-  return kind === undefined || HARMLESS.has(kind) ? 'idle' : 'busy';
+  // A fence is what we are about to ask for.
+  return kind !== undefined && kind !== 'fence' && affectsApp(kind) ? 'busy' : 'idle';
 };
 
 const appView = (app: ProbeResult | undefined): AppView => {
@@ -95,7 +93,7 @@ const appView = (app: ProbeResult | undefined): AppView => {
   return isHealthy(app) ? 'healthy' : 'down';
 };
 
-/** Anything below 500 comes from a service that works, if only to say "not you" or "elsewhere". */
+/** Anything below 500 comes from a working service, even a redirect or a refusal. */
 const witnessView = (seen: ProbeResult): WitnessView => {
   if (seen.outcome !== 'answers') return 'mute';
   return seen.status >= 500 ? 'fails' : 'serves';

@@ -1,36 +1,36 @@
 import type { Manifest } from '../domain/manifest.js';
 import type { Steps } from '../engine/operation.js';
 
-/** From what a takeover would start now. */
+/** The data that a takeover would start from now. */
 export interface Lag {
   backup: Manifest;
-  /** Milliseconds since everything was known to be here. */
+  /** Milliseconds since this data was last known to be current. */
   age: number;
-  /** Whether it lies restored, so that a takeover has only to open it. */
+  /** Whether it is restored already, so that a takeover only has to open it. */
   isPrepared: boolean;
-  /** What would be lost, in words. */
+  /** What would be lost, as a sentence. */
   loss: string;
 }
 
 export interface TakeOverRequest {
   /** The epoch that this node means to take. */
   epoch: number;
-  /** Who asked accepts the loss that older data means. */
+  /** The loss that older data means is accepted. */
   force: boolean;
-  /** The backup that was dumped in this very operation after the last write. */
+  /** The backup that was dumped in this operation after the last write. */
   complete?: string | undefined;
-  /** Nothing but `complete` will do: what came after an older backup was acknowledged. */
+  /** Only `complete` may be used: an older backup would lose acknowledged writes. */
   isHandover?: boolean;
 }
 
-/** A database that is proven and waits for its first write. */
+/** A verified database that has had no write yet. */
 export interface TakenOver {
   backup: Manifest;
-  /** What is lost, in words. */
+  /** What is lost, as a sentence. */
   loss: string;
 }
 
-/** Something that keeps the standby up to date by itself. */
+/** A background task that keeps the standby up to date. */
 interface BackgroundTask {
   name: string;
   run(): Promise<void>;
@@ -40,28 +40,27 @@ interface BackgroundTask {
 export interface Replication {
   /** The names of the steps of `finalSync` and `takeOver`, in their order. */
   readonly steps: { readonly finalSync: readonly string[]; readonly takeOver: readonly string[] };
-  /** What keeps the standby up to date beside the schedule of backups. */
+  /** Background tasks besides the scheduled backups. */
   readonly tasks: readonly BackgroundTask[];
-  /** What a takeover would start from now; undefined when there is nothing. Cheap. */
+  /** What a takeover would start from now; undefined when there is nothing. Cheap to call. */
   lag(): Lag | undefined;
   /**
-   * What a takeover by itself, without a last word of the old primary, would lose, in words.
+   * What a takeover would lose without a last dump of the old primary, as a sentence.
    * @throws Refused `no-backup`, `backup-too-old`, `backup-unusable`
    */
   assessLoss(force: boolean): string;
   /**
-   * On a primary whose writes are refused: everything that was written is at the peer when it resolves.
-   * Resolves to the backup that holds it.
+   * For a frozen primary: brings every write to the peer. Resolves to the id of the backup that holds them.
    */
   finalSync(steps: Steps): Promise<string>;
   /**
-   * Makes this node's database the newest state that can be proven, ready for its first write. What was there before is
-   * kept. @throws Refused `no-backup`, `backup-too-old`, `backup-unusable`; ColdspareError of the database
+   * Makes the newest state that can be verified this node's database. The database before is kept.
+   * @throws Refused `no-backup`, `backup-too-old`, `backup-unusable`; ColdspareError of the database
    */
   takeOver(steps: Steps, request: TakeOverRequest): Promise<TakenOver>;
   /**
-   * What a node that has lost its role does with its own database. Safe to repeat. Resolves to what it did, in words;
-   * undefined when there was nothing to do.
+   * Sets the database of a superseded node aside if it may hold writes of its own. Safe to repeat. Resolves to what was
+   * done, as a sentence; undefined when there was nothing to do.
    */
   rejoin(signal: AbortSignal): Promise<string | undefined>;
 }

@@ -30,13 +30,13 @@ export const noteDatabase = (
   local.database = { value, at: clock.now() };
 };
 
-/** Stops the app and remembers that it does not answer, so that no load balancer is told otherwise meanwhile. */
+/** Stops the app. Records first that it does not answer, so that load balancers are not sent to an app that is stopping. */
 export const stopApp = async (node: Stoppable, signal: AbortSignal): Promise<void> => {
   noteApp(node, { outcome: 'refuses', detail: 'stopped by the agent' });
   await node.stack.app.stop(signal);
 };
 
-/** Starts the app, and stops it again when this node may not serve any more by then. @throws ColdspareError `not-primary` */
+/** Starts the app, and stops it again if this node lost its role meanwhile. @throws ColdspareError `not-primary` */
 export const startApp = async (
   node: Stoppable & { state: NodeState; leadership: Leadership },
   signal: AbortSignal,

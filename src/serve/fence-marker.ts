@@ -13,8 +13,8 @@ interface Fenceable {
 }
 
 /**
- * The other node may have fenced this one without its agent. The fence that it wrote into the database's marker counts
- * as a promise of this node, unless the other node says that its takeover came to nothing.
+ * The other node may have fenced this one without its agent, and written the fence into the database's marker. This
+ * node then yields, unless the other node says that its takeover has failed.
  * @throws ColdspareError `yielding`
  */
 export const applyFenceMarker = async (
@@ -31,7 +31,7 @@ export const applyFenceMarker = async (
   await leadership.handOff({ operation, epoch, cause: 'fence', finalBackup, writes: null });
   throw new ColdspareError(
     'yielding',
-    `the other node fenced ${settings.nodeName} in ${operation} while its agent could not be asked: it does not serve before that is decided`,
+    `the other node fenced ${settings.nodeName} in ${operation} while this agent did not answer: it does not serve until that operation is decided`,
     'nothing to do: it asks the other node; when that is gone for good, POST /promote {"force": true} takes the role back',
     { value: operation },
   );

@@ -3,7 +3,7 @@ import type { Database } from '../ports/stack.js';
 
 type Writable = Pick<Database, 'freeze' | 'writes'>;
 
-/** Refuses writes from now on. Resolves to the rows ever written until then. Safe to repeat. */
+/** Refuses writes from now on. Resolves to the count of rows written so far. Safe to repeat. */
 export const freeze = async (database: Writable): Promise<bigint> => {
   await database.freeze();
   return database.writes();
@@ -20,8 +20,8 @@ export const isUnwritten = async (
 };
 
 /**
- * A session that forced its way past the freeze would be lost in silence.
- * @throws ColdspareError `written-while-frozen` when more was written than `before`, counted as the database was frozen
+ * A session can override the freeze, and its writes would be lost silently.
+ * @throws ColdspareError `written-while-frozen` when more rows were written than `before`, the count at the freeze
  */
 export const assertUnwritten = async (
   database: Pick<Database, 'writes'>,
@@ -39,7 +39,7 @@ export const assertUnwritten = async (
   );
 };
 
-/** The same for this node's own database, on which the person has to stop what writes. */
+/** The same for this node's own database. */
 export const assertOwnUnwritten = (
   node: {
     settings: { nodeName: string; databaseName: string };

@@ -3,17 +3,17 @@ import type { Marker } from '../domain/marker.js';
 import type { Seen } from '../peer/peer-view.js';
 import type { ProbeResult } from '../ports/probe.js';
 
-/** What this node saw last of its own app and database. */
+/** The last observations of this node's own app and database. */
 export interface LocalView {
   app: Seen<ProbeResult> | undefined;
   database: Seen<{ answers: boolean; marker: Marker | undefined }> | undefined;
-  /** This agent has opened the database to the app since it started: before, an app that answers is somebody else's. */
+  /** Whether this agent has opened the database since its start. Before that, an app that answers was started by others. */
   opened: boolean;
-  /** What the guard said when it stopped, the last time, an app that somebody else had started. */
+  /** Why the guard last stopped an app that somebody else had started. */
   foreignApp: Seen<string> | undefined;
-  /** Why a standby could not restore a backup for lack of free space; null when there was enough the last time. */
+  /** Why a standby could not restore a backup for lack of free space; null when the last check found enough. */
   noRoom: ColdspareError | null;
-  /** Why the certificate files as they are now cannot be used; null when they are in use. */
+  /** Why the present certificate files cannot be used; null when they are in use. */
   certificateError: ColdspareError | null;
 }
 

@@ -25,7 +25,7 @@ export interface Server {
 export const START_APP_STEPS = ['start-app', 'wait-for-app'] as const;
 export const SERVE_STEPS = ['open-database', ...START_APP_STEPS] as const;
 
-/** From a database that is proven to an app that answers. Only a primary that has promised nothing gets here. */
+/** Opens a verified database and starts the app. Only for a primary that does not yield. */
 export const serve = async (
   node: Server,
   steps: Steps<(typeof SERVE_STEPS)[number]>,
@@ -34,14 +34,14 @@ export const serve = async (
   await startServingApp(node, steps);
 };
 
-/** The rest of it, on a database that is open. */
+/** The second half of `serve`, for a database that is open already. */
 export const startServingApp = async (
   node: Server,
   steps: Steps<(typeof START_APP_STEPS)[number]>,
 ): Promise<void> => {
   await steps.step('start-app', async ({ signal, say }) => {
     assertMayServe(node);
-    // A restarted agent finds its app at work and leaves it alone.
+    // A restarted agent leaves a running app alone.
     const { app } = node.stack;
     if (isHealthy(await app.check()) && (await app.isFullyRunning?.()) !== false)
       return say('it runs already');
@@ -59,15 +59,15 @@ const openDatabase = async (node: Server, signal: AbortSignal): Promise<void> =>
   const { database } = node.stack;
   await database.start(signal);
   const { marker } = await database.live();
-  // The guard goes by it: what it saw before an adoption or a swap is not what is served now.
+  // For the guard: its last observation may be from before an adoption or a swap.
   noteDatabase(node, { answers: true, marker });
   if (marker === undefined || marker.lineage !== node.state.current.lineage)
     throw foreignDatabase(node, marker?.lineage);
-  // Whoever started it: nobody may read here what the other node writes past.
+  // Somebody may have started the app, and its data may be outdated already.
   if (marker.fenced !== undefined) await stopApp(node, signal);
-  // Before the thaw, which would end the dump that the other node may be taking over SSH.
+  // Before the thaw, which would end a dump that the other node may be taking over SSH.
   await applyFenceMarker(node, marker);
-  // Before the first write: a database that has served is never again taken for the backup's content (H07).
+  // Before the first write, so that a database that has served is never again taken for the backup's content (H07).
   const { epoch } = node.state.current;
   const { lineage, backup, fenced } = marker;
   if (!marker.served || marker.epoch !== epoch || fenced !== undefined)

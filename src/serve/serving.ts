@@ -9,11 +9,11 @@ interface Local {
   local: Pick<LocalView, 'app' | 'opened'>;
 }
 
-/** Whether this node serves, from its last checks: cheap enough for a load balancer. */
+/** Whether this node serves, from its last checks. Cheap enough for a load balancer. */
 export const isServing = ({ leadership, local }: Local): boolean =>
   leadership.mayServe() && local.app !== undefined && isHealthy(local.app.value);
 
-/** Whether users may be sent here: not to an app that ran before this agent had asked its peer (H08). */
+/** Whether users may be sent here. An app that ran before this agent asked its peer does not count (H08). */
 export const isReady = (node: Local): boolean => isServing(node) && node.local.opened;
 
 /** @throws ColdspareError `not-primary` */

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import type { Disk } from '../ports/disk.js';
 
-/** Enough for the promise and its operation, ten times over. */
+/** Ten times what the state and the record of a fence take. */
 const BYTES = 128 * 1024;
-/** Bytes that stay free beside it: it must not be what fills the disk. */
-const ROOM_BESIDE = 64 * 1024 * 1024;
+/** Bytes that stay free besides it, so that the ballast itself does not fill the disk. */
+const MIN_FREE = 64 * 1024 * 1024;
 
 /**
- * A file that gives its room away when the disk is full. Without it a primary whose disk is full, a common reason for it
- * to fail, could not write down that it stops serving, and nobody could take over from it.
+ * A file that is removed to free space when the disk is full. A full disk is a common reason for a primary to fail.
+ * Without the ballast it could not record that it stops serving, and the standby could not take over.
  */
 export class Ballast {
   readonly #disk: Disk;
@@ -19,21 +19,21 @@ export class Ballast {
     this.#directory = stateDirectory;
   }
 
-  /** Makes it, where there is none and there is room. */
-  async lay(): Promise<void> {
-    if (await this.#isThere()) return;
-    if ((await this.#disk.free(this.#directory)) < BYTES + ROOM_BESIDE) return;
+  /** Creates it, unless it exists or there is too little free space. */
+  async create(): Promise<void> {
+    if (await this.#exists()) return;
+    if ((await this.#disk.free(this.#directory)) < BYTES + MIN_FREE) return;
     await this.#disk.write(this.#path, '\n'.repeat(BYTES));
   }
 
-  /** Resolves to whether there was one. */
+  /** Removes it. Resolves to whether it existed. */
   async drop(): Promise<boolean> {
-    const wasThere = await this.#isThere();
+    const existed = await this.#exists();
     await this.#disk.remove(this.#path);
-    return wasThere;
+    return existed;
   }
 
-  async #isThere(): Promise<boolean> {
+  async #exists(): Promise<boolean> {
     return (await this.#disk.size(this.#path)) !== undefined;
   }
 

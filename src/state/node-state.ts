@@ -19,23 +19,23 @@ const stateSchema = z.object({
   mode: modeSchema,
   epoch: z.int().nonnegative(),
   parity: z.enum(['odd', 'even']),
-  /** Since when it has had this mode. */
+  /** When it took this mode. */
   since: moment,
   /** Null until a database was adopted here or a first backup came in. */
   lineage: z.string().nullable(),
   /** Number of the last backup taken in this epoch. */
   sequence: z.int().nonnegative(),
-  /** Whose word a yielding node waits for: the peer's operation and the epoch it means to take. */
+  /** What a yielding node waits for: the peer's operation and the epoch that it means to take. */
   yielding: yieldingSchema
     .extend({
       /** The last backup taken while yielding: nothing was written after it. */
       finalBackup: z.string().nullable(),
-      /** Rows ever written by then; null when nobody has counted. */
+      /** Count of rows written by then; null when they were not counted. */
       writes: z.string().nullable().default(null),
     })
     .nullable(),
   promotion: promotionSchema.nullable(),
-  /** Set when this node was superseded and its own database is still to be dealt with. */
+  /** Set from being superseded until the database is set aside or known to be in a backup. */
   standDown: z
     .object({
       epoch: z.int().positive(),
@@ -44,23 +44,23 @@ const stateSchema = z.object({
       writes: z.string().nullable().default(null),
     })
     .nullable(),
-  /** True after an unplanned promote of the node that was born a standby: the role is to be given back. */
+  /** True after an unplanned promote of the node whose first role was standby: failback is due. */
   failbackDue: z.boolean(),
-  /** Unplanned promotes of this node, newest last: repeated ones make failback wait longer. */
+  /** Times of the unplanned promotes of this node, newest last. Repeated ones make failback wait longer. */
   failovers: z.array(moment),
-  /** What became of restoring each backup ahead of time; without those that are not kept any more. */
+  /** Outcome of the trial restore of each backup that is still kept. */
   proofs: z.record(z.string(), proofSchema).default({}),
-  /** The last backup that could not be restored ahead of time; null once another one could. */
+  /** The last backup that could not be restored on trial; null once a newer one could. */
   unusable: z.object({ backup: z.string(), error: z.string() }).nullable().default(null),
-  /** The backup that lies restored and cold, so that a promote has only to open it; null when none does. */
+  /** The backup that is restored already, so that a promote only has to open it; null when there is none. */
   prepared: z.string().nullable().default(null),
-  /** When the newest backup was found to hold everything that was in the database then. */
+  /** When the newest backup was last found to hold everything in the database. */
   confirmed: z.object({ backup: z.string(), at: moment }).nullable().default(null),
   lastDrill: drillRecordSchema.nullable().default(null),
-  /** A drill has begun to restore, and nobody has cleaned up after it yet. */
+  /** A drill has started and was not cleaned up yet. */
   drillLeftovers: z.boolean().default(false),
   pause: pauseSchema.nullable(),
-  /** The conditions that last and were announced, each event with its variants (background/alarms.ts). */
+  /** Announced conditions that have not ended: each event with its variants (background/alarms.ts). */
   announced: z.record(z.string(), z.array(z.string())).default({}),
   push: pushSchema,
 });
@@ -71,7 +71,7 @@ export type StateChanges = Partial<
   Omit<StateData, 'version' | 'mode' | 'epoch' | 'parity' | 'since'>
 >;
 
-/** What a node must not forget: role, epoch and promises, in one file that is replaced as a whole. */
+/** The durable state of a node, such as its role and epoch. It is one file that is replaced as a whole. */
 export class NodeState {
   readonly #disk: Disk;
   readonly #path: string;
@@ -99,7 +99,7 @@ export class NodeState {
     const path = join(directory, 'state.json');
     const text = await disk.read(path);
     if (text !== undefined) return new NodeState(disk, path, now, parseState(path, text));
-    const first = firstState(initialRole, now());
+    const first = initialState(initialRole, now());
     await disk.write(path, JSON.stringify(first, null, 2));
     return new NodeState(disk, path, now, first);
   }
@@ -108,14 +108,17 @@ export class NodeState {
     return this.#data;
   }
 
-  /** Changes the role as the transition table allows, on disk before in memory. @throws ColdspareError `transition-not-allowed` */
+  /**
+   * Changes the role as the transition table allows: first on disk, then in memory.
+   * @throws ColdspareError `transition-not-allowed`
+   */
   async apply(event: RoleEvent, epoch: number, changes: StateChanges = {}): Promise<void> {
     await this.#write((data) => {
       const mode = transition(data, event, epoch);
       const since = mode === data.mode ? data.since : new Date(this.#now()).toISOString();
       const sequence = epoch === data.epoch ? data.sequence : 0;
       const yielding = mode === 'yielding' ? data.yielding : null;
-      // What it could not send in another term is not what it has to send now.
+      // A push that failed in an earlier term does not concern the new one.
       const isNewTerm = event === 'promoted' || event === 'superseded';
       const push = isNewTerm ? { ...data.push, failingSince: null, error: null } : data.push;
       return { ...data, sequence, yielding, push, ...changes, mode, epoch, since };
@@ -127,13 +130,13 @@ export class NodeState {
     await this.#write((data) => ({ ...data, ...changes }));
   }
 
-  /** A number that no other backup of this epoch has. */
+  /** Resolves to a sequence number that no other backup of this epoch has. */
   async nextSequence(): Promise<number> {
     await this.#write((data) => ({ ...data, sequence: data.sequence + 1 }));
     return this.#data.sequence;
   }
 
-  /** One after the other: each change sees the one before it. */
+  /** Runs changes one after the other, so that each one sees the one before it. */
   async #write(change: (data: StateData) => StateData): Promise<void> {
     const write = this.#writing.then(async () => {
       const next = change(this.#data);
@@ -145,7 +148,7 @@ export class NodeState {
   }
 }
 
-const firstState = (initialRole: 'primary' | 'standby', now: number): StateData => {
+const initialState = (initialRole: 'primary' | 'standby', now: number): StateData => {
   const parity: Parity = initialRole === 'primary' ? 'odd' : 'even';
   return {
     version: 1,

@@ -4,19 +4,29 @@ import type { NodeStatus } from '../domain/status.js';
 import type { Node } from '../operations/node.js';
 import { peerStatus } from '../peer/peer-view.js';
 
-/** All that the table of conditions goes by, at this moment: `seen`, and what the status does not say. */
-export const collectFacts = (node: Node, seen: Omit<NodeStatus, 'problems'>): Facts => {
+/** What a status is read from. */
+export type Observed = Pick<
+  Node,
+  | ('settings' | 'state' | 'leadership' | 'backups' | 'runner' | 'stack' | 'clock')
+  | ('peerView' | 'local' | 'machine' | 'credentials')
+>;
+
+/** The input of the table of conditions: the status `seen`, and facts that the status does not have. */
+export const collectFacts = (
+  node: Omit<Observed, 'leadership' | 'runner' | 'stack'>,
+  seen: Omit<NodeStatus, 'problems'>,
+): Facts => {
   const { settings, state, peerView, local, clock } = node;
   const { mode, since, unusable, confirmed, standDown, pause } = state.current;
   const newest = usableBackups(node)[0];
   const peer = peerStatus(peerView);
-  const preparesAhead = settings.prepare === 'on-receive' && mode === 'standby';
+  const isPreparing = settings.prepare === 'on-receive' && mode === 'standby';
   return {
     ...seen,
     now: clock.now(),
-    // A new pair has until then to make its first one.
+    // A new pair has that long to take its first backup.
     backupAge: newest === undefined ? clock.now() - Date.parse(since) : ageOf(node, newest),
-    unusable: preparesAhead ? unusable : null,
+    unusable: isPreparing ? unusable : null,
     confirmedAt: confirmed?.at ?? null,
     isStandingDown: standDown !== null,
     lastPause: pause,

@@ -4,36 +4,40 @@ import { problemsOf } from '../domain/conditions/conditions.js';
 import type { Manifest } from '../domain/manifest.js';
 import type { BackupSummary, NodeStatus } from '../domain/status.js';
 import type { Node } from '../operations/node.js';
+import { peerStatus } from '../peer/peer-view.js';
 import { formatProbe, isHealthy } from '../ports/probe.js';
 import { noteApp } from '../serve/app.js';
 import { isServing } from '../serve/serving.js';
-import { collectFacts } from './facts.js';
+import { collectFacts, type Observed } from './facts.js';
 
-/** A status must not be held up by an app that hangs: the peer, which waits CHECK_TIMEOUT, would take this agent for dead. */
-const SHARE_OF_CHECK = 1 / 3;
+/**
+ * The part of CHECK_TIMEOUT that a status waits for the app. The peer waits CHECK_TIMEOUT for the status itself, and
+ * would take this agent for dead if a hung app held it up.
+ */
+const APP_CHECK_SHARE = 1 / 3;
 
-/** As `nodeStatus`, after one more look at the app: who decides by it must not go by a check of seconds ago. */
-export const freshStatus = async (node: Node): Promise<NodeStatus> => {
+/** As `nodeStatus`, after a new check of the app, for callers that decide by it. */
+export const freshStatus = async (node: Observed): Promise<NodeStatus> => {
   const giveUp = new AbortController();
-  const look = node.stack.app.check().then((result) => noteApp(node, result));
-  const patience = node.settings.checkTimeout * SHARE_OF_CHECK;
-  await Promise.race([look, node.clock.sleep(patience, giveUp.signal).catch(() => {})]);
+  const check = node.stack.app.check().then((result) => noteApp(node, result));
+  const timeout = node.settings.checkTimeout * APP_CHECK_SHARE;
+  await Promise.race([check, node.clock.sleep(timeout, giveUp.signal).catch(() => {})]);
   giveUp.abort();
   return nodeStatus(node);
 };
 
-/** Everything about a node that a person or the peer may know, from what it saw last. */
-export const nodeStatus = (node: Node): NodeStatus => {
-  const seen = seenStatus(node);
+/** The status of a node, from its last checks. */
+export const nodeStatus = (node: Observed): NodeStatus => {
+  const seen = statusWithoutProblems(node);
   return { ...seen, problems: problemsOf(collectFacts(node, seen)) };
 };
 
-export const nodeFacts = (node: Node): Facts => collectFacts(node, seenStatus(node));
+export const nodeFacts = (node: Observed): Facts => collectFacts(node, statusWithoutProblems(node));
 
 /** Why this node does not do its job; empty when it does. */
-export const problems = (node: Node): string[] => problemsOf(nodeFacts(node));
+export const problems = (node: Observed): string[] => problemsOf(nodeFacts(node));
 
-const seenStatus = (node: Node): Omit<NodeStatus, 'problems'> => {
+const statusWithoutProblems = (node: Observed): Omit<NodeStatus, 'problems'> => {
   const { settings, state, local, stack } = node;
   const { mode, epoch, lineage, since, push, promotion, yielding, failbackDue } = state.current;
   const { prepared, lastDrill } = state.current;
@@ -60,7 +64,7 @@ const seenStatus = (node: Node): Omit<NodeStatus, 'problems'> => {
     prepared,
     lastDrill,
     push,
-    peer: peerStatus(node),
+    peer: peerFields(node),
     promotion,
     yielding: yielding && {
       operation: yielding.operation,
@@ -81,12 +85,12 @@ const seenStatus = (node: Node): Omit<NodeStatus, 'problems'> => {
   };
 };
 
-export const activePause = (node: Node): NodeStatus['pause'] => {
+export const activePause = (node: Pick<Node, 'state' | 'clock'>): NodeStatus['pause'] => {
   const { pause } = node.state.current;
   return pause !== null && Date.parse(pause.until) > node.clock.now() ? pause : null;
 };
 
-const summary = (node: Node, backup: Manifest): BackupSummary => ({
+const summary = (node: Pick<Node, 'state' | 'clock'>, backup: Manifest): BackupSummary => ({
   id: backup.id,
   epoch: backup.epoch,
   sequence: backup.sequence,
@@ -97,26 +101,29 @@ const summary = (node: Node, backup: Manifest): BackupSummary => ({
   proof: node.state.current.proofs[backup.id] ?? null,
 });
 
-const peerStatus = (node: Node): NodeStatus['peer'] => {
-  const { ssh: machine } = node.peerView;
-  const seen = node.peerView.last;
-  const answer = seen === undefined || 'error' in seen.value ? undefined : seen.value;
+const peerFields = ({
+  peerView,
+  settings,
+}: Pick<Node, 'peerView' | 'settings'>): NodeStatus['peer'] => {
+  const { ssh, last: seen } = peerView;
+  const answer = peerStatus(peerView);
   return {
-    url: node.settings.peerUrl,
+    url: settings.peerUrl,
     reachable: answer !== undefined,
-    ssh: machine === undefined ? null : sshStatus(machine.value.error?.message ?? null, machine.at),
+    ssh:
+      ssh === undefined
+        ? null
+        : {
+            works: ssh.value.error === null,
+            error: ssh.value.error?.message ?? null,
+            checkedAt: isoAt(ssh.at),
+          },
     role: answer?.role ?? null,
     epoch: answer?.epoch ?? null,
     checkedAt: isoAt(seen?.at),
     error: seen !== undefined && 'error' in seen.value ? seen.value.error : null,
   };
 };
-
-const sshStatus = (error: string | null, at: number): NodeStatus['peer']['ssh'] => ({
-  works: error === null,
-  error,
-  checkedAt: isoAt(at),
-});
 
 const isoAt = (at: number | undefined): string | null =>
   at === undefined ? null : new Date(at).toISOString();

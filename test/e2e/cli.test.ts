@@ -71,8 +71,8 @@ describePostgres('coldspare, as somebody types it', () => {
     [['pause', 'soon'], 'whole number'],
     [['status', '--url', 'vcl3'], 'http://10.0.0.3:8080'],
     [['status', '--env', 'nowhere.env'], 'nowhere.env cannot be read (ENOENT)'],
-    [['promote'], 'say --yes'],
-    [['promote', '--json'], 'say --yes'],
+    [['promote'], 'pass --yes'],
+    [['promote', '--json'], 'pass --yes'],
   ])('what cannot be understood is 2 and says so: %j', async (args, why) => {
     const { exit, out, err } = await type(pair.vcl3, ...args);
     expect(exit).toBe(2);
@@ -97,7 +97,7 @@ describePostgres('coldspare, as somebody types it', () => {
     ]) {
       const { exit, out, err } = await coldspare(args, { cwd });
       expect(exit).toBe(5);
-      expect(out + err).toContain('does not take this key');
+      expect(out + err).toContain('does not accept this key');
       expect(out + err).not.toContain(wrong);
     }
     const { exit } = await coldspare(['status'], { cwd, env: { ADMIN_TOKEN: TOKENS.admin } });

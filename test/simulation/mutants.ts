@@ -41,10 +41,10 @@ export const MUTANTS: readonly Mutant[] = [
     isRare: true,
     edits: [
       {
-        in: 'createRound',
+        in: 'createGuardRound',
         take: 'ConditionalExpression',
-        with: ['servesOtherData'],
-        put: 'startAgain()',
+        with: ['servesForeignDatabase'],
+        put: 'restartApp()',
       },
     ],
   },
@@ -59,7 +59,12 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a takeover does not ask again before it commits',
     focus: { theme: 'partitions', settings: { MONITOR: 'on', WITNESS_URL: '' } },
     edits: [
-      { in: 'makeReady', take: 'ExpressionStatement', with: ['assertStillUnreachable'], put: '' },
+      {
+        in: 'prepareTakeover',
+        take: 'ExpressionStatement',
+        with: ['assertStillUnreachable'],
+        put: '',
+      },
     ],
   },
   {
@@ -109,7 +114,7 @@ export const MUTANTS: readonly Mutant[] = [
       {
         in: 'assertStillUnreachable',
         take: 'UnaryExpression',
-        with: ['answersAgain'],
+        with: ['isReachable'],
         put: 'true',
       },
     ],
@@ -155,7 +160,12 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a restarted agent takes up a promote over the database that it serves',
     isRare: true,
     edits: [
-      { in: 'planPromoteAgain', take: 'BinaryExpression', with: ['mode', 'primary'], put: 'true' },
+      {
+        in: 'planPromoteRestart',
+        take: 'BinaryExpression',
+        with: ['mode', 'primary'],
+        put: 'true',
+      },
       { in: 'swapIn', take: 'ExpressionStatement', with: ['assertNotPrimary'], put: '' },
     ],
   },
@@ -189,7 +199,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the role is committed before the database is restored',
     edits: [
       {
-        in: 'makeReady',
+        in: 'prepareTakeover',
         take: 'AwaitExpression',
         with: ['replication', 'takeOver'],
         put: (text) => `(await commitRole(node, steps, { epoch, cause: 'unplanned' }), ${text})`,
@@ -224,7 +234,7 @@ export const MUTANTS: readonly Mutant[] = [
       {
         in: 'take-over.resume',
         take: 'CallExpression',
-        with: ['planRestOfPromote'],
+        with: ['planPromoteRemainder'],
         put: (text) => `${text} ?? planTakeOver(node, _command)`,
       },
     ],
@@ -255,7 +265,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the guard leaves an app alone that somebody else started',
     edits: [
       {
-        in: 'createRound',
+        in: 'createGuardRound',
         take: 'ReturnStatement',
         with: ['stopForeignApp'],
         put: 'node.log.warn({}, stopForeignApp.name);',

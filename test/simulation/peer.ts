@@ -3,15 +3,10 @@ import type { Drivers } from '../../src/agent/create-node.js';
 import { commitBackup, confirmBackup, receiveBackup } from '../../src/backups/receive.js';
 import { ColdspareError, Refused, toColdspareError } from '../../src/domain/errors.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
+import { request } from '../../src/operations/commands.js';
 import type { Node } from '../../src/operations/node.js';
 import { noteEpoch } from '../../src/operations/note-epoch.js';
-import {
-  cancelOperation,
-  requestBackup,
-  requestDemote,
-  requestFence,
-  requestTakeOver,
-} from '../../src/operations/requests.js';
+import { cancelOperation, requestFence, requestTakeOver } from '../../src/operations/requests.js';
 import type { Peer } from '../../src/peer/peer.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import type { Life } from './life.js';
@@ -107,7 +102,7 @@ export const createPeer =
         ask({
           mayRepeat: true,
           serve: async (node) =>
-            copied(await requestBackup(node, { reason: '', rescue }, { source: 'peer' })),
+            copied(await request(node, 'backup', { reason: '', rescue }, { source: 'peer' })),
         }),
       takeOver: (operation, epoch, backup) =>
         ask({
@@ -119,7 +114,7 @@ export const createPeer =
         ask({
           mayRepeat: true,
           serve: async (node) =>
-            copied(await requestDemote(node, { reason, dryRun: false }, { source: 'peer' })),
+            copied(await request(node, 'demote', { reason, dryRun: false }, { source: 'peer' })),
         }),
       operation: (id) =>
         ask({

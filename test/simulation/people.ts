@@ -1,15 +1,7 @@
+import { request } from '../../src/operations/commands.js';
 import { dryRunDemote, dryRunPromote } from '../../src/operations/dry-run.js';
 import type { Node } from '../../src/operations/node.js';
-import {
-  pause,
-  requestAdopt,
-  requestBackup,
-  requestDemote,
-  requestDrill,
-  requestPlannedPromote,
-  requestPromote,
-  unpause,
-} from '../../src/operations/requests.js';
+import { pause, requestPlannedPromote, unpause } from '../../src/operations/requests.js';
 import type { Machine } from './machine.js';
 import { anyOf, type Trouble } from './trouble.js';
 import type { World } from './world.js';
@@ -56,21 +48,21 @@ export const press = (
   switch (button) {
     case 'promote':
     case 'force':
-      return requestPromote(node, command, asker);
+      return request(node, 'promote', command, asker);
     case 'planned':
       return requestPlannedPromote(node, { ...command, planned: true });
     case 'demote':
-      return requestDemote(node, { reason: 'a person', dryRun: false }, asker);
+      return request(node, 'demote', { reason: 'a person', dryRun: false }, asker);
     case 'pause':
       return pause(node, { minutes: random.between(0.3, 3), reason: 'a deploy' });
     case 'unpause':
       return unpause(node);
     case 'backup':
-      return requestBackup(node, { reason: 'a person' }, asker);
+      return request(node, 'backup', { reason: 'a person' }, asker);
     case 'drill':
-      return requestDrill(node, { reason: 'a person' }, asker);
+      return request(node, 'drill', { reason: 'a person' }, asker);
     case 'adopt':
-      return requestAdopt(node, { reason: 'a person', force: random.chance(0.3) }, asker);
+      return request(node, 'adopt', { reason: 'a person', force: random.chance(0.3) }, asker);
     case 'dry-run':
       return Promise.all([
         dryRunPromote(node, command),
@@ -88,7 +80,7 @@ export const callWebhook: Trouble = (world) => {
     if (node === undefined || !world.network.isOpenBothWays('outside', machine.name)) return;
     world.fault(what, machine.name);
     const command = { force: false, planned: false, dryRun: false, reason: 'down' };
-    send(world, machine, requestPromote(node, command, { source: 'webhook' }));
+    send(world, machine, request(node, 'promote', command, { source: 'webhook' }));
   };
   call('webhook');
   if (random.chance(0.5)) timeline.after(random.between(0, 5_000), () => call('webhook repeated'));

@@ -15,17 +15,17 @@ const files = () => disk.list('/state');
 describe('room that is kept for a promise on a full disk', () => {
   test('is there once there is room to spare, given away once, and made again', async () => {
     disk.freeBytes = 64 * MIB;
-    await ballast.lay();
+    await ballast.create();
     expect(await files()).toEqual([]);
     expect(await ballast.drop()).toBe(false);
 
     disk.freeBytes = 70 * MIB;
-    await ballast.lay();
-    await ballast.lay();
+    await ballast.create();
+    await ballast.create();
     expect(await disk.size('/state/ballast')).toBe(MIB / 8);
     expect(await ballast.drop()).toBe(true);
     expect(await files()).toEqual([]);
-    await ballast.lay();
+    await ballast.create();
     expect(await files()).toEqual(['ballast']);
   });
 });

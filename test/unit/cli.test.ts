@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { sayStatus } from '../../src/cli/commands/status.js';
+import { formatStatus } from '../../src/cli/commands/status.js';
 import { EXIT } from '../../src/cli/failure.js';
-import { sayEnd, sayOperation, sayUntil } from '../../src/cli/format.js';
+import { formatEnd, formatOperation, formatUntil } from '../../src/cli/format.js';
 import { createProgram } from '../../src/cli/program.js';
 import { Progress } from '../../src/cli/progress.js';
 import { Screen } from '../../src/cli/screen.js';
@@ -14,8 +14,8 @@ const NOW = Date.parse('2026-11-23T03:00:00.000Z');
 const ago = (seconds: number) => new Date(NOW - seconds * 1_000).toISOString();
 
 test('a pause says when it ends', () => {
-  expect(sayUntil('2026-11-23T03:12:00.000Z', NOW)).toBe('until 03:12 UTC, for 12 min');
-  expect(sayUntil(ago(60), NOW)).toBe('until 02:59 UTC, for 0 ms');
+  expect(formatUntil('2026-11-23T03:12:00.000Z', NOW)).toBe('until 03:12 UTC, for 12 min');
+  expect(formatUntil(ago(60), NOW)).toBe('until 02:59 UTC, for 0 ms');
 });
 
 describe('the status of a node', () => {
@@ -30,7 +30,7 @@ describe('the status of a node', () => {
   };
 
   test('that is well is a few lines', () => {
-    expect(sayStatus(well, NOW)).toEqual([
+    expect(formatStatus(well, NOW)).toEqual([
       'vcl2 is primary and serves, epoch 4, for 4 h 10 min',
       '  app       answers with 200',
       '  backup    4 min old, 812 MB, proven by a restore 3 min ago (shop_20261123_025600)',
@@ -52,7 +52,7 @@ describe('the status of a node', () => {
       pause: { until: '2026-11-23T03:12:00.000Z', reason: 'deploy' },
       problems: ['app-down', 'push-failing'],
     };
-    expect(sayStatus(ill, NOW)).toEqual([
+    expect(formatStatus(ill, NOW)).toEqual([
       'vcl2 is primary, epoch 4, for 4 h 10 min',
       '  app       answers with 200',
       '  backup    none',
@@ -86,21 +86,21 @@ const promote: OperationRecord = {
 
 describe('an operation', () => {
   test('that ended well says what came of it', () => {
-    expect(sayEnd(promote)).toEqual([
+    expect(formatEnd(promote)).toEqual([
       'promote done after 12 s',
       '  epoch          6',
       '  backup         shop_20261123_025600',
       '  bytes          812 MB',
       '  seconds        restore 4, total 6',
     ]);
-    expect(sayOperation(promote)).toBe(
+    expect(formatOperation(promote)).toBe(
       '20261123_025940_promote_1a2b3c4d           done              12 s  VCL2 is dead',
     );
   });
 
   test('that did not says why, and what to do', () => {
     const error = { code: 'no-backup', message: 'there is none', remedy: 'adopt a dump' };
-    expect(sayEnd({ ...promote, state: 'refused', committed: false, error })).toEqual([
+    expect(formatEnd({ ...promote, state: 'refused', committed: false, error })).toEqual([
       'promote refused after 12 s: there is none',
       'What to do: adopt a dump',
     ]);

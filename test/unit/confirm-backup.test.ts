@@ -3,7 +3,7 @@ import { backUpIfPrimary } from '../../src/background/backups.js';
 import { ageOf } from '../../src/backups/catalog.js';
 import { confirmBackup } from '../../src/backups/receive.js';
 import { ColdspareError } from '../../src/domain/errors.js';
-import { requestBackup } from '../../src/operations/requests.js';
+import { request } from '../../src/operations/commands.js';
 import { markBackupCurrent } from '../../src/replication/dumps/mark-backup-current.js';
 import { planPush } from '../../src/replication/dumps/push.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
@@ -28,7 +28,7 @@ afterEach(() => primary.remove());
 
 const backUp = async (): Promise<string> => {
   const { runner } = primary.node;
-  const { id } = await requestBackup(primary.node, { reason: '' }, { source: 'operator' });
+  const { id } = await request(primary.node, 'backup', { reason: '' }, { source: 'operator' });
   const record = await runner.wait(id, 10_000);
   return String(record?.result?.backup);
 };

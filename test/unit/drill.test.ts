@@ -167,7 +167,7 @@ test('the clock was set back while the app was started: a drill foresees no nega
     { state: 'done', committed: true, error: null },
   );
   const { body } = await drill();
-  expect(body.steps.at(-1).detail).toContain('no start of it was timed here');
+  expect(body.steps.at(-1).detail).toContain('none of its starts was measured here');
   const again = NodeState.open(createFileDisk(), standby.directory, 'standby', Date.now);
   expect((await again).current.lastDrill).toEqual(body.result);
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createFailback } from '../../src/background/failback.js';
-import { requestBackup } from '../../src/operations/requests.js';
+import { request } from '../../src/operations/commands.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 
@@ -45,7 +45,7 @@ test('backups go on while the returned node has to prove itself: its time does n
   await node.state.update({ failbackDue: true });
   const failback = createFailback(node);
   const backUp = async () => {
-    const { id } = await requestBackup(node, { reason: '' }, { source: 'schedule' });
+    const { id } = await request(node, 'backup', { reason: '' }, { source: 'schedule' });
     await failback();
     await node.runner.wait(id, 10_000);
   };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { OperationRecord, Source } from '../../src/domain/operation.js';
 import type { NodeStatus } from '../../src/domain/status.js';
-import { requestPromote } from '../../src/operations/requests.js';
+import { request } from '../../src/operations/commands.js';
 import { probePeer } from '../../src/peer/probe-peer.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
@@ -32,7 +32,7 @@ describe('the old primary cannot be reached, and answers again while its backup 
     source: Source = 'operator',
   ): Promise<OperationRecord | undefined> => {
     const command = { force, planned: false, dryRun: false, reason: '' };
-    const { id } = await requestPromote(fake.node, command, { source });
+    const { id } = await request(fake.node, 'promote', command, { source });
     return fake.node.runner.wait(id, 10_000);
   };
   const stepsOf = (record: OperationRecord | undefined) => record?.steps.map(({ name }) => name);

@@ -2,7 +2,8 @@ import { finished } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PROBLEM_CODES } from '../../src/domain/conditions/conditions.js';
 import { ColdspareError, Refused } from '../../src/domain/errors.js';
-import { cancelOperation, requestBackup } from '../../src/operations/requests.js';
+import { request } from '../../src/operations/commands.js';
+import { cancelOperation } from '../../src/operations/requests.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
 
 let service: Service;
@@ -105,7 +106,7 @@ describe('a primary', () => {
       return { bytes: 0, sha256: '' };
     };
     node.peer.commit = async () => {};
-    const { id } = await requestBackup(node, { reason: '' }, { source: 'operator' });
+    const { id } = await request(node, 'backup', { reason: '' }, { source: 'operator' });
     expect(await node.runner.wait(id, 10_000)).toMatchObject({ state: 'done' });
     const samples = await scrape();
     expect(samples.get('coldspare_push_last_bytes')).toBe(
@@ -218,7 +219,7 @@ describe('operations', () => {
       throw new Refused('serving', 'the other node serves', 'none');
     };
     for (const _ of [1, 2]) {
-      const { id } = await requestBackup(node, { reason: '' }, { source: 'operator' });
+      const { id } = await request(node, 'backup', { reason: '' }, { source: 'operator' });
       await node.runner.wait(id, 10_000);
     }
     expect(await ended()).toEqual([
@@ -240,7 +241,7 @@ describe('operations', () => {
   test('that a stopping agent has cut are not: they go on at its next start', async () => {
     await start('primary');
     const { node } = service;
-    await requestBackup(node, { reason: '' }, { source: 'operator' });
+    await request(node, 'backup', { reason: '' }, { source: 'operator' });
     await node.runner.stop();
     expect(node.runner.list()).toMatchObject([{ kind: 'backup', state: 'running' }]);
     expect(await ended()).toEqual([]);

@@ -62,7 +62,7 @@ describe('two agents', () => {
     expect(standby.node.state.current).toMatchObject({ epoch: 1, lineage: LINEAGE });
     await expect(send(peer, Readable.from([Buffer.from(DUMP)]))).rejects.toMatchObject({
       ...{ code: 'peer-refused', value: 'backup-exists' },
-      remedy: 'use another id, or take the one that is there',
+      remedy: 'use another id, or use the backup that exists',
     });
   });
 

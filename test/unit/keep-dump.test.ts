@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
-import { requestBackup } from '../../src/operations/requests.js';
+import { request } from '../../src/operations/commands.js';
 import { BLOCKED } from '../../src/ports/stack.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 
@@ -23,7 +23,7 @@ const backUp = async (failures: number, value?: string): Promise<OperationRecord
       value,
     });
   };
-  const { id } = await requestBackup(node, { reason: '' }, { source: 'schedule' });
+  const { id } = await request(node, 'backup', { reason: '' }, { source: 'schedule' });
   return node.runner.wait(id, 10_000);
 };
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
 import { createMonitor } from '../../src/background/monitor.js';
-import { requestPromote } from '../../src/operations/requests.js';
+import { request } from '../../src/operations/commands.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode, LINEAGE } from '../support/fake-node.js';
 
@@ -85,7 +85,7 @@ test.each(['operator', 'webhook'] as const)(
     const { node, asked, check } = await lonely();
     await check();
     const command = { force: false, planned: false, dryRun: false, reason: '' };
-    const { id } = await requestPromote(node, command, { source });
+    const { id } = await request(node, 'promote', command, { source });
     expect(await node.runner.wait(id, 10_000)).toMatchObject({ state: 'done' });
     expect(asked()).toBe(1 + 3 + 1);
   },

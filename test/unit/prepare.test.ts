@@ -167,7 +167,7 @@ describe('the newest backup is one that this server cannot take', () => {
     expect(await round()).toMatchObject({ error: { code: 'database-failed' } });
     expect(await promote({ force: false })).toMatchObject({
       code: 'database-failed',
-      remedy: `get it. To go by ${older}, which lies restored here, and lose what was written since: POST /promote {"force": true}`,
+      remedy: `get it. To use ${older}, which is restored here already, and lose what was written since: POST /promote {"force": true}`,
     });
     expect(await promote()).toMatchObject({
       state: 'done',

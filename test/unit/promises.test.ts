@@ -4,17 +4,11 @@ import { ColdspareError } from '../../src/domain/errors.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
 import { planBoot } from '../../src/operations/boot/boot.js';
 import { resolvePendingYield } from '../../src/operations/boot/resolve-pending-yield.js';
+import { request } from '../../src/operations/commands.js';
 import { planInterruptedHandover } from '../../src/operations/handover/handover.js';
 import type { Node } from '../../src/operations/node.js';
 import { noteEpoch } from '../../src/operations/note-epoch.js';
-import {
-  cancelOperation,
-  requestBackup,
-  requestDemote,
-  requestFence,
-  requestPromote,
-  requestTakeOver,
-} from '../../src/operations/requests.js';
+import { cancelOperation, requestFence, requestTakeOver } from '../../src/operations/requests.js';
 import { planPrepare } from '../../src/replication/dumps/prepare.js';
 import { isServing } from '../../src/serve/serving.js';
 import { nodeStatus } from '../../src/status/node-status.js';
@@ -44,7 +38,7 @@ const recordOf = (id: string, more: Partial<OperationRecord> = {}): OperationRec
 
 const promoteByForce = async (node: Node): Promise<OperationRecord | undefined> => {
   const command = { force: true, planned: false, dryRun: false, reason: 'it is gone for good' };
-  const { id } = await requestPromote(node, command, { source: 'operator' });
+  const { id } = await request(node, 'promote', command, { source: 'operator' });
   return node.runner.wait(id, 10_000);
 };
 
@@ -59,7 +53,7 @@ const offered = async (
   peer.status = async () => ({ ...nodeStatus(standby.node), operation: null });
   peer.takeOver = takeOver;
   const asked = { reason: '', dryRun: false };
-  const handover = await requestDemote(primary.node, asked, { source: 'operator' });
+  const handover = await request(primary.node, 'demote', asked, { source: 'operator' });
   await expect.poll(() => runner.current?.steps.at(-1)?.name).toBe('await-peer');
   expect(state.current.mode).toBe('yielding');
   return { primary, handover };
@@ -193,7 +187,7 @@ describe('somebody writes past the freeze, after the last look at it', () => {
     takesBackups(node.peer);
     await requestFence(node, { operation: 'promote', epoch: 2 });
     const asked = { rescue: 'promote', reason: '' };
-    const rescue = await requestBackup(node, asked, { source: 'peer' });
+    const rescue = await request(node, 'backup', asked, { source: 'peer' });
     const { result } = (await node.runner.wait(rescue.id, 10_000)) ?? {};
     if (isWritten) write(primary.database);
     const promotion = { operation: 'promote', epoch: 2, backup: String(result?.backup), at: '' };
@@ -212,7 +206,7 @@ describe('the other node is primary, and the disk of this one does not take that
 
   test('it gives its ballast away, and stands down', async () => {
     const { node } = await create('primary');
-    await node.ballast.lay();
+    await node.ballast.create();
     const { write, remove } = node.disk;
     node.disk.write = full;
     node.disk.remove = async (path) => {
@@ -251,7 +245,7 @@ test('a primary that waits for an answer which cannot reach it (ALONE=wait) does
   node.peer.status = async () => nodeStatus(waiting.node);
   node.peer.fence = async () => ({ mode: 'yielding', detail: 'stopped' });
   const command = { force: false, planned: false, dryRun: false, reason: '' };
-  const { id } = await requestPromote(node, command, { source: 'webhook' });
+  const { id } = await request(node, 'promote', command, { source: 'webhook' });
   expect(await node.runner.wait(id, 10_000)).toMatchObject({ state: 'done' });
   await waiting.node.runner.cancel(waiting.node.runner.current?.id ?? '', 'the test is over');
 });

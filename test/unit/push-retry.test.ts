@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.js';
 import type { NodeStatus } from '../../src/domain/status.js';
-import { requestBackup } from '../../src/operations/requests.js';
+import { request } from '../../src/operations/commands.js';
 import { createPushRetry } from '../../src/replication/dumps/push.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 import { nodeStatus } from '../support/node-status.js';
@@ -22,7 +22,7 @@ beforeEach(async () => {
   peer.commit = async ({ id }) => {
     committed.push(id);
   };
-  const { id } = await requestBackup(primary.node, { reason: '' }, { source: 'operator' });
+  const { id } = await request(primary.node, 'backup', { reason: '' }, { source: 'operator' });
   await runner.wait(id, 10_000);
   committed = [];
 });

@@ -21,7 +21,7 @@ const cutPromote = async (age: number): Promise<OperationRecord | undefined> => 
     kind: 'promote',
     state: 'running',
     committed: false,
-    reason: 'asked by operator',
+    reason: 'requested by operator',
     source: 'operator',
     epoch: 0,
     startedAt: at,

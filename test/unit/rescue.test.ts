@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
-import { requestPromote } from '../../src/operations/requests.js';
+import { request } from '../../src/operations/commands.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
 import { receive } from '../support/received.js';
@@ -42,7 +42,7 @@ const record = (state: 'running' | 'done'): OperationRecord => ({
 
 const promote = async (): Promise<OperationRecord['result'] | undefined> => {
   const command = { force: false, planned: false, dryRun: false, reason: '' };
-  const { id } = await requestPromote(standby.node, command, { source: 'operator' });
+  const { id } = await request(standby.node, 'promote', command, { source: 'operator' });
   const ended = await standby.node.runner.wait(id, 10_000);
   expect(ended?.state).toBe('done');
   return ended?.result;

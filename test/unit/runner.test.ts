@@ -180,7 +180,7 @@ describe('an operation', () => {
     fault = { label: 'promote.b', moment: 'before' };
     const record = await run(await newRunner(), plan([stuck, step('b')]));
     expect(record).toMatchObject({ state: 'failed', committed: false });
-    expect(record.error?.message).toContain('taking it back failed as well: gone');
+    expect(record.error?.message).toContain('undoing it failed as well: gone');
   });
 
   test('goes on another way after a failure that it knows how to deal with', async () => {

@@ -6,12 +6,12 @@ import { STEPS } from '../support/step-names.js';
 
 /** Their steps are the second half of a handover's or of a promote's, and the last of a primary's boot, under the same names. */
 const COVERED_ELSEWHERE = [
-  'planDatabaseAgain',
+  'planDatabaseRestart',
   'planInterruptedHandover',
   'planMissingParts',
-  'planPromoteAgain',
+  'planPromoteRestart',
   'planReclaim',
-  'planRestOfPromote',
+  'planPromoteRemainder',
   'planResumed',
 ];
 

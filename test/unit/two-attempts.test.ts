@@ -1,12 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
 import { ColdspareError } from '../../src/domain/errors.js';
 import { resolvePendingYield } from '../../src/operations/boot/resolve-pending-yield.js';
-import {
-  requestBackup,
-  requestFence,
-  requestPromote,
-  requestTakeOver,
-} from '../../src/operations/requests.js';
+import { request } from '../../src/operations/commands.js';
+import { requestFence, requestTakeOver } from '../../src/operations/requests.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 import { held } from '../support/held.js';
 import { receive } from '../support/received.js';
@@ -32,8 +28,9 @@ test('a takeover was given up while the app still stops: the next one is promise
   expect(await second).toMatchObject({ mode: 'yielding' });
   expect(node.state.current.yielding).toMatchObject({ operation: 'promote-two' });
   takesBackups(node.peer);
-  const rescue = await requestBackup(
+  const rescue = await request(
     node,
+    'backup',
     { rescue: 'promote-two', reason: '' },
     { source: 'peer' },
   );
@@ -59,7 +56,7 @@ test('a handover meets a takeover that has begun by itself: it does not take tha
     throw new ColdspareError('peer-unreachable', 'no answer', 'none');
   };
   const command = { force: false, planned: false, dryRun: false, reason: '' };
-  const own = await requestPromote(node, command, { source: 'operator' });
+  const own = await request(node, 'promote', command, { source: 'operator' });
   const backup = await receive(node, 2, 4);
   const offer = { operation: 'handover-of-vcl2', epoch: 2, backup };
   await expect(requestTakeOver(node, offer)).rejects.toMatchObject({ code: 'busy', value: own.id });

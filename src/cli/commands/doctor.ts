@@ -4,10 +4,10 @@ import type { AgentClient } from '../agent-client.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, Failure } from '../failure.js';
 
-/** What is wrong with this node, the other one and the two of them, as far as their agents know. */
+/** The problems of this node, of the other one and of the pair, as far as their agents know. */
 export const doctor = async ({ agent, peer }: Context): Promise<Outcome> => {
   const { body: own } = await agent.get('/status', nodeStatusSchema);
-  const other = await lookAt(peer ?? agent.at(new URL(own.peer.url)));
+  const other = await fetchStatus(peer ?? agent.at(new URL(own.peer.url)));
   const findings: Finding[] =
     other instanceof Failure
       ? [...nodeFindings(own), { server: 'peer', what: other.message, remedy: other.remedy }]
@@ -25,7 +25,7 @@ export const doctor = async ({ agent, peer }: Context): Promise<Outcome> => {
   };
 };
 
-const lookAt = async (agent: AgentClient): Promise<NodeStatus | Failure> => {
+const fetchStatus = async (agent: AgentClient): Promise<NodeStatus | Failure> => {
   try {
     return (await agent.get('/status', nodeStatusSchema)).body;
   } catch (error) {

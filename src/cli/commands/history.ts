@@ -1,9 +1,9 @@
 import { operationListSchema } from '../../domain/answers.js';
 import type { Context, Outcome } from '../context.js';
-import { sayOperation } from '../format.js';
+import { formatOperation } from '../format.js';
 import { watch } from '../run-operation.js';
 
-/** The last operations; or one with its steps, to its end. */
+/** Lists the last operations, or follows one to its end. */
 export const history = async (
   context: Context,
   id: string | undefined,
@@ -12,7 +12,7 @@ export const history = async (
   const { agent } = context;
   if (id !== undefined) return watch(context, agent, (await agent.operation(id)).body);
   const { body, node } = await agent.get(`/operations?limit=${limit}`, operationListSchema);
-  const lines = body.operations.map(sayOperation);
+  const lines = body.operations.map(formatOperation);
   return {
     value: body,
     lines: lines.length === 0 ? [`Nothing has happened on ${node} yet.`] : lines,

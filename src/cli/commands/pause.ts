@@ -1,6 +1,6 @@
 import { pauseSchema } from '../../domain/status.js';
 import type { Context, Outcome } from '../context.js';
-import { sayUntil } from '../format.js';
+import { formatUntil } from '../format.js';
 
 export const pause = async (
   { agent }: Context,
@@ -19,7 +19,7 @@ export const pause = async (
   return {
     value: body,
     lines: [
-      `No failover or failback by ${node} itself ${sayUntil(body.until, Date.now())}.`,
+      `No failover or failback by ${node} itself ${formatUntil(body.until, Date.now())}.`,
       'To end it before: coldspare pause --end',
     ],
   };

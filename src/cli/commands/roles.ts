@@ -2,7 +2,7 @@ import { type DryRun, dryRunSchema } from '../../domain/answers.js';
 import { formatDuration } from '../../domain/format.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, Failure } from '../failure.js';
-import { confirm } from '../prompt-user.js';
+import { promptUser } from '../prompt-user.js';
 import { runOperation } from '../run-operation.js';
 
 export interface RoleOptions {
@@ -29,33 +29,40 @@ export const demote = (context: Context, options: RoleOptions): Promise<Outcome>
     (node) => `have ${node} hand over to the other node`,
   );
 
-/** Says what would happen, asks, and does it. */
+/** Shows a dry run, asks for confirmation, and runs the command. */
 const changeRole = async (
   context: Context,
   path: string,
   command: object,
   { dryRun = false, yes = false }: RoleOptions,
-  sayWhat: (node: string) => string,
+  describe: (node: string) => string,
 ): Promise<Outcome> => {
   const { agent, screen, json } = context;
   const isAsked = !json && process.stdin.isTTY && process.stdout.isTTY;
   if (!isAsked && !dryRun && !yes) {
-    const remedy = 'say --yes; --dry-run shows what would happen';
-    throw new Failure(EXIT.usage, 'usage', 'nobody is there to confirm it', remedy);
+    const remedy = 'pass --yes; --dry-run shows what would happen';
+    throw new Failure(
+      EXIT.usage,
+      'usage',
+      'not a terminal: nobody can confirm the command',
+      remedy,
+    );
   }
   if (yes && !dryRun) return runOperation(context, path, command);
   const seen = await agent.post(path, dryRunSchema, { ...command, dryRun: true });
-  const lines = sayDryRun(seen.node, seen.body);
+  const lines = formatDryRun(seen.node, seen.body);
   const exit = seen.body.wouldRun ? EXIT.done : EXIT.refused;
   if (dryRun || !seen.body.wouldRun) return { value: seen.body, lines, exit };
   for (const line of lines) screen.line(line);
-  await confirm(seen.node, sayWhat(seen.node));
+  await promptUser(seen.node, describe(seen.node));
   return runOperation(context, path, command);
 };
 
-const sayDryRun = (node: string, { refusal, peer, loss, steps, ...run }: DryRun): string[] => [
+const formatDryRun = (node: string, { refusal, peer, loss, steps, ...run }: DryRun): string[] => [
   `The other node: ${peer}`,
-  ...(run.backup === null ? [] : [`It would start from: ${run.backup}, ${sayState(run)}`]),
+  ...(run.backup === null
+    ? []
+    : [`It would start from: ${run.backup}, ${formatStartingPoint(run)}`]),
   ...(loss === null ? [] : [`What is lost: ${loss}`]),
   `Steps: ${steps.join(', ')}`,
   ...(refusal === null
@@ -63,7 +70,7 @@ const sayDryRun = (node: string, { refusal, peer, loss, steps, ...run }: DryRun)
     : [`${node} would refuse: ${refusal.message}`, `What to do: ${refusal.remedy}`]),
 ];
 
-const sayState = ({
+const formatStartingPoint = ({
   backupAgeSeconds,
   prepared,
 }: Pick<DryRun, 'backupAgeSeconds' | 'prepared'>): string =>

@@ -1,5 +1,5 @@
 import { adoptCommandSchema } from '../../domain/commands.js';
-import { requestAdopt } from '../../operations/requests.js';
+import { request } from '../../operations/commands.js';
 import { readCommand } from '../body.js';
 import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
@@ -19,7 +19,7 @@ export const adoptRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const command = await readCommand(c, adoptCommandSchema);
-      return followOperation(c, node, await requestAdopt(node, command, askerOf(c)));
+      return followOperation(c, node, await request(node, 'adopt', command, askerOf(c)));
     },
   },
 ];

@@ -16,7 +16,7 @@ import {
 import { ColdspareError, type ErrorCode } from '../../domain/errors.js';
 import { type Manifest, manifestSchema } from '../../domain/manifest.js';
 import { adoptDump } from '../../operations/adopt/adopt-dump.js';
-import { requestBackup } from '../../operations/requests.js';
+import { request } from '../../operations/commands.js';
 import { invalid, openUpload, parseWith, readCommand } from '../body.js';
 import { askerOf, contentLength, rangeStart } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
@@ -61,7 +61,7 @@ export const backupRoutes: Route[] = [
     handle: async (c, node) => {
       const command = await readCommand(c, backupCommandSchema);
       if (command.rescue !== undefined && c.get('client') !== 'peer') throw rescueIsForThePeer();
-      return followOperation(c, node, await requestBackup(node, command, askerOf(c)));
+      return followOperation(c, node, await request(node, 'backup', command, askerOf(c)));
     },
   },
   {

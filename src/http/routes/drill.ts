@@ -1,5 +1,5 @@
 import { drillCommandSchema } from '../../domain/commands.js';
-import { requestDrill } from '../../operations/requests.js';
+import { request } from '../../operations/commands.js';
 import { readCommand } from '../body.js';
 import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
@@ -29,7 +29,7 @@ export const drillRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const command = await readCommand(c, drillCommandSchema);
-      return followOperation(c, node, await requestDrill(node, command, askerOf(c)));
+      return followOperation(c, node, await request(node, 'drill', command, askerOf(c)));
     },
   },
 ];

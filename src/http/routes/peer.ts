@@ -4,7 +4,8 @@ import {
   fenceCommandSchema,
   takeOverCommandSchema,
 } from '../../domain/commands.js';
-import { requestDemote, requestFence, requestTakeOver } from '../../operations/requests.js';
+import { request } from '../../operations/commands.js';
+import { requestFence, requestTakeOver } from '../../operations/requests.js';
 import { readCommand } from '../body.js';
 import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation } from '../long-operation.js';
@@ -57,7 +58,7 @@ export const peerRoutes: Route[] = [
     },
     handle: async (c, node) => {
       const { reason } = await readCommand(c, handoverCommandSchema);
-      const started = await requestDemote(node, { reason, dryRun: false }, askerOf(c));
+      const started = await request(node, 'demote', { reason, dryRun: false }, askerOf(c));
       return followOperation(c, node, started);
     },
   },

@@ -6,9 +6,10 @@ import {
   promoteCommandSchema,
 } from '../../domain/commands.js';
 import { operationRecordSchema } from '../../domain/operation.js';
+import { request } from '../../operations/commands.js';
 import { dryRunDemote, dryRunPromote } from '../../operations/dry-run.js';
 import type { Node } from '../../operations/node.js';
-import { requestDemote, requestPlannedPromote, requestPromote } from '../../operations/requests.js';
+import { requestPlannedPromote } from '../../operations/requests.js';
 import { readCommand } from '../body.js';
 import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation, followPeersOperation } from '../long-operation.js';
@@ -60,7 +61,7 @@ export const roleRoutes: Route[] = [
     handle: async (c, node) => {
       const command = await readCommand(c, demoteCommandSchema);
       if (command.dryRun) return c.json(await dryRunDemote(node, command));
-      return followOperation(c, node, await requestDemote(node, command, askerOf(c)));
+      return followOperation(c, node, await request(node, 'demote', command, askerOf(c)));
     },
   },
 ];
@@ -72,7 +73,7 @@ const promoteByOperator = async (
 ): Promise<Response> => {
   if (command.dryRun) return c.json(await dryRunPromote(node, command));
   if (!command.planned)
-    return followOperation(c, node, await requestPromote(node, command, askerOf(c)));
+    return followOperation(c, node, await request(node, 'promote', command, askerOf(c)));
   const started = await requestPlannedPromote(node, command, askerOf(c).idempotencyKey);
   return followPeersOperation(c, node, started);
 };

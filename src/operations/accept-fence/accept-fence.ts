@@ -7,7 +7,7 @@ import type { Node } from '../node.js';
 export const YIELD_STEPS = ['stop-app', 'freeze'] as const;
 const STEPS = ['record-fence', ...YIELD_STEPS] as const;
 
-/** @throws Refused `stale-epoch` when the peer does not know the present epoch, `busy` during a handover of ours */
+/** @throws Refused `stale-epoch` when the peer's epoch is too low, `busy` while this node hands over */
 export const assertMayFence = (
   { state, settings }: Pick<Node, 'state' | 'settings'>,
   { epoch }: FenceCommand,
@@ -17,7 +17,7 @@ export const assertMayFence = (
     throw new Refused(
       'stale-epoch',
       `epoch ${epoch} is not above ${mine}, the epoch of ${settings.nodeName}`,
-      'look at GET /status of both nodes: the asking one is behind',
+      'compare GET /status of both nodes: the asking one is behind',
       { value: epoch },
     );
   }
@@ -31,13 +31,14 @@ export const assertMayFence = (
   }
 };
 
-type Yielder = Pick<Node, 'state' | 'leadership' | 'stack' | 'clock' | 'local'>;
+/** What accepting a fence acts through. */
+export type Fenceable = Pick<Node, 'state' | 'leadership' | 'stack' | 'clock' | 'local'>;
 
 /**
- * Stops serving because the peer means to take over. The promise is on disk first: it holds until the peer
- * says what its operation came to (resolvePendingYield).
+ * Stops serving because the peer takes over. The node first records on disk that it yields. It yields until the peer
+ * says how its operation ended (resolvePendingYield).
  */
-export const planFence = (node: Yielder, { operation, epoch }: FenceCommand): Plan => ({
+export const planFence = (node: Fenceable, { operation, epoch }: FenceCommand): Plan => ({
   kind: 'fence',
   reason: `the other node takes over in ${operation}`,
   command: { type: 'fence', operation, epoch },
@@ -53,7 +54,7 @@ export const planFence = (node: Yielder, { operation, epoch }: FenceCommand): Pl
   isCommitted: () => node.state.current.yielding?.operation === operation,
 });
 
-/** What a yielding node does with its machine: no app, no writes. */
+/** A yielding node runs no app and takes no writes. */
 export const yieldMachine = async (
   node: Pick<Node, 'stack' | 'clock' | 'local'>,
   steps: Steps<(typeof YIELD_STEPS)[number]>,

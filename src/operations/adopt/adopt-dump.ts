@@ -8,19 +8,25 @@ import { probePeer } from '../../peer/probe-peer.js';
 import { expectedLineage } from '../boot/check-lineage.js';
 import type { Node } from '../node.js';
 
-/** Below whatever an agent takes: nobody knows how old it really is, and what is proven must not make way for it. */
+/** Below every backup that an agent takes: its real age is unknown, and it must not replace proven backups. */
 const OLDEST = { epoch: 1, sequence: 0 };
+
+type Adopter = Pick<
+  Node,
+  | ('settings' | 'state' | 'leadership' | 'backups' | 'runner' | 'disk')
+  | ('peer' | 'peerView' | 'probe' | 'clock' | 'ids' | 'notifier' | 'log')
+>;
 
 /** The first bytes of pg_dump's custom format. */
 const CUSTOM_MAGIC = 'PGDMP';
 
 /**
- * Takes a dump of the old scripts from this node's disk into the backups. Nobody counted its rows and nobody
- * knows its epoch, so it is older than every backup of ours.
+ * Makes a dump file on this node's disk a backup. Its rows were not counted and its epoch is unknown, so it counts as
+ * older than every backup that an agent has taken.
  * @throws Refused `serving`, `backup-unusable`, `invalid-request`, and those of `BackupStore.receive`
  */
 export const adoptDump = async (
-  node: Node,
+  node: Adopter,
   id: string,
   { path }: AdoptDumpCommand,
 ): Promise<Manifest> => {
@@ -28,7 +34,7 @@ export const adoptDump = async (
   if (state.current.mode !== 'standby') throw onlyOnStandby(node);
   const takenAt = dateOf(id);
   const found: Found = { format: 'custom', serverVersion: 'unknown' };
-  const content = inspected(await openDump(node, path), path, found);
+  const content = inspectDump(await openDump(node, path), path, found);
   const received = await receiveBackup(node, id, content, {
     bytes: (await node.disk.size(path)) ?? 0,
   });
@@ -47,16 +53,19 @@ export const adoptDump = async (
   return manifest;
 };
 
-/** A standby that has never had a backup has heard of none, but its peer may: with one of its own it would refuse all that follow. */
-const lineageOf = async (node: Node): Promise<string> => {
+/**
+ * A standby without a backup does not know the lineage yet, but its peer may. With a new lineage it would refuse the
+ * peer's backups.
+ */
+const lineageOf = async (node: Adopter): Promise<string> => {
   if (node.state.current.lineage === null) await probePeer(node);
   return expectedLineage(node) ?? node.ids.random();
 };
 
-const onlyOnStandby = ({ settings, state }: Node): Refused =>
+const onlyOnStandby = ({ settings, state }: Adopter): Refused =>
   new Refused(
     'serving',
-    `${settings.nodeName} is ${state.current.mode}, and only a standby takes a dump into its backups`,
+    `${settings.nodeName} is ${state.current.mode}, and only a standby adopts a dump`,
     'the same on the other node: POST /backups/{id}/adopt {"path": "/…/dump.sql"}',
     { value: state.current.mode },
   );
@@ -68,13 +77,13 @@ const dateOf = (id: string): string => {
   if (!Number.isNaN(date.getTime()) && date.toISOString() === iso) return iso;
   throw new Refused(
     'invalid-request',
-    `id: ${id} ends in no moment in time`,
-    'end it with when the dump was taken, in UTC: _YYYYMMDD_HHMMSS',
+    `id: ${id} does not end in a valid time`,
+    'end it with the time of the dump in UTC: _YYYYMMDD_HHMMSS',
     { value: id },
   );
 };
 
-const openDump = async (node: Node, path: string): Promise<Readable> => {
+const openDump = async (node: Pick<Node, 'disk'>, path: string): Promise<Readable> => {
   try {
     return await node.disk.reader(path);
   } catch (cause) {
@@ -89,8 +98,8 @@ const openDump = async (node: Node, path: string): Promise<Readable> => {
 
 type Found = Pick<Manifest, 'format' | 'serverVersion'>;
 
-/** The same bytes, broken off as soon as they turn out to be no dump that may be restored beside live data. */
-const inspected = (dump: Readable, path: string, found: Found): Readable => {
+/** The same bytes. The stream fails as soon as they turn out to be no dump that is safe to restore. */
+const inspectDump = (dump: Readable, path: string, found: Found): Readable => {
   let plain: PlainDumpReader | undefined;
   let isEmpty = true;
   const fail = (why: string | undefined) => (why === undefined ? null : unusable(path, why));
@@ -111,7 +120,7 @@ const inspected = (dump: Readable, path: string, found: Found): Readable => {
       done(fail(isEmpty ? 'it is empty' : plain?.fault));
     },
   });
-  // The reader of `check` gets every failure from there.
+  // No action here: the reader of `check` gets every failure.
   return pipeline(dump, check, () => {});
 };
 

@@ -5,13 +5,16 @@ import type { Plan, Steps } from '../../engine/operation.js';
 import { peerStatus } from '../../peer/peer-view.js';
 import { SERVE_STEPS, serve } from '../../serve/serve.js';
 import { askPeer } from '../boot/ask-peer.js';
+import type { Booter } from '../boot/boot.js';
 import { expectedLineage, notProductionData } from '../boot/check-lineage.js';
 import type { Node } from '../node.js';
 
-/** An adoption with the lineage that it is about, so that the journal can tell whether it came into effect. */
+type Adopter = Omit<Booter, 'replication'> & Pick<Node, 'backups'>;
+
+/** An adoption with its lineage, so that after a crash the journal shows whether it took effect. */
 export type Adoption = AdoptCommand & { lineage: string };
 
-/** @throws Refused `yielding`: whose data counts is being decided by the other node */
+/** @throws Refused `yielding`: the other node is deciding whose data counts */
 export const assertMayAdopt = ({ state, settings }: Pick<Node, 'state' | 'settings'>): void => {
   const { mode, yielding } = state.current;
   if (mode !== 'yielding') return;
@@ -24,8 +27,8 @@ export const assertMayAdopt = ({ state, settings }: Pick<Node, 'state' | 'settin
 };
 
 /**
- * A new lineage for the primary's database; on a standby the one that its primary names, which only the holder
- * of the peer's key can do. @throws Refused `peer-not-ready`, ColdspareError `peer-unreachable`
+ * Resolves to a new lineage on a primary, and to the primary's lineage on a standby.
+ * @throws Refused `peer-not-ready`, ColdspareError `peer-unreachable`
  */
 export const lineageToAdopt = async (
   node: Pick<Node, 'state' | 'ids' | 'peer'>,
@@ -42,14 +45,14 @@ export const lineageToAdopt = async (
 };
 
 /**
- * For the person who really means it: from now on other data is the production data. It takes a word on each
- * node, so that a primary that lost its data can never talk its standby out of the good backups.
+ * Makes other data the production data. A person has to request it on each node, so that a primary that lost its data
+ * can never make its standby give up the good backups.
  *
- * On the primary, the database that is there gets a new lineage, in the same epoch, and is served. On the
- * standby, the primary's lineage becomes the expected one, so that the next backup is accepted. The backups of
- * the old lineage stay on both disks, where they are not counted, not removed and not restored.
+ * On the primary, its database gets a new lineage in the same epoch and is served. On the standby, the primary's
+ * lineage becomes the expected one, so that the next backup is accepted. The backups of the old lineage stay on both
+ * disks, where they are not counted, removed or restored.
  */
-export const planAdopt = (node: Node, command: Adoption): Plan => ({
+export const planAdopt = (node: Adopter, command: Adoption): Plan => ({
   kind: 'adopt',
   reason: command.reason,
   command: { type: 'adopt', ...command },
@@ -64,7 +67,7 @@ const PRIMARY_STEPS = ['ask-peer', 'adopt', ...SERVE_STEPS] as const;
 const STANDBY_STEPS = ['adopt'] as const;
 
 const adoptAndServe = async (
-  node: Node,
+  node: Adopter,
   steps: Steps<(typeof PRIMARY_STEPS)[number]>,
   command: Adoption,
 ): Promise<void> => {
@@ -78,9 +81,9 @@ const adoptAndServe = async (
   await serve(node, steps);
 };
 
-/** Resolves to what was done, in words. */
+/** Resolves to what was done, as a sentence. */
 const adoptDatabase = async (
-  node: Node,
+  node: Adopter,
   command: Adoption,
   signal: AbortSignal,
 ): Promise<string> => {
@@ -94,13 +97,13 @@ const adoptDatabase = async (
   if (before !== null && marker?.lineage === before)
     return `nothing to do: ${databaseName} carries the lineage ${before}`;
   assertNothingGivenUp(node, command);
-  // The database first: cut in between, it is still not the expected one and is not served.
+  // The database is marked first: after a crash in between, it is not the expected one yet and is not served.
   await database.mark({ lineage, epoch, backup: null, served: true });
   await node.state.update({ lineage });
   return `${databaseName} is the production data as lineage ${lineage}, no longer ${before}`;
 };
 
-const expectLineage = (node: Node, steps: Steps<'adopt'>, command: Adoption): Promise<void> =>
+const expectLineage = (node: Adopter, steps: Steps<'adopt'>, command: Adoption): Promise<void> =>
   steps.step('adopt', async ({ say, commit }) => {
     const { lineage } = command;
     const { lineage: before } = node.state.current;
@@ -118,17 +121,20 @@ const expectLineage = (node: Node, steps: Steps<'adopt'>, command: Adoption): Pr
 const reportLineage = ({ state }: Pick<Node, 'state'>, steps: Pick<Steps, 'report'>): void =>
   steps.report({ lineage: state.current.lineage });
 
-/** As long as either node could bring the old data back, a slip of the hand must not give it up. */
-const assertNothingGivenUp = (node: Node, { lineage, force }: Adoption): void => {
-  const given = expectedLineage(node);
-  if (force || given === lineage) return;
+/** While either node could restore the old data, giving it up takes `force`. */
+const assertNothingGivenUp = (
+  node: Pick<Node, 'state' | 'backups' | 'peerView'>,
+  { lineage, force }: Adoption,
+): void => {
+  const expected = expectedLineage(node);
+  if (force || expected === lineage) return;
   const peer = peerStatus(node.peerView);
-  const theirs = peer?.lineage === given ? peer.latestBackup : null;
+  const theirs = peer?.lineage === expected ? peer.latestBackup : null;
   const newest = usableBackups(node)[0] ?? theirs;
   if (newest === null) return;
   throw new Refused(
     'foreign-lineage',
-    `there are good backups of the lineage ${given}, the newest is ${newest.id}: adopting other data gives them up`,
+    `there are good backups of the lineage ${expected}, the newest is ${newest.id}: adopting other data gives them up`,
     'to have that data back POST /promote on the standby; to give it up POST /adopt {"force": true, "reason": "…"}',
     { value: newest.id },
   );

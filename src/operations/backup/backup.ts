@@ -1,7 +1,7 @@
 import { pruneBackups } from '../../backups/prune.js';
 import type { BackupCommand } from '../../domain/commands.js';
 import { Refused } from '../../domain/errors.js';
-import type { OperationKind } from '../../domain/operation.js';
+import { affectsApp } from '../../domain/operation.js';
 import type { Plan, Steps } from '../../engine/operation.js';
 import { backupReport, pushBackup } from '../../replication/dumps/push.js';
 import { type TakenDump, takeDump } from '../../replication/dumps/take-dump.js';
@@ -23,13 +23,13 @@ type Taker = Pick<
   'settings' | 'state' | 'backups' | 'runner' | 'stack' | 'peer' | 'clock' | 'local' | 'log'
 >;
 
-/** @throws Refused `not-primary` unless this node's database is the one that counts, or `rescue` fenced it; `busy` */
+/** @throws Refused `not-primary` unless this node is primary or was fenced for `rescue`; `busy` */
 export const assertMayBackUp = (
   { state, settings, runner }: Pick<Node, 'state' | 'settings' | 'runner'>,
   { rescue }: Pick<BackupCommand, 'rescue'>,
 ): void => {
   const { mode, yielding } = state.current;
-  // A rescue that comes late would freeze a primary that serves again.
+  // A late rescue would freeze a primary that serves again.
   const isAllowed = rescue === undefined ? mode === 'primary' : yielding?.operation === rescue;
   if (!isAllowed) {
     throw new Refused(
@@ -42,31 +42,28 @@ export const assertMayBackUp = (
   if (rescue === undefined) assertNoUrgentOperation(runner);
 };
 
-/** What a backup ends, or is. */
-const GIVES_WAY: ReadonlySet<OperationKind> = new Set(['backup', 'push', 'drill']);
-
-/** Only a last dump is so urgent that another operation ends for it: serving again comes before an ordinary backup. */
+/** An ordinary backup does not preempt an operation that starts or stops the app. The last dump of a rescue does. */
 const assertNoUrgentOperation = ({ current }: Pick<Node['runner'], 'current'>): void => {
-  if (current === undefined || GIVES_WAY.has(current.kind)) return;
+  if (current === undefined || !affectsApp(current.kind)) return;
   throw new Refused(
     'busy',
     `no backup while ${current.kind} ${current.id} runs (${current.reason})`,
-    `GET /operations/${current.id} follows it; the next backup comes by itself`,
+    `GET /operations/${current.id} follows it; the next scheduled backup needs no request`,
     { value: current.id },
   );
 };
 
-/** Dumps, keeps the dump here and at the peer. A rescue is the last dump that the fenced primary gives. */
+/** Takes a dump and keeps it here and at the peer. A rescue is the last dump of a fenced primary. */
 export const planBackup = (node: Taker, command: BackupCommand): Plan => {
   const { rescue } = command;
   return {
     kind: 'backup',
-    reason: command.reason || (rescue === undefined ? 'asked for' : `last dump for ${rescue}`),
+    reason: command.reason || (rescue === undefined ? 'requested' : `last dump for ${rescue}`),
     command: { type: 'backup', ...command },
     steps: rescue === undefined ? BACKUP_STEPS : RESCUE_STEPS,
     run: (steps) => {
       steps.report(backupReport());
-      return rescue === undefined ? backUp(node, steps) : giveLastDump(node, steps);
+      return rescue === undefined ? backUp(node, steps) : takeLastDump(node, steps);
     },
     isCommitted: () => false,
     isPreemptible: () => true,
@@ -75,14 +72,14 @@ export const planBackup = (node: Taker, command: BackupCommand): Plan => {
 
 const backUp = async (node: Taker, steps: Steps): Promise<void> => {
   const taken = await dump(node, steps);
-  // Before the push: while the other node is away, the dumps must not fill this disk.
+  // Before the push: while the peer is away, the dumps must not fill this disk.
   await prune(node, steps);
   await steps.step('push', (context) => pushBackup(node, taken, context));
 };
 
-const giveLastDump = async (node: Taker, steps: Steps): Promise<void> => {
+const takeLastDump = async (node: Taker, steps: Steps): Promise<void> => {
   const { database } = node.stack;
-  // The database may have died with its app. Nobody writes to it from now on.
+  // The database may have stopped together with its app. The freeze ends all writes.
   const writes = await steps.step('start-database', async ({ signal }) => {
     await database.start(signal);
     return freeze(database);
@@ -94,7 +91,7 @@ const giveLastDump = async (node: Taker, steps: Steps): Promise<void> => {
     await assertOwnUnwritten(node, writes);
     say('nothing was written since');
   });
-  // Remembers which backup holds everything, so that standing down later need not set the database aside.
+  // Records which backup holds every write, so that a later stand-down need not set the database aside.
   await steps.step('remember-final', async () => {
     const { yielding } = node.state.current;
     const final = { finalBackup: taken.manifest.id, writes: `${writes}` };
@@ -110,9 +107,9 @@ const dump = (node: Taker, steps: Steps<'dump'>): Promise<TakenDump> =>
     return taken;
   });
 
-/** Only the last BACKUP_KEEP stay. */
+/** Keeps the last BACKUP_KEEP backups. */
 const prune = (node: Taker, steps: Steps<'prune'>): Promise<void> =>
   steps.step('prune', async ({ say }) => {
-    const gone = await pruneBackups(node, new Set());
-    if (gone.length > 0) say(`removed ${gone.join(', ')}`);
+    const removed = await pruneBackups(node, new Set());
+    if (removed.length > 0) say(`removed ${removed.join(', ')}`);
   });

@@ -13,33 +13,33 @@ type Asker = Pick<
   'settings' | 'state' | 'stack' | 'peer' | 'probe' | 'clock' | 'log' | 'local' | 'peerView'
 >;
 
-/** Nobody starts serving before the peer was asked who is primary now (H08). */
+/** No node starts serving before it has asked the peer who is primary now (H08). */
 export const askPeer = (node: Asker, steps: Steps<'ask-peer'>): Promise<void> =>
   steps.step('ask-peer', async ({ signal, say }) => {
     const { aloneGrace, alone } = node.settings;
-    const giveUp = node.clock.elapsed() + aloneGrace;
+    const deadline = node.clock.elapsed() + aloneGrace;
     for (;;) {
       const { agent } = await probePeer(node);
       if (!('error' in agent) && !isPromoting(agent)) return say(assertNotSuperseded(node, agent));
-      const why = 'error' in agent ? agent.error : `it is in the middle of ${agent.operation?.id}`;
-      const hasWaited = 'error' in agent && node.clock.elapsed() >= giveUp;
-      if (hasWaited && alone === 'serve') return say(serveAlone(node, why));
-      if (hasWaited) {
+      const why = 'error' in agent ? agent.error : `it runs ${agent.operation?.id}`;
+      const isTimedOut = 'error' in agent && node.clock.elapsed() >= deadline;
+      if (isTimedOut && alone === 'serve') return say(serveAlone(node, why));
+      if (isTimedOut) {
         node.peerView.servingWithoutPeer = `the other agent does not answer (${why}); not serving by policy ALONE=wait`;
         await stopApp(node, signal);
       }
       say(
-        `the other agent has not told who is primary: ${why}${hasWaited ? ' (ALONE=wait: not serving until it does)' : ''}`,
+        `the other agent has not said who is primary: ${why}${isTimedOut ? ' (ALONE=wait: not serving until it does)' : ''}`,
       );
       await node.clock.sleep(POLL_PAUSE, signal);
     }
   });
 
-/** A promote that has not committed yet decides whether we are still primary: starting now could make two writers. */
+/** An uncommitted promote decides whether this node is still primary: starting the app now could make two writers. */
 const isPromoting = ({ operation }: NodeStatus): boolean =>
   operation?.kind === 'promote' && !operation.committed;
 
-/** What the peer is, in words. @throws ColdspareError `superseded`; standing down then follows from having heard the epoch */
+/** Describes the peer. @throws ColdspareError `superseded`; the guard then stands this node down, since it has heard the epoch */
 const assertNotSuperseded = ({ state }: Pick<Node, 'state'>, agent: NodeStatus): string => {
   const { epoch } = state.current;
   if (agent.epoch <= epoch) return `${agent.node} is ${agent.mode} at epoch ${agent.epoch}`;

@@ -14,19 +14,26 @@ export const MISSING_PARTS = 'a part of the app does not run';
 const PRIMARY_STEPS = ['ask-peer', 'check-lineage', ...SERVE_STEPS] as const;
 const RESTART_STEPS = ['ask-peer', 'check-lineage', 'stop-app', ...SERVE_STEPS] as const;
 
+/** What a boot acts through. */
+export type Booter = Pick<
+  Node,
+  | ('settings' | 'state' | 'leadership' | 'replication' | 'stack' | 'local')
+  | ('peer' | 'peerView' | 'probe' | 'clock' | 'ids' | 'log')
+>;
+
 type BootPlan = Pick<Plan, 'steps' | 'run'>;
 
 /**
- * Makes what runs on this machine agree with the role on disk: after a start of the agent, after the peer has
- * set this node free, and when the app of a primary stays down. The role is never inferred from what runs (H19).
- * With `anew`, an app that hangs is stopped before it is started: to a start, it runs.
+ * Makes what runs on this machine match the role on disk: after a start of the agent, and when the app of a primary
+ * stays down. The role is never inferred from what runs (H19). With `stopFirst` the app is stopped before it is
+ * started: a hung app counts as running.
  */
-export const planBoot = (node: Node, reason: string, { anew = false } = {}): Plan => ({
-  ...boot(node, reason),
-  ...bootOfMode(node, anew),
+export const planBoot = (node: Booter, reason: string, { stopFirst = false } = {}): Plan => ({
+  ...bootBase(node, reason),
+  ...bootOfMode(node, stopFirst),
 });
 
-const boot = ({ state }: Pick<Node, 'state'>, reason: string): Omit<Plan, 'steps' | 'run'> => ({
+const bootBase = ({ state }: Pick<Node, 'state'>, reason: string): Omit<Plan, 'steps' | 'run'> => ({
   kind: 'boot',
   reason,
   command: { type: 'boot', mode: state.current.mode },
@@ -34,12 +41,12 @@ const boot = ({ state }: Pick<Node, 'state'>, reason: string): Omit<Plan, 'steps
   isPreemptible: () => true,
 });
 
-const bootOfMode = (node: Node, anew: boolean): BootPlan => {
+const bootOfMode = (node: Booter, stopFirst: boolean): BootPlan => {
   switch (node.state.current.mode) {
     case 'primary':
       return {
-        steps: anew ? RESTART_STEPS : PRIMARY_STEPS,
-        run: (steps) => bootPrimary(node, steps, { anew }),
+        steps: stopFirst ? RESTART_STEPS : PRIMARY_STEPS,
+        run: (steps) => bootPrimary(node, steps, { stopFirst }),
       };
     case 'yielding':
       return { steps: YIELD_STEPS, run: (steps) => yieldMachine(node, steps) };
@@ -48,21 +55,24 @@ const bootOfMode = (node: Node, anew: boolean): BootPlan => {
   }
 };
 
-/** Also what is left to do of a promote that was cut after its commit. */
+/** Also the rest of a promote that was interrupted after its commit. */
 export const bootPrimary = async (
-  node: Node,
+  node: Omit<Booter, 'replication'>,
   steps: Steps<(typeof RESTART_STEPS)[number]>,
-  { anew = false } = {},
+  { stopFirst = false } = {},
 ): Promise<void> => {
   await askPeer(node, steps);
   await checkLineage(node, steps);
-  if (anew) await steps.step('stop-app', ({ signal }) => stopApp(node, signal));
+  if (stopFirst) await steps.step('stop-app', ({ signal }) => stopApp(node, signal));
   await serve(node, steps);
 };
 
-/** The peer has ended the operation we had yielded to without taking over: the role is ours as before. */
-export const planResume = (node: Node): Plan => ({
-  ...boot(node, `the other node did not take over in ${node.state.current.yielding?.operation}`),
+/** The peer did not take over: this node serves again in its old epoch. */
+export const planResume = (node: Booter): Plan => ({
+  ...bootBase(
+    node,
+    `the other node did not take over in ${node.state.current.yielding?.operation}`,
+  ),
   steps: ['resume', ...PRIMARY_STEPS],
   run: async (steps) => {
     await steps.step('resume', async () => {
@@ -73,19 +83,19 @@ export const planResume = (node: Node): Plan => ({
   },
 });
 
-/** Some part of an app that answers does not run, such as a worker. What runs is left alone, so nobody has to be asked. */
-export const planMissingParts = (node: Node): Plan => ({
-  ...boot(node, MISSING_PARTS),
+/** Starts parts that do not run, such as a worker, while the app answers. It serves already, so the peer is not asked. */
+export const planMissingParts = (node: Booter): Plan => ({
+  ...bootBase(node, MISSING_PARTS),
   steps: START_APP_STEPS,
   run: (steps) => startServingApp(node, steps),
 });
 
 /**
- * The database of an app that goes on answering does not. The peer was asked before this app was vouched for; asked again,
- * one that is away would only keep the database from being started.
+ * Restarts the database while the app still answers. The peer was asked when this app was started. Asking again would
+ * only delay the database while the peer is away.
  */
-export const planDatabaseAgain = (node: Node): Plan => ({
-  ...boot(node, 'the database does not answer'),
+export const planDatabaseRestart = (node: Booter): Plan => ({
+  ...bootBase(node, 'the database does not answer'),
   steps: ['check-lineage', ...SERVE_STEPS],
   run: async (steps) => {
     await checkLineage(node, steps);

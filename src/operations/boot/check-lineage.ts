@@ -6,7 +6,7 @@ import type { Node } from '../node.js';
 
 type Checker = Pick<Node, 'settings' | 'state' | 'stack' | 'ids' | 'clock' | 'local' | 'peerView'>;
 
-/** The database must be the one of our lineage. Where nobody has one yet, it is adopted, which gives it its lineage. */
+/** Checks that the database has the expected lineage. Where neither node has a lineage yet, the database is adopted. */
 export const checkLineage = (node: Checker, steps: Steps<'check-lineage'>): Promise<void> =>
   steps.step('check-lineage', async ({ signal, say }) => {
     const { database } = node.stack;
@@ -16,20 +16,20 @@ export const checkLineage = (node: Checker, steps: Steps<'check-lineage'>): Prom
     const expected = expectedLineage(node);
     noteDatabase(node, { answers: true, marker });
     if (!exists || (expected !== null && marker?.lineage !== expected)) {
-      // Whoever started it: it would serve seeds, or somebody else's data.
+      // Somebody else may have started the app, and it would serve seeds or other data.
       await stopApp(node, signal);
       throw notProductionData(node, exists, marker?.lineage);
     }
     if (lineage !== null) return say(`lineage ${lineage}`);
     const adopted = marker?.lineage ?? node.ids.random();
-    // The database first: cut in between, the next start finds the lineage there.
+    // The database is marked first: after a crash in between, the next start finds the lineage there.
     if (marker === undefined)
       await database.mark({ lineage: adopted, epoch, backup: null, served: true });
     await node.state.update({ lineage: adopted });
     say(`adopted ${node.settings.databaseName} as lineage ${adopted}`);
   });
 
-/** The lineage of the production data; null where nobody has one yet. A reinstalled machine knows it from its peer (H16). */
+/** The lineage of the production data; null where neither node has one yet. A reinstalled machine learns it from its peer (H16). */
 export const expectedLineage = ({
   state,
   peerView,

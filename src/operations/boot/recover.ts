@@ -4,8 +4,8 @@ import type { Node } from '../node.js';
 import { planBoot } from './boot.js';
 
 /**
- * After a start of the agent: takes up the operation that was cut, or writes down how it ended, and makes what
- * runs here agree with the role on disk.
+ * After a start of the agent: resumes the operation that was interrupted, or records how it ended. Then makes what runs
+ * here match the role on disk.
  */
 export const recover = async (node: Node): Promise<void> => {
   for (const record of node.runner.list().filter(({ state }) => state === 'running')) {
@@ -26,7 +26,7 @@ const endingOf = (
   const { mode, epoch: now, yielding, lineage } = state.current;
   const handedOver = kind === 'handover' && mode === 'standby' && now > epoch;
   const hasYielded = kind === 'fence' && yielding !== null;
-  // A boot does the rest of it.
+  // The boot does the rest.
   const hasAdopted = kind === 'adopt' && command.lineage === lineage;
   const isDone = handedOver || hasYielded || hasAdopted || kind === 'stand-down';
   return {

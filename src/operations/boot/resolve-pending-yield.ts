@@ -1,16 +1,16 @@
 import type { Node } from '../node.js';
 import { standDownIfDue } from '../stand-down/stand-down.js';
-import { planResume } from './boot.js';
+import { type Booter, planResume } from './boot.js';
 
 /**
- * Asks the peer what became of the operation that this node has yielded to, and acts on the answer.
+ * Asks the peer how the operation ended to which this node yields, and acts on the answer.
  * @throws ColdspareError `peer-unreachable`, `peer-refused`
  */
-export const resolvePendingYield = async (node: Node): Promise<void> => {
+export const resolvePendingYield = async (node: Booter & Pick<Node, 'runner'>): Promise<void> => {
   const { yielding } = node.state.current;
   if (yielding === null || node.runner.current !== undefined) return;
   const { operation, cause, epoch, finalBackup, writes } = yielding;
-  // An offer may still be on its way to the peer, so it has to be withdrawn there before we may resume.
+  // The offer of a handover may still be on its way to the peer, so it is cancelled there before this node resumes.
   const record =
     cause === 'handover' ? await node.peer.cancel(operation) : await node.peer.operation(operation);
   if (record?.committed) {

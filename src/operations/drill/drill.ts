@@ -4,7 +4,7 @@ import { ColdspareError, isError, Refused } from '../../domain/errors.js';
 import type { Manifest } from '../../domain/manifest.js';
 import type { Plan, Steps } from '../../engine/operation.js';
 import { assertFreeSpace } from '../../replication/dumps/free-space.js';
-import { keepProof } from '../../replication/dumps/proof.js';
+import { recordProof } from '../../replication/dumps/proof.js';
 import { unlessAborted } from '../../replication/dumps/restore-job.js';
 import { startDatabase } from '../../replication/dumps/start-database.js';
 import { assertAsInManifest } from '../../replication/dumps/verify.js';
@@ -17,7 +17,7 @@ const QUERY_TIMEOUT = 60_000;
 const CLEAN_UP = 'drill-clean-up';
 
 const REMEDY =
-  'a takeover would go by the next older backup: POST /backups on the primary takes a new one; then look at the disks of both nodes';
+  'a takeover would use the next older backup: take a new one with POST /backups on the primary, then check the disks of both nodes';
 
 const STEPS = ['start-database', 'restore', 'verify', 'query', 'clean-up', 'report'] as const;
 const CLEAN_UP_STEPS = ['start-database', 'clean-up'] as const;
@@ -32,7 +32,7 @@ export const assertMayDrill = (node: Pick<Node, 'state' | 'settings' | 'backups'
   if (mode === 'yielding' || standDown !== null) {
     throw new Refused(
       mode === 'yielding' ? 'yielding' : 'superseded',
-      `${name} has more urgent things to do with its database: it ${mode === 'yielding' ? 'is handing it over' : 'was superseded'}`,
+      `${name} cannot run a drill now: it ${mode === 'yielding' ? 'is handing its role over' : 'was superseded'}`,
       'ask again when GET /status shows neither "yielding" nor "standing-down"',
     );
   }
@@ -45,7 +45,10 @@ export const assertMayDrill = (node: Pick<Node, 'state' | 'settings' | 'backups'
   );
 };
 
-/** It is of the same kind, but restores nothing: its record is no answer to who wants a drill. @throws Refused `busy` */
+/**
+ * A clean-up is of the same kind as a drill, but restores nothing, so it is no answer to a request for a drill.
+ * @throws Refused `busy`
+ */
 export const assertNotCleaningUp = ({ runner }: Pick<Node, 'runner'>): void => {
   const running = runner.current;
   if (running?.command.type !== CLEAN_UP) return;
@@ -58,8 +61,8 @@ export const assertNotCleaningUp = ({ runner }: Pick<Node, 'runner'>): void => {
 };
 
 /**
- * Restores a backup beside everything else, looks at what came of it, and removes it again. Everything else is more
- * urgent: what is preempted goes on ending in the background, and what it leaves is cleaned up later.
+ * Restores a backup into a database of its own, verifies it, and removes it again. Every other operation preempts it. A
+ * preempted restore ends in the background, and what it leaves behind is cleaned up later.
  */
 export const planDrill = (
   node: Driller,
@@ -67,13 +70,13 @@ export const planDrill = (
   { reason }: Pick<DrillCommand, 'reason'>,
 ): Plan => ({
   kind: 'drill',
-  reason: reason || 'asked for',
+  reason: reason || 'requested',
   command: { type: 'drill', backup: backup.id },
   steps: STEPS,
   run: (steps) => drill(node, steps, backup),
   isCommitted: () => false,
   isPreemptible: () => true,
-  isPatient: true,
+  neverPreempts: true,
 });
 
 const drill = async (
@@ -83,17 +86,17 @@ const drill = async (
 ): Promise<void> => {
   const { database } = node.stack;
   const times = new DrillTimes(node.clock);
-  /** Whether anything of it may lie beside the databases. */
+  /** Whether the drill database may exist. */
   let isRestored = false;
-  await times.of('start', () =>
+  await times.measure('start', () =>
     startDatabase(node, steps, {
-      // Cut from here on, it leaves something: on a standby at least a database that runs.
+      // A crash from here on leaves something behind: on a standby at least a running database.
       before: () => node.state.update({ drillLeftovers: true }),
-      // The first step is taken back last: by then what was restored is gone.
+      // The first step is undone last: by then the drill database is dropped.
       afterUndo: async (error) => {
         if (!isError(error, 'preempted') && !isRestored)
           await node.state.update({ drillLeftovers: false });
-        if (saysSomething(error)) {
+        if (isFailure(error)) {
           const failed = { passed: false, error: error.message, takeOverSeconds: null };
           steps.report(await recordDrill(node, backup, times, failed));
         }
@@ -101,7 +104,7 @@ const drill = async (
       },
     }),
   );
-  await times.of('restore', () =>
+  await times.measure('restore', () =>
     steps.step(
       'restore',
       async ({ signal, progress, say }) => {
@@ -127,13 +130,15 @@ const drill = async (
       },
     ),
   );
-  await times.of('verify', () =>
+  await times.measure('verify', () =>
     steps.step('verify', async ({ signal, say }) => {
       const actual = await unlessAborted(database.inventory('drill'), signal);
       say(assertAsInManifest(backup, actual, REMEDY));
     }),
   );
-  await times.of('query', () => steps.step('query', (context) => askDrillQuery(node, context)));
+  await times.measure('query', () =>
+    steps.step('query', (context) => runDrillQuery(node, context)),
+  );
   await cleanUp(node, steps);
   await steps.step('report', async ({ say }) => {
     const { detail, record } = await reportSuccess(node, backup, times);
@@ -142,7 +147,7 @@ const drill = async (
   });
 };
 
-const askDrillQuery = async (
+const runDrillQuery = async (
   { settings, stack }: Pick<Node, 'settings' | 'stack'>,
   { signal, say }: { signal: AbortSignal; say(detail: string): void },
 ): Promise<void> => {
@@ -153,16 +158,16 @@ const askDrillQuery = async (
   if (answer === true) return say('DRILL_QUERY is true');
   throw new ColdspareError(
     'drill-failed',
-    `DRILL_QUERY gave ${JSON.stringify(answer)} instead of true: the backup was restored as its manifest says, but is not what you expect of it`,
-    'look at what DRILL_QUERY asks for on the primary; when the data there is right, mend the query',
+    `DRILL_QUERY gave ${JSON.stringify(answer)} instead of true: the backup was restored as its manifest says, but its data is not as expected`,
+    'run DRILL_QUERY on the primary; when the data there is right, repair the query',
     { value: answer },
   );
 };
 
-/** For what a drill has left that was cut. */
+/** Removes what an interrupted drill left behind. */
 export const planDrillCleanUp = (node: Pick<Node, 'state' | 'stack'>): Plan => ({
   kind: 'drill',
-  reason: 'the last drill was cut: what it left is removed',
+  reason: 'the last drill was interrupted: what it left is removed',
   command: { type: CLEAN_UP },
   steps: CLEAN_UP_STEPS,
   run: async (steps) => {
@@ -171,10 +176,10 @@ export const planDrillCleanUp = (node: Pick<Node, 'state' | 'stack'>): Plan => (
   },
   isCommitted: () => false,
   isPreemptible: () => true,
-  isPatient: true,
+  neverPreempts: true,
 });
 
-/** Removes what the drill restored, and stops a standby's database: it is cold again afterwards. */
+/** Drops the drill database, and stops the database server of a standby. */
 const cleanUp = (
   { stack, state }: Pick<Node, 'state' | 'stack'>,
   steps: Steps<'clean-up'>,
@@ -187,11 +192,11 @@ const cleanUp = (
 
 const noteUnusable = async (node: Driller, backup: Manifest, error: unknown): Promise<void> => {
   const { mode, prepared } = node.state.current;
-  // One that lies restored serves all the same.
+  // A prepared backup is restored already and can be used.
   if (mode === 'standby' && isError(error, 'backup-unusable') && prepared !== backup.id)
-    await keepProof(node, backup, { took: 0, error: error.message });
+    await recordProof(node, backup, { took: 0, error: error.message });
 };
 
-/** What was refused or ended from outside has not failed. */
-const saysSomething = (error: ColdspareError): boolean =>
+/** A drill that was refused or ended from outside says nothing about the backup. */
+const isFailure = (error: ColdspareError): boolean =>
   !(error instanceof Refused || isError(error, 'preempted') || isError(error, 'cancelled'));

@@ -5,36 +5,29 @@ import type { Node } from '../node.js';
 
 type Part = Exclude<keyof DrillRecord['seconds'], 'total'>;
 
-/** How long each part of a drill takes. */
+/** Measures how long each part of a drill takes. */
 export class DrillTimes {
   readonly #clock: Clock;
   readonly #began: number;
-  readonly #took = { start: 0, restore: 0, verify: 0, query: 0 } satisfies Record<Part, number>;
+  readonly #seconds: Record<Part, number> = { start: 0, restore: 0, verify: 0, query: 0 };
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#began = clock.elapsed();
   }
 
-  /** Runs a part, and measures it also when it fails. */
-  async of(part: Part, run: () => Promise<void>): Promise<void> {
+  /** Runs a part and measures it, also when it fails. */
+  async measure(part: Part, run: () => Promise<void>): Promise<void> {
     const began = this.#clock.elapsed();
     try {
       await run();
     } finally {
-      this.#took[part] = this.#clock.elapsed() - began;
+      this.#seconds[part] = inSeconds(this.#clock.elapsed() - began);
     }
   }
 
   seconds(): DrillRecord['seconds'] {
-    const { start, restore, verify, query } = this.#took;
-    return {
-      start: inSeconds(start),
-      restore: inSeconds(restore),
-      verify: inSeconds(verify),
-      query: inSeconds(query),
-      total: inSeconds(this.#clock.elapsed() - this.#began),
-    };
+    return { ...this.#seconds, total: inSeconds(this.#clock.elapsed() - this.#began) };
   }
 }
 
@@ -42,7 +35,7 @@ const inSeconds = (ms: number): number => Math.round(ms) / 1_000;
 
 export type Reporter = Pick<Node, 'settings' | 'state' | 'clock' | 'runner' | 'replication'>;
 
-/** Writes down that the drill passed, and says what a takeover would take now. */
+/** Records that the drill passed, and estimates how long a takeover would take now. */
 export const reportSuccess = async (
   node: Reporter,
   backup: Manifest,
@@ -57,7 +50,7 @@ export const reportSuccess = async (
   return { detail, record };
 };
 
-/** Writes down what the drill came to. */
+/** Records the outcome of a drill. */
 export const recordDrill = async (
   node: Pick<Reporter, 'state' | 'clock'>,
   backup: Manifest,
@@ -83,27 +76,29 @@ const foresee = (
   const { detection, confirmation, database, appStart, total } = foreseeTakeOver({
     settings: node.settings,
     seconds,
-    // A newer one may have come in meanwhile, and would have to be restored first.
+    // A newer backup may have arrived meanwhile, and would have to be restored first.
     isPrepared: prepared !== null && prepared === node.replication.lag()?.backup.id,
     appStart: lastAppStart(node),
   });
   const app =
-    appStart === undefined ? 'the app (no start of it was timed here)' : `the app ${appStart} s`;
+    appStart === undefined
+      ? 'the app (none of its starts was measured here)'
+      : `the app ${appStart} s`;
   return {
     detail: `a takeover from a lost machine would take at most ${total} s: noticing it ${detection} s, making sure ${confirmation} s, the database ${database} s, ${app}`,
     takeOverSeconds: total,
   };
 };
 
-/** Seconds from the last start of the app here to its first answer; undefined when none was timed. */
+/** Seconds from the last start of the app here to its first answer; undefined when none was measured. */
 const lastAppStart = ({ runner }: Pick<Node, 'runner'>): number | undefined => {
   for (const { steps } of runner.list()) {
     const start = steps.findLast((step) => step.name === 'start-app' && step.state === 'done');
     const answer = steps.findLast((step) => step.name === 'wait-for-app' && step.state === 'done');
-    // One that ran already took no time to start.
+    // The app was running already, so it took no time to start.
     if (start?.detail !== null || !answer?.endedAt) continue;
     const ms = Date.parse(answer.endedAt) - Date.parse(start.startedAt);
-    // The machine's clock was set back meanwhile: nobody knows how long it took.
+    // Negative if the machine's clock was set back meanwhile.
     if (ms >= 0) return ms / 1_000;
   }
   return undefined;

@@ -9,8 +9,9 @@ const POLL_PAUSE = 100;
 type Asker = Pick<Node, 'peer' | 'clock' | 'settings'>;
 
 /**
- * Offers the role and asks until the peer has decided, however long that takes. A refusal, or being cancelled here,
- * only changes the question to "then never do it": no error is an answer, since the peer may have acted all the same.
+ * Offers the role and asks until the peer has decided, however long that takes. After a refusal by the peer, or a
+ * cancel here, it asks the peer to cancel instead. An error is no answer, because the peer may have acted on the
+ * request.
  * @throws ColdspareError `handover-lost` when the peer did not take over
  */
 export const askForDecision = async (
@@ -46,7 +47,7 @@ const notTaken = ({ error, state }: OperationRecord): ColdspareError =>
     error?.remedy ?? 'this node goes on serving; ask again',
   );
 
-/** Done means that users are served again. What the peer's app does is the peer's business, so nothing here fails. */
+/** The handover ends when users are served again. A failure of the peer's app is reported there and does not fail it. */
 export const waitForPeersApp = (node: Asker, steps: Steps<'await-app'>): Promise<void> =>
   steps.step('await-app', async ({ operation, signal, say }) => {
     const wait = {
@@ -62,9 +63,9 @@ export const waitForPeersApp = (node: Asker, steps: Steps<'await-app'>): Promise
       const { record } = await pollUntil({ clock: node.clock, signal }, wait, ended);
       if (record?.state === 'done') return say("the peer's app answers");
       say(
-        `the peer does not serve yet: ${record?.error?.message ?? 'it has forgotten the operation'}`,
+        `the peer does not serve yet: ${record?.error?.message ?? 'it no longer knows the operation'}`,
       );
     } catch (error) {
-      say(`whether the peer's app answers is not known: ${toColdspareError(error).message}`);
+      say(`it is unknown whether the peer's app answers: ${toColdspareError(error).message}`);
     }
   });

@@ -14,6 +14,13 @@ const SERVE_AGAIN_TIMEOUT = 600_000;
 
 const DECIDE_STEPS = ['offer', 'await-peer', 'stand-down', 'stop-database', 'await-app'] as const;
 
+/** What a handover acts through. */
+export type HandoverNode = Pick<
+  Node,
+  | ('settings' | 'state' | 'leadership' | 'replication' | 'stack' | 'local')
+  | ('peer' | 'peerView' | 'probe' | 'clock' | 'notifier')
+>;
+
 /** @throws Refused `not-primary`, `yielding` */
 export const assertMayDemote = ({ state, settings }: Pick<Node, 'state' | 'settings'>): void => {
   const { mode, epoch } = state.current;
@@ -27,11 +34,11 @@ export const assertMayDemote = ({ state, settings }: Pick<Node, 'state' | 'setti
 };
 
 /**
- * Gives the role to the peer without losing a write. Until the peer has committed, any failure thaws and goes
- * on serving here; afterwards this node never serves again in its epoch. While the answer is not known it
+ * Gives the role to the peer without losing a write. Before the peer's commit, any failure thaws the database and this
+ * node goes on serving. After it, this node never serves again in its epoch. While the answer is unknown, this node
  * stays frozen and asks.
  */
-export const planHandover = (node: Node, command: DemoteCommand): Plan => ({
+export const planHandover = (node: HandoverNode, command: DemoteCommand): Plan => ({
   ...handoverPlan(node, command),
   steps: [
     ...['check-peer', 'freeze', ...node.replication.steps.finalSync, 'check-frozen'],
@@ -51,42 +58,45 @@ export const planHandover = (node: Node, command: DemoteCommand): Plan => ({
   },
 });
 
-/** Takes up a handover whose offer the peer may have got before this agent was cut. */
-export const planInterruptedHandover = (node: Node, command: DemoteCommand): Plan => ({
+/** Continues a handover after a crash: the peer may have received the offer. */
+export const planInterruptedHandover = (node: HandoverNode, command: DemoteCommand): Plan => ({
   ...handoverPlan(node, command),
   steps: ['freeze', ...DECIDE_STEPS],
   run: async (steps) => {
     const { epoch = 0, finalBackup = null, writes = null } = node.state.current.yielding ?? {};
     steps.report({ backup: finalBackup, epoch });
     await freezeWrites(node, steps);
-    // As it was counted before the offer: what was written while the agent was down has to show.
+    // The count from before the offer, so that writes made while the agent was down are noticed.
     await decide(node, steps, { epoch, backup: finalBackup, writes });
   },
 });
 
-const handoverPlan = (node: Node, command: DemoteCommand): Omit<Plan, 'steps' | 'run'> => ({
+const handoverPlan = (
+  node: Pick<Node, 'state'>,
+  command: DemoteCommand,
+): Omit<Plan, 'steps' | 'run'> => ({
   kind: 'handover',
-  reason: command.reason || 'asked for',
+  reason: command.reason || 'requested',
   command: { type: 'demote', ...command },
-  // The peer's word is enough: whatever fails after it, nothing may be taken back.
+  // The peer's commit decides: whatever fails afterwards, nothing may be undone.
   isCommitted: ({ committed, epoch }) => committed || node.state.current.epoch > epoch,
-  // Superseded before the offer: nothing is left to hand over. A standby only waits to hear that all is well. And one that
-  // waits for a peer which is gone for good would wait for ever.
+  // Superseded before the offer: there is nothing left to hand over. A standby only waits for the peer's app. A
+  // yielding node may be waiting for a peer that never comes back, so a person can reclaim the role.
   isPreemptible: (by) =>
     node.state.current.standDown !== null ||
     node.state.current.mode === 'standby' ||
-    (node.state.current.mode === 'yielding' && by?.takesBack === true),
+    (node.state.current.mode === 'yielding' && by?.reclaims === true),
 });
 
 /** Resolves to the epoch that is offered to the peer. */
-const checkPeer = (node: Node, steps: Steps<'check-peer'>): Promise<number> =>
+const checkPeer = (node: HandoverNode, steps: Steps<'check-peer'>): Promise<number> =>
   steps.step('check-peer', async ({ say }) => {
     const agent = assertPeerReady(node, (await probePeer(node)).agent);
     say(`${agent.node} is a standby and ready`);
     return node.leadership.nextEpochOfPeer(agent.epoch);
   });
 
-/** The peer as one that can take over. @throws Refused `peer-not-ready` */
+/** Returns the status of a peer that can take over. @throws Refused `peer-not-ready` */
 export const assertPeerReady = (
   { state }: Pick<Node, 'state'>,
   agent: PeerProbe['agent'],
@@ -109,10 +119,10 @@ const notReady = (why: string): Refused =>
   );
 
 /**
- * From here on clients get errors, so that no write is acknowledged that the final dump does not hold (H12).
- * Resolves to the rows ever written until then.
+ * From here on clients get errors, so that no write is acknowledged that is not in the final dump (H12).
+ * Resolves to the count of rows written so far.
  */
-const freezeWrites = (node: Node, steps: Steps<'freeze'>): Promise<bigint> =>
+const freezeWrites = (node: HandoverNode, steps: Steps<'freeze'>): Promise<bigint> =>
   steps.step(
     'freeze',
     async ({ signal, say }) => {
@@ -133,15 +143,15 @@ const freezeWrites = (node: Node, steps: Steps<'freeze'>): Promise<bigint> =>
 interface Offer {
   /** The epoch offered to the peer. */
   epoch: number;
-  /** The backup that holds everything. */
+  /** The backup that holds every write. */
   backup: string | null;
-  /** Rows ever written when writes were frozen; null when nobody has counted. */
+  /** Count of rows written when writes were frozen; null when they were not counted. */
   writes: string | null;
 }
 
-/** From the offer on only the peer can say who is primary. */
+/** From the offer on, only the peer can say who is primary. */
 const decide = async (
-  node: Node,
+  node: HandoverNode,
   steps: Steps<(typeof DECIDE_STEPS)[number]>,
   { epoch, backup, writes }: Offer,
 ): Promise<void> => {
@@ -154,7 +164,7 @@ const decide = async (
     },
     {
       undo: async (error) => {
-        // Whoever takes the role back by force asks the peer first.
+        // Preempted by a reclaim, which asks the peer itself.
         if (isError(error, 'preempted') || node.state.current.mode !== 'yielding') return;
         await node.leadership.takeBack();
       },
@@ -173,11 +183,11 @@ const decide = async (
   await waitForPeersApp(node, steps);
 };
 
-const standDown = async (node: Node, epoch: number): Promise<void> => {
+const standDown = async (node: HandoverNode, epoch: number): Promise<void> => {
   const { nodeName } = node.settings;
   const { writes = null } = node.state.current.yielding ?? {};
   const isComplete = await isUnwritten(node.stack.database, writes);
-  // What was written past the freeze lies only here: the database is set aside.
+  // Rows written after the freeze exist only here, so the database is set aside.
   await node.leadership.concede(
     epoch,
     isComplete ? null : { epoch, finalBackup: null, writes: null },

@@ -3,17 +3,17 @@ import type { Plan, Steps } from '../../engine/operation.js';
 import { isoNow } from '../../ports/clock.js';
 import type { Node } from '../node.js';
 
-/** What every promote has in common: from the moment the epoch is ours on disk, there is no going back (H07). */
+/** The common part of every promote. Once the epoch is on disk, it is never rolled back (H07). */
 export const promotion = (
   node: Pick<Node, 'state'>,
 ): Pick<Plan, 'kind' | 'isCommitted' | 'isPreemptible'> => ({
   kind: 'promote',
   isCommitted: ({ id }) => node.state.current.promotion?.operation === id,
-  // Superseded while it was still starting its app: standing down is more urgent.
+  // Superseded while it starts its app: the stand-down is more urgent.
   isPreemptible: () => node.state.current.standDown !== null,
 });
 
-/** What the report of every promote begins with. */
+/** The initial result of every promote. */
 export const reportOutcome = (steps: Pick<Steps, 'report'>, epoch = 0): void =>
   steps.report({
     epoch,
@@ -26,14 +26,14 @@ export const reportOutcome = (steps: Pick<Steps, 'report'>, epoch = 0): void =>
 
 interface Claim {
   epoch: number;
-  /** What the database was restored from; absent where it was here already. */
+  /** The backup that was restored; absent when this node kept its own data. */
   backup?: Manifest;
-  /** What is lost, in words; absent where this node's own data goes on. */
+  /** What is lost, as a sentence; absent when this node kept its own data. */
   loss?: string;
   cause: 'planned' | 'unplanned' | 'reclaimed';
 }
 
-/** How many failovers are remembered. */
+/** Failovers that are recorded. */
 const FAILOVERS_KEPT = 10;
 
 /** Becomes the primary. */

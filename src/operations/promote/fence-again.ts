@@ -5,10 +5,9 @@ import type { Node } from '../node.js';
 import type { Fenced } from './fenced.js';
 
 /**
- * Between a fence that could not be delivered and the commit lie the minutes or hours of the restore, and the link may
- * have healed meanwhile. An old primary that answers by now has to be asked everything again: it may be serving after
- * all, or can be fenced, and its last writes rescued. After a restore that took no time, there is no long wait for what
- * was waited for a moment ago.
+ * Tries once more to reach an old primary that could not be fenced. The restore may have taken hours, and the link may
+ * work again. A primary that answers now may be serving, or can be fenced and its last writes rescued, so the takeover
+ * starts over. The wait grows with the time since the fence.
  * @throws ColdspareError `peer-is-back`
  */
 export const assertStillUnreachable = (
@@ -18,19 +17,19 @@ export const assertStillUnreachable = (
 ): Promise<void> =>
   steps.step('fence-again', async ({ signal, say }) => {
     if (fenced.outcome !== 'unreachable') return;
-    const patience = recheckTimeout(node.clock.elapsed() - fenced.triedAt);
-    if (!(await answersAgain(node, patience, signal))) return say('it still cannot be reached');
+    const timeout = recheckTimeout(node.clock.elapsed() - fenced.triedAt);
+    if (!(await isReachable(node, timeout, signal))) return say('it still cannot be reached');
     throw new ColdspareError(
       'peer-is-back',
-      'the old primary could not be fenced before, and can be reached by now: nothing was committed',
-      'look at GET /status of both nodes; where the primary does not serve, POST /promote again',
+      'the old primary could not be fenced before, but can be reached now: nothing was committed',
+      'compare GET /status of both nodes; if the primary does not serve, POST /promote again',
     );
   });
 
-/** Whether its agent answers, be it with a refusal, or its machine lets us in, in time. Changes nothing there. */
-const answersAgain = async (
+/** Whether its agent answers, even with a refusal, or its machine accepts a login within `timeout`. Changes nothing there. */
+const isReachable = async (
   { peer, machine, clock }: Pick<Node, 'peer' | 'machine' | 'clock'>,
-  patience: number,
+  timeout: number,
   signal: AbortSignal,
 ): Promise<boolean> => {
   const giveUp = new AbortController();
@@ -38,17 +37,20 @@ const answersAgain = async (
   const agent = peer.status().catch((error: unknown) => {
     if (isError(error, 'peer-unreachable')) throw error;
   });
-  const ways = [agent, ...(machine === undefined ? [] : [machine.reach(either, async () => {})])];
-  const answers = Promise.any(ways).then(
+  const attempts = [
+    agent,
+    ...(machine === undefined ? [] : [machine.reach(either, async () => {})]),
+  ];
+  const answers = Promise.any(attempts).then(
     () => true,
     () => false,
   );
-  const tooLate = clock.sleep(patience, either).then(
+  const tooLate = clock.sleep(timeout, either).then(
     () => false,
     () => false,
   );
-  const isBack = await Promise.race([answers, tooLate]);
+  const isReached = await Promise.race([answers, tooLate]);
   giveUp.abort();
   signal.throwIfAborted();
-  return isBack;
+  return isReached;
 };

@@ -5,10 +5,10 @@ import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './f
 import { freezePeerDatabase } from './peer-database.js';
 
 /**
- * Stops the old primary's app on its machine, and freezes its database when it runs. Safe to repeat.
+ * Stops the old primary's app over SSH, and freezes its database if it runs. Safe to repeat.
  *
- * A machine that does not let us in is as unreachable as its agent. One that does, but whose app goes on, may be
- * serving: that is thrown, unless a person takes it upon themselves by `force`.
+ * A machine without a login counts as unreachable, like its agent. If the login works but the app cannot be stopped,
+ * the old primary may be serving: that is an error, unless `force` accepts it.
  * @throws ColdspareError `ssh-not-permitted`, `ssh-command-failed`, `ssh-timed-out`, `ssh-unreachable`
  */
 export const fenceOverSsh = async (
@@ -72,7 +72,7 @@ const noteNotFenced = (node: Fencer, { message, remedy }: ColdspareError): void 
 const mayStillRun = ({ code, message, value, remedy }: ColdspareError): ColdspareError =>
   new ColdspareError(
     code,
-    `the app of the old primary may still run, for it could not be stopped: ${message}`,
-    `stop it there by hand or cut its power, then ask again (${remedy}); to take over all the same POST /promote {"force": true}`,
+    `the app of the old primary may still run: it could not be stopped: ${message}`,
+    `stop it there by hand or power the machine off, then ask again (${remedy}); to take over regardless POST /promote {"force": true}`,
     { value },
   );

@@ -9,13 +9,12 @@ import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './f
 const TRIES = 2;
 
 /**
- * Stops the old primary from serving: through its agent, or through its machine when the agent does not answer. Needs
- * no undo: a fenced peer asks us what became of the operation, also the one whose agent was down meanwhile, and
- * goes on serving when it came to nothing.
+ * Stops the old primary from serving: through its agent, or over SSH when the agent does not answer. Needs no undo: a
+ * fenced peer asks this node how the operation ended, even if its agent was down meanwhile, and serves again when it
+ * failed.
  *
- * An agent that answers and is not fenced in the end is not taken over from, not even by force: two would serve in full
- * sight of each other. `probe` is the look at the peer right before: an agent that was silent then is not asked again
- * here, but once more before the commit.
+ * If the agent answers but cannot be fenced, there is no takeover, not even by force: both nodes would serve. An agent
+ * that did not answer the last `probe` is not asked again here, but once more before the commit.
  */
 export const fencePeer = (
   node: Fencer,
@@ -38,7 +37,7 @@ const fence = async (
   const { epoch } = request;
   try {
     if (probe.silence !== undefined) throw probe.silence;
-    // Stopping an app may take long, so a fence is waited for; a machine that hangs is known sooner (H20).
+    // A fence may take long, because an app has to stop. A status request detects a hung machine sooner (H20).
     await node.peer.status();
     const answer = await fenceThroughAgent(node, epoch, context);
     context.say(answer.detail);
@@ -53,14 +52,14 @@ const fence = async (
       return { outcome: 'unreachable', epoch, sshError: null };
     }
     context.say(`over SSH: ${error.message}`);
-    const mayGoOn = request.force && isSilent;
-    const fenced = await fenceOverSsh(node, node.machine, { epoch, force: mayGoOn }, context);
+    const force = request.force && isSilent;
+    const fenced = await fenceOverSsh(node, node.machine, { epoch, force }, context);
     if (!isSilent && fenced.outcome !== 'fenced-by-ssh') throw error;
     return fenced;
   }
 };
 
-/** An agent that has just answered is there: one lost message does not make it unreachable. */
+/** Tries again after a lost message, because the agent has just answered. */
 const fenceThroughAgent = (
   node: Fencer,
   epoch: number,
@@ -68,6 +67,6 @@ const fenceThroughAgent = (
 ): Promise<FenceAnswer> =>
   retryUnreachable(node, signal, () => node.peer.fence(operation, epoch), TRIES);
 
-/** It answers, but cannot: its app does not stop, or its disk does not take the promise. */
+/** The agent answers but could not stop serving: its app does not stop, or its disk takes no writes. */
 const couldNotStop = (error: unknown): boolean =>
   isError(error, 'peer-refused') && ['app-failed', 'internal'].includes(String(error.value));

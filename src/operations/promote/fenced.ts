@@ -6,15 +6,15 @@ export interface Fenced {
   outcome:
     | 'fenced'
     | 'fenced-by-ssh'
-    /** Its machine was reached, but its app could not be stopped: taken over all the same, by force. */
+    /** Its machine was reached, but its app could not be stopped; taken over by force. */
     | 'not-stopped'
     | 'unreachable'
     | 'nothing-to-fence';
-  /** The epoch to take: above the one that the old primary was found to have served in. */
+  /** The epoch to take: above the one in which the old primary served. */
   epoch: number;
-  /** What went wrong over SSH; null when nothing did, or SSH was not needed. */
+  /** The error over SSH; null when there was none or SSH was not needed. */
   sshError: ErrorCode | null;
-  /** `clock.elapsed()` when it was tried. */
+  /** `clock.elapsed()` at the attempt. */
   triedAt: number;
 }
 
@@ -29,6 +29,6 @@ export type Fencer = Pick<
   'settings' | 'state' | 'leadership' | 'peer' | 'machine' | 'clock' | 'log' | 'peerView'
 >;
 
-/** What it means that the old primary could be reached in no way. */
+/** Explains that the old primary could not be reached at all. */
 export const formatUnfenced = (epoch: number, why: string): string =>
   `could not be fenced: ${why}. If it still runs, it stands down when it hears of epoch ${epoch}`;

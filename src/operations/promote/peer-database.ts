@@ -9,17 +9,17 @@ import { assertUnwritten } from '../../serve/freeze.js';
 import type { Node } from '../node.js';
 
 type PeerDatabase = PeerStack['database'];
-/** The operation of ours that fences, and the epoch that it means to take. */
+/** The fencing operation of this node, and the epoch that it means to take. */
 interface Claim {
   operation: string;
   epoch: number;
 }
 
 /**
- * No write goes into the peer's database from now on, and its marker tells the peer's agent why: that may be
- * started at any moment, and not reach us. Safe to repeat. Resolves to the marker as it was, and to the epoch to
- * take: the peer may have served in one that we have not heard of.
- * @throws ColdspareError `foreign-lineage`, before anything is touched
+ * Freezes the peer's database, and writes the fence into its marker for the peer's agent, which may start at any moment
+ * and not reach this node. Safe to repeat. Resolves to the earlier marker and to the epoch to take: the peer may have
+ * served in an epoch that this node has not heard of.
+ * @throws ColdspareError `foreign-lineage`, before anything is changed
  */
 export const freezePeerDatabase = async (
   node: Pick<Node, 'settings' | 'state'>,
@@ -37,8 +37,8 @@ export const freezePeerDatabase = async (
 };
 
 /**
- * Everything that is in the peer's database, as a backup of ours. Its marker then names that backup, so that the
- * peer's agent knows that nothing else is in there.
+ * Dumps the peer's frozen database into a backup of this node. Its marker then names that backup, so that the peer's
+ * agent knows that the database holds nothing else.
  * @throws ColdspareError `foreign-lineage`, `written-while-frozen`
  */
 export const dumpPeerDatabase = async (
@@ -76,6 +76,6 @@ const writeFenceMarker = (
     fenced: { ...claim, backup: dump?.id ?? null, sequence: dump?.sequence ?? 0 },
   });
 
-/** Of the backups of `epoch` that are here. The dead agent may have taken later ones, but nobody has got them. */
+/** The highest sequence of the backups of `epoch` on this node. The peer may have taken later ones that never arrived. */
 const lastSequence = (backups: BackupStore, epoch: number): number =>
   Math.max(0, ...backups.list().map((backup) => (backup.epoch === epoch ? backup.sequence : 0)));

@@ -15,7 +15,7 @@ import { planReclaim } from './reclaim.js';
 import { rescue } from './rescue.js';
 import { verifyOutage } from './verify-outage.js';
 
-/** @throws Refused `already-primary`, `yielding`, `paused`: what can be said without looking anywhere */
+/** Checks what needs no probe. @throws Refused `already-primary`, `yielding`, `paused` */
 export const assertMayPromote = (
   node: Pick<Node, 'state' | 'settings' | 'clock'>,
   { force, planned }: Pick<PromoteCommand, 'force' | 'planned'>,
@@ -48,14 +48,14 @@ export const assertMayPromote = (
   }
 };
 
-/** Who asks for a takeover, and what they have seen. */
+/** Who requests a takeover, and the evidence for the outage. */
 export interface PromoteAsked {
   source: Source;
-  /** The last of the failed checks that made the monitor ask. */
+  /** The monitor's last failed check. */
   evidence?: PeerProbe | undefined;
 }
 
-/** Takes over from a primary that is gone. A yielding node takes back what it had promised away. */
+/** Takes over from a lost primary. On a yielding node, takes the role back. */
 export const planPromote = (node: Node, command: PromoteCommand, asked: PromoteAsked): Plan =>
   node.state.current.mode === 'yielding'
     ? planReclaim(node, command, asked.source)
@@ -67,7 +67,7 @@ const planTakeOverFromLost = (
   { source, evidence }: PromoteAsked,
 ): Plan => ({
   ...promotion(node),
-  reason: command.reason || `asked by ${source}`,
+  reason: command.reason || `requested by ${source}`,
   command: { type: 'promote', source, ...command },
   steps: [
     ...['confirm', 'assess-loss', 'fence', 'rescue', ...node.replication.steps.takeOver],
@@ -76,11 +76,11 @@ const planTakeOverFromLost = (
   run: async (steps) => {
     reportOutcome(steps);
     steps.report({ fenced: null, sshError: null, rescue: null });
-    const ready = await makeReady(node, steps, command, source, evidence).catch(
+    const ready = await prepareTakeover(node, steps, command, source, evidence).catch(
       (error: unknown) => {
         if (!isError(error, 'peer-is-back')) throw error;
-        // Once more from the first question on, and only once, so that the operation ends.
-        return makeReady(node, steps, command, source, undefined);
+        // Starts over, but only once, so that the operation ends.
+        return prepareTakeover(node, steps, command, source, undefined);
       },
     );
     await commitRole(node, steps, { ...ready, cause: 'unplanned' });
@@ -89,8 +89,8 @@ const planTakeOverFromLost = (
   },
 });
 
-/** Everything up to the commit: the old primary does not serve, and this node's database is the newest that can be had. */
-const makeReady = async (
+/** Everything before the commit: stops the old primary, and makes this node's database the newest one available. */
+const prepareTakeover = async (
   node: Node,
   steps: Steps,
   command: PromoteCommand,
@@ -109,23 +109,23 @@ const makeReady = async (
 };
 
 /**
- * Says before anything is touched what the takeover would cost, and refuses when no backup would do and nobody
- * is left to give a better one. Resolves to the epoch that this node claims.
+ * Reports what the takeover would lose, before anything is changed. Refuses when no backup can be used and no last dump
+ * of the old primary is possible. Resolves to the epoch that this node claims.
  */
 const assessLoss = (node: Node, steps: Steps<'assess-loss'>, force: boolean): Promise<number> =>
   steps.step('assess-loss', async ({ say }) => {
     try {
       say(node.replication.assessLoss(force));
     } catch (refusal) {
-      if (!mayBeRescued(node)) throw refusal;
+      if (!isRescuePossible(node)) throw refusal;
       const { message } = toColdspareError(refusal);
-      say(`only a last dump of the old primary can help: ${message}`);
+      say(`needs a last dump of the old primary: ${message}`);
     }
     return node.leadership.nextEpoch();
   });
 
-/** Whether the old primary was there to give a last dump when it was looked at last, or its machine may be. */
-export const mayBeRescued = ({
+/** Whether a last dump of the old primary may be possible: its agent answered the last probe, or SSH is set up. */
+export const isRescuePossible = ({
   settings,
   peerView,
   machine,

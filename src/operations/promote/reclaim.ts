@@ -3,21 +3,26 @@ import { isError, Refused } from '../../domain/errors.js';
 import type { Source } from '../../domain/operation.js';
 import type { Plan, Steps } from '../../engine/operation.js';
 import { SERVE_STEPS, serve } from '../../serve/serve.js';
+import type { Booter } from '../boot/boot.js';
 import { checkLineage } from '../boot/check-lineage.js';
 import type { Node } from '../node.js';
 import { commitRole, promotion, reportOutcome } from './commit-role.js';
 
 const STEPS = ['withdraw', 'check-lineage', 'commit-role', ...SERVE_STEPS] as const;
 
-/** A person vouches that the peer is gone: the data is here already, only the promise has to be outbid. */
-export const planReclaim = (node: Node, command: PromoteCommand, source: Source): Plan => {
+/** Takes the role back on a yielding node, because a person says that the peer is gone. The data is here already. */
+export const planReclaim = (
+  node: Omit<Booter, 'replication'> & Pick<Node, 'notifier'>,
+  command: PromoteCommand,
+  source: Source,
+): Plan => {
   const epoch = node.leadership.nextEpoch(node.state.current.yielding?.epoch);
   return {
     ...promotion(node),
-    reason: command.reason || 'the promise to the other node was taken back by force',
+    reason: command.reason || 'the role was taken back by force',
     command: { type: 'promote', source, ...command },
     steps: STEPS,
-    takesBack: true,
+    reclaims: true,
     run: async (steps: Steps<(typeof STEPS)[number]>) => {
       reportOutcome(steps, epoch);
       await withdraw(node, steps);
@@ -28,7 +33,7 @@ export const planReclaim = (node: Node, command: PromoteCommand, source: Source)
   };
 };
 
-/** A promise is only taken back where its holder does not answer, or has given it up: otherwise two would serve. */
+/** Only if the peer does not answer or cancels its operation: otherwise both nodes would serve. */
 const withdraw = (
   { state, peer, leadership }: Pick<Node, 'state' | 'peer' | 'leadership'>,
   steps: Steps<'withdraw'>,
@@ -37,9 +42,9 @@ const withdraw = (
     const operation = state.current.yielding?.operation ?? '';
     try {
       const record = await peer.cancel(operation);
-      // It may have taken over in another operation since, while it could not reach us.
+      // It may have taken over in another operation since, without reaching us.
       const hasTakenOver = record.committed || leadership.heardEpoch > state.current.epoch;
-      if (!hasTakenOver) return say(`the other node has given up ${operation}`);
+      if (!hasTakenOver) return say(`the other node has cancelled ${operation}`);
     } catch (error) {
       if (!isError(error, 'peer-unreachable')) throw error;
       return say(`the other node cannot be asked: ${error.message}`);

@@ -14,17 +14,17 @@ const TRIES = 3;
 
 type Rescuer = Pick<Node, 'settings' | 'state' | 'backups' | 'peer' | 'machine' | 'clock' | 'log'>;
 
-/** What came of a rescue. */
+/** The outcome of a rescue. */
 export interface Rescue {
-  /** The backup that holds everything; undefined when there is none. */
+  /** The id of the backup that holds every write; undefined when the rescue failed. */
   complete: string | undefined;
-  /** As of `Fenced`. */
+  /** The epoch to take, as in `Fenced`. */
   epoch: number;
 }
 
 /**
- * A last dump of the fenced primary, so that nothing is lost. That it fails does not end the takeover, which then goes by
- * an older backup and says so.
+ * Takes a last dump of the fenced primary, so that nothing is lost. If that fails, the takeover uses an older backup
+ * and reports the loss.
  */
 export const rescue = (node: Rescuer, steps: Steps<'rescue'>, fenced: Fenced): Promise<Rescue> =>
   steps.step('rescue', async (context) => {
@@ -37,7 +37,7 @@ export const rescue = (node: Rescuer, steps: Steps<'rescue'>, fenced: Fenced): P
     const why = whyNotPossible(node, fenced);
     if (why !== undefined) return giveUp(why);
     try {
-      // The database was frozen before the dump: nothing came after it.
+      // The database was frozen before the dump, so nothing was written after it.
       const rescued = await lastDump(node, fenced, context);
       steps.report({ rescue: rescued.complete });
       context.say(`everything that was written is in ${rescued.complete}`);
@@ -66,7 +66,7 @@ const lastDump = async (
   try {
     if (outcome === 'fenced') return { complete: await dumpThroughAgent(node, context), epoch };
   } catch (error) {
-    // It may have died since it was fenced.
+    // The agent may have died since it was fenced.
     if (machine === undefined || !isError(error, 'peer-unreachable')) throw error;
     context.say(`over SSH: ${error.message}`);
   }
@@ -74,7 +74,7 @@ const lastDump = async (
   return dumpOverSsh(node, machine, epoch, context);
 };
 
-/** Safe to ask for twice: it is the same dump while it is being taken. Resolves to the id of the last dump. */
+/** Resolves to the id of the last dump. Safe to repeat: a second request joins a dump that is being taken. */
 const dumpThroughAgent = async (
   node: Rescuer,
   { operation, signal, say }: StepContext,
@@ -99,7 +99,7 @@ const waitForEnd = async (
     try {
       record = await node.peer.operation(asked.id);
     } catch (error) {
-      // The dump goes on over the same link, and one message is soon lost. Silent for longer, it is as lost as any primary.
+      // The dump takes the same link, so a message may get lost. After the monitor's time the primary counts as lost.
       const silence = node.clock.elapsed() - heardAt;
       if (isError(error, 'peer-unreachable') && silence < failThreshold * checkInterval)
         return undefined;
@@ -121,8 +121,8 @@ const waitForEnd = async (
 };
 
 /**
- * A last dump of the old primary's database, streamed from its machine into a backup of ours. Whatever comes of it,
- * app and database are stopped then. Safe to repeat.
+ * Takes a last dump of the old primary's database over SSH, as a backup of this node. Afterwards its app and database
+ * are stopped, also when the dump failed. Safe to repeat.
  * @throws ColdspareError as `PeerMachine`, `Database` and `dumpPeerDatabase` say; `ssh-timed-out` after RESCUE_TIMEOUT
  */
 const dumpOverSsh = async (
@@ -149,20 +149,20 @@ const dumpOverSsh = async (
     if (signal.aborted || !timeout.aborted) throw error;
     throw new ColdspareError(
       'ssh-timed-out',
-      `not within ${formatDuration(rescueTimeout)} over SSH`,
-      'raise RESCUE_TIMEOUT when the database is large',
+      `it took longer than ${formatDuration(rescueTimeout)} over SSH`,
+      'raise RESCUE_TIMEOUT if the database is large',
     );
   }
 };
 
-/** The app as well: an agent that lives, and only cannot be asked, may have started it again before the freeze. */
+/** Stops the app too: a running agent that we cannot reach may have restarted it before the freeze. */
 const stopForGood = async (
   { log }: Rescuer,
   { app, database }: PeerStack,
   signal: AbortSignal,
 ): Promise<void> => {
   for (const part of [app, database]) {
-    // On a database that is frozen, and marked as such, what goes on does no harm.
+    // Errors are logged only: an app on a frozen and marked database does no harm.
     await part
       .stop(signal)
       .catch((error: unknown) =>

@@ -4,24 +4,24 @@ import type { Plan } from '../../engine/operation.js';
 import { dropOldCopies } from '../../replication/dumps/drop-old-copies.js';
 import { stopApp } from '../../serve/app.js';
 import { SERVE_STEPS } from '../../serve/serve.js';
-import { bootPrimary } from '../boot/boot.js';
+import { type Booter, bootPrimary } from '../boot/boot.js';
 import type { Node } from '../node.js';
 import { planPromote } from './promote.js';
 
-/** Milliseconds. What was asked for longer ago was asked about a world that may be another one by now. */
+/** Milliseconds. An older promote is not resumed: the situation may have changed since. */
 const RESUME_WITHIN = 600_000;
 /** An operation that crashed the agent this often is not tried again. */
 const MAX_ATTEMPTS = 3;
 
-/** Past its commit a promote has only to serve, after the question that every start asks. */
-export const planRestOfPromote = (
-  node: Node,
+/** After its commit a promote only has to serve. As after every start, the peer is asked first. */
+export const planPromoteRemainder = (
+  node: Booter,
   { id, command }: OperationRecord,
 ): Plan | undefined => {
   if (node.state.current.promotion?.operation !== id) return undefined;
   return {
     kind: 'promote',
-    reason: 'cut after its commit',
+    reason: 'interrupted after its commit',
     command: { type: 'promote', ...command },
     steps: ['ask-peer', 'check-lineage', ...SERVE_STEPS, 'drop-old-copies'],
     run: async (steps) => {
@@ -33,13 +33,13 @@ export const planRestOfPromote = (
   };
 };
 
-/** From the start again: every step is safe to repeat. But first an app that somebody started meanwhile has to go (H19). */
-export const planPromoteAgain = (
+/** Restarts the promote: every step is safe to repeat. An app that somebody started meanwhile is stopped first (H19). */
+export const planPromoteRestart = (
   node: Node,
   command: PromoteCommand,
   record: OperationRecord,
 ): Plan | undefined => {
-  // What is still "running" may have ended, only the disk did not take that any more. A primary has nothing to take over.
+  // The operation may have ended without its last record, if the disk was full. A primary has nothing to take over.
   const mayGoOn =
     node.state.current.mode !== 'primary' &&
     record.attempt < MAX_ATTEMPTS &&
@@ -56,7 +56,7 @@ export const planPromoteAgain = (
   };
 };
 
-/** By a clock that may have been set back meanwhile, which says nothing. */
+/** Uses the absolute age, because the clock may have been set back meanwhile. */
 const isRecent = (
   { clock }: Pick<Node, 'clock'>,
   { startedAt, steps }: OperationRecord,

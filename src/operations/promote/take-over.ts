@@ -2,11 +2,14 @@ import type { TakeOverCommand } from '../../domain/commands.js';
 import type { Plan } from '../../engine/operation.js';
 import { dropOldCopies } from '../../replication/dumps/drop-old-copies.js';
 import { SERVE_STEPS, serve } from '../../serve/serve.js';
-import type { Node } from '../node.js';
+import type { HandoverNode } from '../handover/handover.js';
 import { commitRole, promotion, reportOutcome } from './commit-role.js';
 
-/** The second half of the peer's handover: its last backup is here, its writes are frozen. */
-export const planTakeOver = (node: Node, { epoch, backup, operation }: TakeOverCommand): Plan => ({
+/** The second half of the peer's handover: its last backup is here, and its writes are frozen. */
+export const planTakeOver = (
+  node: Omit<HandoverNode, 'peerView' | 'probe'>,
+  { epoch, backup, operation }: TakeOverCommand,
+): Plan => ({
   ...promotion(node),
   reason: 'handover from the other node',
   command: { type: 'take-over', operation, epoch, backup },

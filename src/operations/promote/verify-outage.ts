@@ -9,9 +9,8 @@ import type { Node } from '../node.js';
 type Verifier = Pick<Node, 'settings' | 'peer' | 'probe' | 'clock' | 'peerView'>;
 
 /**
- * Probes the primary several times before anybody's word for its death is taken. The monitor of this node has seen
- * FAIL_THRESHOLD checks fail, and `evidence` is the last of them: that is enough. Changes nothing. Resolves to the
- * last probe.
+ * Probes the primary several times before it counts as lost. After FAIL_THRESHOLD failed checks of this node's monitor,
+ * the last of them (`evidence`) is enough. Changes nothing. Resolves to the last probe.
  * @throws Refused `primary-healthy`, `primary-busy`, `isolated`
  */
 export const verifyOutage = (
@@ -39,19 +38,20 @@ export const verifyOutage = (
     return probe;
   });
 
-/** Milliseconds. Another operation may have had to end first, and the primary may be back by then. */
-const FRESH = 1_000;
+/** Milliseconds. Older evidence is not used: while the promote waited for another operation, the primary may have returned. */
+const EVIDENCE_MAX_AGE = 1_000;
 
 const probeOnce = (node: Verifier, evidence: PeerProbe | undefined): Promise<PeerProbe> => {
-  const isFresh = evidence !== undefined && node.clock.elapsed() - evidence.endedAt < FRESH;
+  const isFresh =
+    evidence !== undefined && node.clock.elapsed() - evidence.endedAt < EVIDENCE_MAX_AGE;
   return isFresh ? Promise.resolve(evidence) : probePeer(node);
 };
 
-/** What came from inside the machine is no report of the outside. */
+/** Only a webhook or an operator reports from outside this machine. */
 const askerOf = (source: Source): Asker =>
   source === 'webhook' || source === 'operator' ? source : 'monitor';
 
-/** @throws Refused at the first sign of life */
+/** @throws Refused as soon as the primary shows a sign of life */
 const probeRepeatedly = async (
   node: Verifier,
   asker: Asker,
@@ -68,7 +68,7 @@ const probeRepeatedly = async (
   }
 };
 
-/** Why it may be done. @throws Refused as the table of decisions says */
+/** Returns why a takeover is allowed. @throws Refused as the takeover table says */
 export const assertMayTakeOver = (situation: Situation, seen: string): string => {
   const { refuse, reason } = decide(situation);
   if (refuse === undefined) return reason;
@@ -77,9 +77,9 @@ export const assertMayTakeOver = (situation: Situation, seen: string): string =>
 
 const REMEDIES = {
   'primary-healthy':
-    'nothing to do; for a planned switch POST /promote {"planned": true}, to take over all the same {"force": true}',
+    'nothing to do; for a planned switch POST /promote {"planned": true}, to take over regardless {"force": true}',
   'primary-busy':
-    'wait until it has ended: GET /status on the other node; to take over all the same POST /promote {"force": true}',
+    'wait until it has ended: GET /status on the other node; to take over regardless POST /promote {"force": true}',
   isolated:
     'check this node\'s network; a webhook or a POST /promote from outside overrules this, and so does {"force": true}',
 };

@@ -5,10 +5,10 @@ import type { Node } from '../node.js';
 
 export const STAND_DOWN_STEPS = ['stop-app', 'set-aside', 'stop-database'] as const;
 
-type Loser = Pick<Node, 'state' | 'stack' | 'replication' | 'clock' | 'local'>;
+export type StandDownNode = Pick<Node, 'state' | 'stack' | 'replication' | 'clock' | 'local'>;
 
-/** Leaves the role for good: the app at once, then the database, whose unknown writes are kept aside. */
-export const planStandDown = (node: Loser): Plan => ({
+/** Gives up the role for good: stops the app, sets the database aside if it may hold writes of its own, and stops it. */
+export const planStandDown = (node: StandDownNode): Plan => ({
   kind: 'stand-down',
   reason: `superseded at epoch ${node.state.current.epoch}`,
   command: { type: 'stand-down' },
@@ -17,9 +17,9 @@ export const planStandDown = (node: Loser): Plan => ({
   isCommitted: () => true,
 });
 
-/** What a standby does with its machine: no app, no database, and what nobody else has kept aside. */
+/** A standby runs no app and no database. Data that only this node has is set aside. */
 export const standDown = async (
-  node: Loser,
+  node: StandDownNode,
   steps: Steps<(typeof STAND_DOWN_STEPS)[number]>,
 ): Promise<void> => {
   await steps.step('stop-app', ({ signal }) => stopApp(node, signal));
@@ -30,8 +30,8 @@ export const standDown = async (
   await steps.step('stop-database', ({ signal }) => node.stack.database.stop(signal));
 };
 
-/** Starts standing down when it is due; when another operation is in the way, the guard asks again. */
-export const standDownIfDue = async (node: Loser & Pick<Node, 'runner'>): Promise<void> => {
+/** Starts a stand-down when it is due. If another operation runs, the guard tries again later. */
+export const standDownIfDue = async (node: StandDownNode & Pick<Node, 'runner'>): Promise<void> => {
   if (node.state.current.standDown === null) return;
   try {
     await node.runner.start(planStandDown(node), { source: 'agent' });

@@ -17,39 +17,39 @@ export interface Chooser extends Catalog {
   clock: Clock;
 }
 
-/** The backup that a takeover goes by. */
+/** The backup that a takeover uses. */
 export interface Choice {
   backup: Manifest;
-  /** What is lost with it, in words. */
+  /** What is lost with it, as a sentence. */
   loss: string;
-  /** Newer ones that could not be restored ahead of time, and were not tried again. */
+  /** Newer backups that could not be restored ahead of time and were not tried again. */
   passedOver: Rejected[];
   /** The whole choice in one line. */
   summary: string;
 }
 
-interface Circumstances {
+interface ChoiceOptions {
   /** Backups that could not be restored in this operation. */
   rejected?: readonly Rejected[];
-  /** The backup that was dumped in this very operation after the last write. */
+  /** The backup that was dumped in this operation after the last write. */
   complete?: string | undefined;
-  /** Whoever asked accepts the loss that an older backup means. */
+  /** The loss that an older backup means is accepted. */
   force: boolean;
 }
 
 /**
- * The newest backup that can be used.
- * @throws Refused `no-backup`, `backup-too-old`; `backup-unusable` when the last dump of the old primary is
+ * Chooses the newest backup that can be used.
+ * @throws Refused `no-backup`, `backup-too-old`; `backup-unusable` when the last dump of the old primary is unusable
  */
-export const chooseNewest = (node: Chooser, circumstances: Circumstances): Choice => {
-  const { rejected = [], complete, force } = circumstances;
+export const chooseNewest = (node: Chooser, options: ChoiceOptions): Choice => {
+  const { rejected = [], complete, force } = options;
   const unusable = rejected.find(({ id }) => id === complete);
   if (unusable !== undefined && !force) throw lastDumpUnusable(unusable);
   const newest = nextToRestore(node, { rejected, complete });
   if (newest === undefined) throw noBackup(node, rejected);
   const { backupMaxAge } = node.settings;
   const isTooOld = newest.id !== complete && ageOf(node, newest) > backupMaxAge;
-  if (!isTooOld || force) return choiceOf(node, newest, circumstances);
+  if (!isTooOld || force) return choiceOf(node, newest, options);
   throw new Refused(
     'backup-too-old',
     `${formatLoss(node, newest, complete)}; BACKUP_MAX_AGE is ${formatDuration(backupMaxAge)}`,
@@ -59,7 +59,7 @@ export const chooseNewest = (node: Chooser, circumstances: Circumstances): Choic
 };
 
 /**
- * The one backup that a handover may go by: an older one would lose acknowledged writes.
+ * Chooses `backup`, the only one that a handover may use: an older one would lose acknowledged writes.
  * @throws Refused `backup-unusable`, `backup-not-found`
  */
 export const chooseGiven = (
@@ -73,7 +73,7 @@ export const chooseGiven = (
   throw new Refused(
     'backup-unusable',
     `the last backup of the handover could not be restored here: ${unusable.reason}`,
-    "the other node goes on serving; look at this node's disk and database, then ask for the handover again",
+    "the other node goes on serving; check this node's disk and database, then request the handover again",
     { value: backup.id },
   );
 };
@@ -81,7 +81,7 @@ export const chooseGiven = (
 const choiceOf = (
   node: Chooser,
   backup: Manifest,
-  { rejected = [], complete }: Circumstances,
+  { rejected = [], complete }: ChoiceOptions,
 ): Choice => {
   const { proofs } = node.state.current;
   const passedOver = usableBackups(node, rejected)
@@ -92,12 +92,12 @@ const choiceOf = (
   return { backup, loss, passedOver, summary: `${fallenBack.join('')}${loss}` };
 };
 
-/** The old primary still has what it holds, so an older backup would lose that for nothing. */
+/** The old primary still has the data of its last dump, so an older backup would lose writes without need. */
 const lastDumpUnusable = ({ id, reason }: Rejected): Refused =>
   new Refused(
     'backup-unusable',
     `the last dump of the old primary could not be restored here: ${reason}`,
-    'the old primary has its role back; look at this node\'s disk and database, then POST /promote again. To go by an older backup and lose what was written since: POST /promote {"force": true}',
+    'the old primary has its role back; check this node\'s disk and database, then POST /promote again. To use an older backup and lose what was written since: POST /promote {"force": true}',
     { value: id },
   );
 

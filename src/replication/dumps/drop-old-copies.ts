@@ -4,8 +4,8 @@ import type { Steps } from '../../engine/operation.js';
 import type { Stack } from '../../ports/stack.js';
 
 /**
- * Drops the replaced databases but the newest, which the last swap left: its successor serves by now. Never
- * fails the takeover that it comes after.
+ * Drops all replaced databases but the newest one, which the last swap replaced. A failure is reported and does not
+ * fail the operation.
  */
 export const dropOldCopies = (
   { settings, stack }: { settings: { databaseName: string }; stack: Pick<Stack, 'database'> },

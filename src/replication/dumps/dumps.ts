@@ -12,14 +12,14 @@ import { type Choice, chooseGiven, chooseNewest } from './choose-backup.js';
 import { createPreparation } from './prepare.js';
 import { createPushRetry, type Pusher, pushBackup } from './push.js';
 import {
+  olderPrepared,
   RESTORE_STEPS,
   type Restorer,
-  restoreBeside,
-  restoredOlder,
+  restoreToStaging,
+  suggestOlder,
   swapIn,
-  withWayOut,
 } from './restore.js';
-import { type Superseded, setAsideIfDue } from './set-aside.js';
+import { runSetAside, type Superseded, setAsideIfDue } from './set-aside.js';
 import { startDatabase } from './start-database.js';
 import { takeDump } from './take-dump.js';
 
@@ -49,7 +49,7 @@ const TAKE_OVER_STEPS = [
   'swap',
 ] as const;
 
-/** The standby is kept by dumps: its database is cold, and restored from the newest of them. */
+/** Keeps the standby by dumps: its database is stopped, and restored from the newest dump. */
 export const createDumpReplication = (node: DumpPorts): Replication => ({
   steps: { finalSync: FINAL_SYNC_STEPS, takeOver: TAKE_OVER_STEPS },
   tasks: [
@@ -66,7 +66,7 @@ export const createDumpReplication = (node: DumpPorts): Replication => ({
   rejoin: (signal) => setAsideIfDue(node, signal),
 });
 
-/** Also of a backup that is too old: whoever decides to use force has to know what from. */
+/** Also for a backup that is too old, because a person decides about `force` by it. */
 const lagOf = (node: DumpPorts): Lag | undefined => {
   const backup = nextToRestore(node);
   if (backup === undefined) return undefined;
@@ -89,8 +89,8 @@ const finalSync = async (
 };
 
 /**
- * From the newest backup to a proven live database. A backup that turns out unusable makes way for the next older one,
- * and so does, with force, one that this server cannot take while an older one lies restored.
+ * Makes the newest backup the live database. A backup that turns out unusable is rejected, and the next older one is
+ * used. With `force` this also applies to a backup that this server cannot restore while an older one is prepared.
  */
 const takeOver = async (
   node: DumpPorts,
@@ -106,16 +106,13 @@ const takeOver = async (
     });
     report(steps, choice, rejected);
     await startDatabase(node, steps);
-    await steps.step('set-aside', async ({ signal, say }) => {
-      const detail = await setAsideIfDue(node, signal);
-      if (detail !== undefined) say(detail);
-    });
-    const restored = await restoreBeside(node, steps, {
+    await runSetAside(node, steps);
+    const restored = await restoreToStaging(node, steps, {
       backup: choice.backup,
       explain: (error) => explain(node, choice.backup, request, error),
     }).catch((thrown: unknown) => {
       const error = toColdspareError(thrown);
-      if (!mayGoOlder(node, choice.backup, request, error)) throw error;
+      if (!mayUseOlder(node, choice.backup, request, error)) throw error;
       rejected.push({ id: choice.backup.id, reason: error.message });
       report(steps, choice, rejected);
       return undefined;
@@ -144,14 +141,14 @@ const report = (steps: Steps, { backup, loss, passedOver }: Choice, rejected: Re
     rejectedBackups: [...passedOver, ...rejected],
   });
 
-/** Not instead of a last dump, which holds what no other has. */
+/** Undefined for a last dump, which holds writes that no older backup has. */
 const olderThan = (
   node: DumpPorts,
   backup: Manifest,
   { complete }: TakeOverRequest,
-): string | undefined => (backup.id === complete ? undefined : restoredOlder(node, backup));
+): string | undefined => (backup.id === complete ? undefined : olderPrepared(node, backup));
 
-const mayGoOlder = (
+const mayUseOlder = (
   node: DumpPorts,
   backup: Manifest,
   request: TakeOverRequest,
@@ -169,5 +166,5 @@ const explain = (
   error: unknown,
 ): unknown => {
   const older = request.force ? undefined : olderThan(node, backup, request);
-  return older === undefined ? error : withWayOut(older, error);
+  return older === undefined ? error : suggestOlder(older, error);
 };

@@ -4,12 +4,12 @@ import type { Stack } from '../../ports/stack.js';
 import type { LocalView } from '../../serve/local-view.js';
 import type { NodeState } from '../../state/node-state.js';
 
-/** A restored database is no larger than the one that was dumped; its write-ahead log comes on top. */
+/** A restored database is no larger than the dumped one, but its write-ahead log takes space as well. */
 const MARGIN = 1.2;
 
 /**
- * Makes sure that there is room for one more copy of the database, so that no restore which nobody is waiting for
- * fills the disk. @throws Refused `no-room`
+ * Checks that one more copy of the database fits, so that a restore in the background cannot fill the disk.
+ * @throws Refused `no-room`
  */
 export const assertFreeSpace = async (
   node: {
@@ -27,8 +27,8 @@ export const assertFreeSpace = async (
       ? null
       : new Refused(
           'no-room',
-          `${backup.id} takes about ${needed} bytes when it is restored, and ${free} are free where the databases of ${node.settings.nodeName} lie`,
-          'free disk space there; copies named DB_NAME_before_… and DB_NAME_diverged_… may be dropped once nobody needs them. The next preparation looks again, and so does POST /drill',
+          `${backup.id} takes about ${needed} bytes when it is restored, and ${free} are free on the disk of the databases of ${node.settings.nodeName}`,
+          'free disk space there; copies named DB_NAME_before_… and DB_NAME_diverged_… may be dropped once nobody needs them. The next preparation checks again, and so does POST /drill',
           { value: { needed, free } },
         );
   if (node.state.current.mode === 'standby') node.local.noRoom = refusal;

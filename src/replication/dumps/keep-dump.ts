@@ -18,16 +18,16 @@ export interface DumpKeeper {
   log: Log;
 }
 
-/** Writes a dump into the stream, and says what it holds and where it stands in the order of backups. */
+/** Writes a dump into the stream. Resolves to what it holds and its place in the order of backups. */
 type Dump = (
   sink: Writable,
 ) => Promise<DumpFacts & Pick<Manifest, 'lineage' | 'epoch' | 'sequence'>>;
-/** What the dump goes through on its way to the file, given the backup's id. */
+/** Wraps the file's stream, given the backup's id. */
 type Through = (id: string, file: Writable) => Writable;
 
 /**
- * Streams what `dump` writes into a committed backup on this node's disk. Nothing stays of a dump that fails. A dump
- * that made way for others, who wanted to change a table, is taken again.
+ * Streams what `dump` writes into a committed backup on this node's disk. A dump that fails leaves nothing behind. A
+ * dump that gave up because others wanted to change a table is taken again.
  */
 export const keepDump = async (
   node: DumpKeeper,
@@ -72,6 +72,6 @@ const keepOnce = async (node: DumpKeeper, dump: Dump, through: Through): Promise
   }
 };
 
-/** Each node names its backups by every other second, so that no name ever means two contents. */
+/** One node names its backups by odd seconds, the other by even ones, so that no name stands for two backups. */
 const isOwnName = (id: string, { state }: DumpKeeper): boolean =>
   Number(id.at(-1)) % 2 === (state.current.parity === 'odd' ? 1 : 0);

@@ -10,7 +10,7 @@ import type { Stack } from '../../ports/stack.js';
 import type { NodeState } from '../../state/node-state.js';
 import { notePush } from './push.js';
 
-interface Marker {
+interface Confirmer {
   settings: { nodeName: string };
   state: NodeState;
   stack: Pick<Stack, 'database'>;
@@ -22,11 +22,11 @@ interface Marker {
 }
 
 /**
- * Finds out whether the newest backup still holds everything that is in the database, and if so, both nodes take it
- * for as young as this moment: nothing would be lost with it. Anything doubtful is a no; but while the other node does
- * not answer, another dump of the same would help nobody: this one is sent again. Resolves to its id.
+ * Checks whether the newest backup still holds everything in the database. If so, both nodes record that it is current
+ * at this moment, and it resolves to the backup's id. In doubt it resolves to undefined, and a new backup is due. While
+ * the peer does not answer, the backup only has to be pushed again, so its id is the answer as well.
  */
-export const markBackupCurrent = async (node: Marker): Promise<string | undefined> => {
+export const markBackupCurrent = async (node: Confirmer): Promise<string | undefined> => {
   const { state, stack, runner, settings, peer, log } = node;
   const { epoch, push } = state.current;
   const [newest] = usableBackups(node);

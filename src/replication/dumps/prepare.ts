@@ -9,9 +9,15 @@ import type { Stack } from '../../ports/stack.js';
 import type { LocalView } from '../../serve/local-view.js';
 import { dropOldCopies } from './drop-old-copies.js';
 import { assertFreeSpace } from './free-space.js';
-import { keepProof } from './proof.js';
-import { RESTORE_STEPS, type Restorer, restoreBeside, swapIn } from './restore.js';
-import { type Superseded, setAsideIfDue } from './set-aside.js';
+import { recordProof } from './proof.js';
+import {
+  lastPreparation,
+  RESTORE_STEPS,
+  type Restorer,
+  restoreToStaging,
+  swapIn,
+} from './restore.js';
+import { runSetAside, type Superseded } from './set-aside.js';
 import { startDatabase } from './start-database.js';
 
 const RETRY_MOST = 300_000;
@@ -34,12 +40,12 @@ export interface Preparer extends Restorer, Superseded {
 }
 
 /**
- * Restores a backup ahead of time and leaves the database cold, so that a promote has only to open it. Everything
- * else is more urgent. A takeover would fall back to an older backup; here the one that is restored already stays.
+ * Restores a backup ahead of time and stops the database again, so that a promote only has to open it. Every other
+ * operation preempts it. If the backup cannot be restored, the database that was prepared before stays.
  */
 export const planPrepare = (node: Preparer, backup: Manifest): Plan => ({
   kind: 'prepare',
-  reason: `${backup.id} has come in`,
+  reason: `${backup.id} has arrived`,
   command: { type: 'prepare', backup: backup.id },
   steps: PREPARE_STEPS,
   run: (steps) => prepare(node, steps, backup),
@@ -56,43 +62,42 @@ const prepare = async (
   const began = node.clock.elapsed();
   steps.report({ backup: backup.id, replacedDatabase: null });
   await startDatabase(node, steps);
-  await steps.step('set-aside', async ({ signal, say }) => {
-    const detail = await setAsideIfDue(node, signal);
-    if (detail !== undefined) say(detail);
-  });
+  await runSetAside(node, steps);
   const beforeRestore = async () => {
-    // What an earlier one has left half-done makes room.
+    // Frees the space of an earlier, unfinished restore.
     await database.discard();
     await assertFreeSpace(node, backup);
   };
-  const restored = await restoreBeside(node, steps, { backup, gently: true, beforeRestore }).catch(
-    async (error: unknown) => {
-      if (isError(error, 'backup-unusable'))
-        await keepProof(node, backup, { took: 0, error: error.message });
-      throw error;
-    },
-  );
+  const restored = await restoreToStaging(node, steps, {
+    backup,
+    gently: true,
+    beforeRestore,
+  }).catch(async (error: unknown) => {
+    if (isError(error, 'backup-unusable'))
+      await recordProof(node, backup, { took: 0, error: error.message });
+    throw error;
+  });
   steps.report({ replacedDatabase: await swapIn(node, steps, restored, backup.epoch) });
   await dropOldCopies(node, steps);
   await steps.step('stop-database', ({ signal }) => database.stop(signal));
-  // Only now: cut before, it is done again, and finds the database restored already.
+  // Recorded last: after a crash the preparation runs again and finds the database restored already.
   await steps.step('record-proof', async ({ say }) => {
     const took = Math.round(node.clock.elapsed() - began);
-    await keepProof(node, backup, { took, error: null });
+    await recordProof(node, backup, { took, error: null });
     say(`${backup.id} is proven by a restore`);
   });
-  // A missing image shows now, not when everybody waits for the app. The backup is proven all the same.
+  // A missing image is noticed now, not during a takeover. It does not affect the backup, which is proven already.
   await steps.step('create-app', async ({ signal }) => app.create?.(signal));
 };
 
-type Background = Preparer & {
+type PreparationPorts = Preparer & {
   settings: { prepare: 'on-receive' | 'on-promote'; checkInterval: number };
   runner: Runner;
   peerView: PeerView;
 };
 
-/** Restores the newest backup of a standby ahead of time; what came to nothing is tried again with growing pauses. */
-export const createPreparation = (node: Background): (() => Promise<void>) => {
+/** Restores the newest backup of a standby ahead of time. A failed preparation is tried again with growing pauses. */
+export const createPreparation = (node: PreparationPorts): (() => Promise<void>) => {
   const pause = createBackoff(node.clock, {
     first: node.settings.checkInterval,
     most: RETRY_MOST,
@@ -109,22 +114,20 @@ export const createPreparation = (node: Background): (() => Promise<void>) => {
   };
 };
 
-/** The backup that is to be restored ahead of time; undefined when there is nothing to do. */
-const duePreparation = (node: Background): Manifest | undefined => {
+/** The backup to prepare; undefined when there is nothing to do. */
+const duePreparation = (node: PreparationPorts): Manifest | undefined => {
   const { mode, standDown, prepared } = node.state.current;
   if (node.settings.prepare !== 'on-receive' || mode !== 'standby' || standDown !== null)
     return undefined;
-  // While the primary hands over, users wait for its last backup: the takeover restores that itself, and not gently.
+  // During a handover, users wait for its last backup. The takeover restores that itself, at full speed.
   if (peerStatus(node.peerView)?.operation?.kind === 'handover') return undefined;
   const next = nextToRestore(node);
   if (next === undefined || isKnownUnusable(node, next)) return undefined;
   return next.id === prepared && isDone(node, next) ? undefined : next;
 };
 
-/** Whether nothing of the last preparation of it has failed, such as making the app's container. */
-const isDone = ({ runner }: Background, { id }: Manifest): boolean => {
-  const last = runner
-    .list()
-    .find(({ kind, command }) => kind === 'prepare' && command.backup === id);
+/** False when a later step of its last preparation failed, such as creating the app's container. */
+const isDone = ({ runner }: PreparationPorts, { id }: Manifest): boolean => {
+  const last = lastPreparation(runner, id);
   return last === undefined || last.state === 'done';
 };

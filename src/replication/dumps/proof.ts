@@ -3,8 +3,8 @@ import { type Manifest, newestFirst } from '../../domain/manifest.js';
 import { type Clock, isoNow } from '../../ports/clock.js';
 import type { NodeState, StateData } from '../../state/node-state.js';
 
-/** Remembers whether a backup can be restored, which decides what a takeover goes by and what counts as current. */
-export const keepProof = async (
+/** Records whether a backup could be restored. Takeovers choose their backup by it. */
+export const recordProof = async (
   node: { state: NodeState; backups: BackupStore; clock: Clock },
   backup: Manifest,
   proof: { took: number; error: string | null },
@@ -17,13 +17,13 @@ export const keepProof = async (
     prepared: isProven ? backup.id : prepared,
     unusable:
       proof.error === null
-        ? stillUnusable(node.backups, unusable, backup)
+        ? remainingUnusable(node.backups, unusable, backup)
         : { backup: backup.id, error: proof.error },
   });
 };
 
-/** An older backup that can be restored is what is left; only a newer one makes up for it. */
-const stillUnusable = (
+/** An unusable backup stays recorded until a newer one could be restored: an older one does not replace its data. */
+const remainingUnusable = (
   backups: BackupStore,
   unusable: StateData['unusable'],
   proven: Manifest,

@@ -25,7 +25,7 @@ export interface Pusher {
   clock: Clock;
 }
 
-/** The backup at the peer, committed. Tries again with growing pauses; a refusal is final. */
+/** Brings a backup to the peer and commits it there. Tries again with growing pauses; a refusal is final. */
 export const pushBackup = async (
   node: Pusher,
   { manifest, upload }: TakenDump,
@@ -39,7 +39,7 @@ export const pushBackup = async (
     try {
       await sending;
     } catch (error) {
-      // An answer that was lost: the peer has it, and the commit below finds out whether it is the same.
+      // The answer to an earlier upload was lost. The commit below compares the digests.
       if (!(error instanceof ColdspareError) || error.value !== 'backup-exists') throw error;
     }
     await node.peer.commit(manifest);
@@ -50,7 +50,7 @@ export const pushBackup = async (
     if (!signal.aborted) await notePush(node, toColdspareError(error).message);
     throw error;
   }
-  // Also when it came through beside the dump.
+  // Also after an upload during the dump, which reports no progress.
   progress(manifest.bytes, manifest.bytes);
   await notePush(node, null);
   say(`committed by ${node.settings.peerUrl}`);
@@ -63,7 +63,7 @@ const sendFile = async (
   onBytes: (done: number) => void,
 ): Promise<void> => {
   const from = await node.peer.received(id);
-  // All of it came through, and only the answer did not: the commit looks whether it is the same.
+  // Everything arrived and only the answer was lost. The commit compares the digests.
   if (from === bytes) return;
   const content = await node.backups.verifiedContent(id, onBytes, from);
   try {
@@ -73,7 +73,7 @@ const sendFile = async (
   }
 };
 
-/** Remembers what became of the last push; null says that it came through. */
+/** Records the outcome of the last push; null means success. */
 export const notePush = async (
   node: Pick<Pusher, 'state' | 'clock'>,
   error: string | null,
@@ -90,14 +90,14 @@ export const notePush = async (
 
 const PUSH_STEPS = ['push'] as const;
 
-/** What the report of an operation says about the backup that it took. */
+/** The backup in an operation's result. */
 export const backupReport = (manifest?: Manifest): Record<string, unknown> => ({
   backup: manifest?.id ?? null,
   bytes: manifest?.bytes ?? null,
   sha256: manifest?.sha256 ?? null,
 });
 
-/** Sends the newest backup again that the peer did not get. Who asks for a backup wants a new one, and ends this. */
+/** Sends the newest backup again when the peer did not get it. A requested backup preempts it with a new one. */
 export const planPush = (node: Pusher, manifest: Manifest): Plan => ({
   kind: 'push',
   reason: `${manifest.id} did not reach the other node yet`,
@@ -112,8 +112,8 @@ export const planPush = (node: Pusher, manifest: Manifest): Plan => ({
 });
 
 /**
- * Sends a backup again that the peer did not get, with growing pauses, until it has it: of a push that has failed, of one
- * that this agent did not live to see the end of, and to a standby that was set up anew.
+ * Sends the newest backup again, with growing pauses, until the peer has it: after a failed push, after a push that a
+ * restart of this agent interrupted, and to a standby that was reinstalled.
  */
 export const createPushRetry = (
   node: Pusher & { runner: Runner; peerView: PeerView },
@@ -134,7 +134,7 @@ export const createPushRetry = (
   };
 };
 
-/** Whether the standby has nothing as new as that, as far as it has been looked at. */
+/** Whether the standby, as of the last probe, has no backup as new as `newest`. */
 const peerLacks = (view: PeerView, newest: Manifest): boolean => {
   const peer = peerStatus(view);
   if (peer?.mode !== 'standby') return false;

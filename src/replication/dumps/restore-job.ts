@@ -13,7 +13,7 @@ interface Running {
   onBytes: OnBytes;
 }
 
-/** What a restore is asked for with. */
+/** A request for a restore. */
 interface Wanted {
   backup: Manifest;
   open(onBytes: OnBytes): Promise<Readable>;
@@ -23,8 +23,8 @@ interface Wanted {
 }
 
 /**
- * The one restore beside the live database. It outlives an operation that is preempted, so that a promote that
- * arrives in the middle of a preparation goes on with it instead of starting over.
+ * The one restore into the incoming database. It outlives a preempted operation: a promote that preempts a preparation
+ * continues its restore instead of starting over.
  */
 export class RestoreJob {
   readonly #database: Database;
@@ -37,8 +37,8 @@ export class RestoreJob {
   }
 
   /**
-   * Resolves once the incoming database is `backup`, by a restore that an earlier operation left running or by a
-   * new one. @throws what `Database.restore` throws
+   * Resolves once the incoming database holds `backup`. Joins a restore that an earlier operation left running, or
+   * starts a new one. @throws what `Database.restore` throws
    */
   async restore(wanted: Wanted): Promise<void> {
     if (this.#running?.backup === wanted.backup.id && (await this.#isJoined(this.#running, wanted)))
@@ -48,7 +48,7 @@ export class RestoreJob {
     await this.#wait(this.#running, wanted.signal);
   }
 
-  /** Ends a restore that is under way, and forgets one that is done. Safe to repeat. */
+  /** Ends a running restore, and forgets a finished one. Safe to repeat. */
   async abandon(): Promise<void> {
     const job = this.#running;
     job?.stop.abort();
@@ -56,7 +56,7 @@ export class RestoreJob {
     this.#running = undefined;
   }
 
-  /** False when what was left running came to nothing: then only a new restore will do. */
+  /** False when the restore that was left running has failed: then a new one is needed. */
   async #isJoined(job: Running, { signal, onBytes }: Wanted): Promise<boolean> {
     job.onBytes = onBytes;
     try {
@@ -84,18 +84,18 @@ export class RestoreJob {
     job.done = content.then((dump) =>
       this.#database.restore(dump, backup, stop.signal, { gently }),
     );
-    // Who waits for it hears of a failure; when nobody does any more, nobody minds.
+    // Avoids an unhandled rejection when nobody waits any more.
     job.done.catch(() => {});
     return job;
   }
 }
 
-/** The work goes on when the signal is aborted; only the waiting ends. */
+/** Waits for `work` until the signal is aborted. The work itself goes on. */
 export const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
   new Promise((resolve, reject) => {
     const leave = () => reject(signal.reason);
     signal.addEventListener('abort', leave, { once: true });
-    // First of all: nobody else hears of it when work that was called off before it began fails.
+    // Attached before `aborted` is checked, so that a failure of abandoned work is handled.
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
     if (signal.aborted) leave();
   });

@@ -2,6 +2,7 @@ import type { BackupStore } from '../../backups/backup-store.js';
 import { divergedName, replacedName } from '../../domain/database-names.js';
 import { ColdspareError, type ErrorCode, isError, Refused } from '../../domain/errors.js';
 import { type Manifest, newestFirst } from '../../domain/manifest.js';
+import type { OperationRecord } from '../../domain/operation.js';
 import type { Steps } from '../../engine/operation.js';
 import type { Runner } from '../../engine/runner.js';
 import type { Clock } from '../../ports/clock.js';
@@ -24,28 +25,28 @@ export interface Restorer {
 
 interface RestoreRequest {
   backup: Manifest;
-  /** Leaves the machine to everybody else. */
+  /** Gives other programs on the machine priority. */
   gently?: boolean;
-  /** Called before a restore begins; not when the backup lies restored already. */
+  /** Called before a restore begins; not when the backup is restored already. */
   beforeRestore?(): Promise<void>;
-  /** What is thrown instead of a failure. */
+  /** Maps a failure to the error that is thrown. */
   explain?(error: unknown): unknown;
 }
 
-/** A backup that lies restored and verified. */
+/** A backup that is restored and verified. */
 interface Restored {
   backup: Manifest;
-  /** True when it was the live database already, untouched since an earlier restore. */
+  /** True when it is the live database already, restored earlier and not served since. */
   isPrepared: boolean;
 }
 
 export const RESTORE_STEPS = ['restore', 'verify'] as const;
 
 /**
- * Restores the backup beside the live database, which is not touched, and compares it with its manifest.
+ * Restores the backup into the staging database and compares it with its manifest. The live database is not touched.
  * @throws ColdspareError `backup-unusable` when it cannot be restored as it was dumped
  */
-export const restoreBeside = async (
+export const restoreToStaging = async (
   node: Restorer,
   steps: Steps<(typeof RESTORE_STEPS)[number]>,
   { backup, gently = false, beforeRestore, explain = (error) => error }: RestoreRequest,
@@ -80,7 +81,7 @@ export const restoreBeside = async (
     },
     {
       undo: async (error) => {
-        // What is more urgent goes on with the restore.
+        // The operation that preempts this one continues the restore.
         if (isError(error, 'preempted')) return;
         await node.restoreJob.abandon();
         if (await database.answers()) await database.discard();
@@ -90,7 +91,7 @@ export const restoreBeside = async (
   await steps.step('verify', async ({ signal, say }) => {
     if (restored.isPrepared) return say('was verified when it was restored');
     const remedy =
-      'the next older backup is used; take a new backup and look at the disk of both nodes';
+      'the next older backup is used; take a new backup and check the disks of both nodes';
     const actual = await unlessAborted(database.inventory('incoming'), signal);
     say(assertAsInManifest(backup, actual, remedy));
   });
@@ -98,8 +99,8 @@ export const restoreBeside = async (
 };
 
 /**
- * Makes what lies restored the live database, marked with `epoch`; the one before is kept.
- * Resolves to its dated name, or null where there was none to keep.
+ * Makes the restored database the live one, marked with `epoch`. The database before is kept. Resolves to its dated
+ * name, or null when there was none to keep.
  */
 export const swapIn = (
   node: Restorer,
@@ -116,7 +117,7 @@ export const swapIn = (
       return null;
     }
     const { databaseName } = node.settings;
-    const unknown = await whyUnknown(node);
+    const unknown = await unknownDataReason(node);
     const dated = unknown === undefined ? replacedName : divergedName;
     const keepAs = dated(databaseName, node.clock.now(), await database.others());
     const { kept } = await database.swap(marker, keepAs);
@@ -130,10 +131,10 @@ export const swapIn = (
   });
 
 /**
- * Why nobody here can say that the live database has nothing but what is in a backup; undefined when that is known, or
- * when it is empty. Two servers whose roles were exchanged by mistake have production data there.
+ * Why the live database may hold data that is in no backup; undefined when it does not, or is empty. After a mix-up of
+ * the two INITIAL_ROLEs, for example, it holds production data.
  */
-const whyUnknown = async ({ stack, state }: Restorer): Promise<string | undefined> => {
+const unknownDataReason = async ({ stack, state }: Restorer): Promise<string | undefined> => {
   const { exists, marker } = await stack.database.live();
   if (!exists) return undefined;
   const { lineage, promotion, parity } = state.current;
@@ -142,7 +143,7 @@ const whyUnknown = async ({ stack, state }: Restorer): Promise<string | undefine
     return Object.keys(rows).length === 0 ? undefined : 'carries no lineage';
   }
   if (marker.lineage !== lineage) return `is of lineage ${marker.lineage}`;
-  // A node that began as the primary, and lost its state, finds the epoch of its peer and stands down.
+  // A first primary that lost its state hears of its peer's epoch and stands down, which sets its database aside.
   const isOurs = !marker.served || parity === 'odd' || marker.epoch === promotion?.epoch;
   return isOurs
     ? undefined
@@ -153,11 +154,11 @@ const announceKept = ({ notifier, settings }: Restorer, unknown: string, keepAs:
   notifier.announce({
     event: 'database-kept',
     severity: 'warning',
-    message: `${settings.nodeName} had a database ${settings.databaseName} that ${unknown}: it made room for a backup, and is kept as ${keepAs}`,
-    remedy: `see whether anybody needs what is in ${keepAs}, then drop it`,
+    message: `${settings.nodeName} had a database ${settings.databaseName} that ${unknown}: a backup took its place, and it is kept as ${keepAs}`,
+    remedy: `check whether anybody needs the data in ${keepAs}, then drop it`,
   });
 
-/** What a primary serves is never replaced, whoever asks for it (H06). */
+/** The database of a primary is never replaced (H06). */
 const assertNotPrimary = ({ state, settings }: Restorer): void => {
   const { mode, epoch } = state.current;
   if (mode !== 'primary') return;
@@ -169,29 +170,34 @@ const assertNotPrimary = ({ state, settings }: Restorer): void => {
   );
 };
 
-const SERVER_CANNOT: readonly string[] = ['database-failed', 'no-room'] satisfies ErrorCode[];
+/** Errors of this server, not of the backup. */
+const SERVER_ERRORS: readonly string[] = ['database-failed', 'no-room'] satisfies ErrorCode[];
 
 /**
- * The older backup that lies restored, where this server could not take `backup` when it was prepared either, for the
- * lack of an extension or of free space.
+ * The id of the prepared backup, if it is older than `backup` and the preparation of `backup` failed here for lack of
+ * an extension or of free space.
  */
-export const restoredOlder = (
+export const olderPrepared = (
   { state, backups, runner }: Restorer,
   backup: Manifest,
 ): string | undefined => {
   const { prepared } = state.current;
   if (prepared === null || !backups.has(prepared)) return undefined;
-  const preparation = runner
-    .list()
-    .find(({ kind, command }) => kind === 'prepare' && command.backup === backup.id);
-  const couldNot = SERVER_CANNOT.includes(preparation?.error?.code ?? '');
+  const couldNot = SERVER_ERRORS.includes(lastPreparation(runner, backup.id)?.error?.code ?? '');
   return couldNot && newestFirst(backups.get(prepared), backup) > 0 ? prepared : undefined;
 };
 
-/** Names the older backup that lies restored: at 3 a.m. it is the other thing that can be done. */
-export const withWayOut = (older: string, error: unknown): unknown => {
+/** The last preparation of a backup. */
+export const lastPreparation = (
+  runner: Pick<Runner, 'list'>,
+  id: string,
+): OperationRecord | undefined =>
+  runner.list().find(({ kind, command }) => kind === 'prepare' && command.backup === id);
+
+/** Adds the prepared older backup to the remedy. */
+export const suggestOlder = (older: string, error: unknown): unknown => {
   if (!isError(error, 'database-failed')) return error;
   const { message, remedy, value } = error;
-  const wayOut = `${remedy}. To go by ${older}, which lies restored here, and lose what was written since: POST /promote {"force": true}`;
-  return new ColdspareError('database-failed', message, wayOut, { cause: error, value });
+  const fallback = `${remedy}. To use ${older}, which is restored here already, and lose what was written since: POST /promote {"force": true}`;
+  return new ColdspareError('database-failed', message, fallback, { cause: error, value });
 };

@@ -1,5 +1,6 @@
 import { divergedCopies, divergedName } from '../../domain/database-names.js';
 import { toColdspareError } from '../../domain/errors.js';
+import type { Steps } from '../../engine/operation.js';
 import type { Peer } from '../../peer/peer.js';
 import type { PeerView } from '../../peer/peer-view.js';
 import { probePeer } from '../../peer/probe-peer.js';
@@ -27,9 +28,9 @@ export interface Superseded {
 }
 
 /**
- * What is left to do of having been superseded: the database may hold what no other node has. It is kept under a dated
- * name, unless its last backup is what the peer serves. Resolves to what was done, in words; undefined when there
- * was nothing to do. Safe to repeat.
+ * For a superseded node, whose database may hold writes that no other node has. It is kept under a dated name, unless
+ * the peer serves its last backup. Resolves to what was done, as a sentence; undefined when there was nothing to do.
+ * Safe to repeat.
  */
 export const setAsideIfDue = async (
   node: Superseded,
@@ -41,6 +42,12 @@ export const setAsideIfDue = async (
   await node.state.update({ standDown: null });
   return detail;
 };
+
+export const runSetAside = (node: Superseded, steps: Steps<'set-aside'>): Promise<void> =>
+  steps.step('set-aside', async ({ signal, say }) => {
+    const detail = await setAsideIfDue(node, signal);
+    if (detail !== undefined) say(detail);
+  });
 
 const setAside = async (
   node: Superseded,
@@ -56,7 +63,7 @@ const setAside = async (
     return formatNothingDiverged(restored);
   const { databaseName } = node.settings;
   const { exists, marker } = await database.live();
-  // Fenced without our agent, it is frozen since the dump that the other node took of it.
+  // Fenced without this agent: the database has been frozen since the peer dumped it.
   if (restored !== null && restored === marker?.fenced?.backup)
     return formatNothingDiverged(restored);
   if (exists) {
@@ -65,13 +72,13 @@ const setAside = async (
     await database.setAside(name);
     return announceKept(node, standDown.epoch, name, diverged);
   }
-  // Cut before anybody was told: better told twice than never.
+  // Interrupted before the announcement: announcing twice is better than never.
   const name = divergedCopies(databaseName, await database.others()).at(-1);
   if (name === undefined) return 'there was no database to keep';
   return announceKept(node, standDown.epoch, name, UNKNOWN_DIVERGENCE);
 };
 
-const UNKNOWN_DIVERGENCE = 'what it has that the other node lacks is not known';
+const UNKNOWN_DIVERGENCE = 'it is unknown what it has that the other node lacks';
 
 const formatNothingDiverged = (restored: string): string =>
   `the other node serves everything that was written here (${restored})`;
@@ -87,12 +94,12 @@ const announceKept = (
     event: 'superseded',
     severity: 'critical',
     message: `${settings.nodeName} was superseded at epoch ${epoch}; its database was ${detail}`,
-    remedy: `look for writes to save in ${name}, then drop it`,
+    remedy: `save the writes that you need from ${name}, then drop it`,
   });
   return detail;
 };
 
-/** How many rows of each table the peer's backup does not have, as far as counting tells. */
+/** Compares the row counts of each table with the backup that the peer restored. */
 const countDivergence = async (node: Superseded, restored: string | null): Promise<string> => {
   try {
     const backups = restored === null ? [] : await node.peer.backups();

@@ -5,7 +5,7 @@ import type { NodeState } from '../../state/node-state.js';
 
 const STOP_TIMEOUT = 60_000;
 
-/** Starts the database for a restore. Taken back, a standby is cold again. */
+/** Starts the database for a restore. The undo stops the database of a standby again. */
 export const startDatabase = (
   { state, stack }: { state: Pick<NodeState, 'current'>; stack: Pick<Stack, 'database'> },
   steps: Steps<'start-database'>,
@@ -19,7 +19,7 @@ export const startDatabase = (
     },
     {
       undo: async (error) => {
-        // What is more urgent goes on with the database. A yielding node keeps its database, which is the data.
+        // The operation that preempts this one uses the database. A yielding node keeps it, because it holds the data.
         const isLeft = isError(error, 'preempted') || state.current.mode !== 'standby';
         if (!isLeft) await stack.database.stop(AbortSignal.timeout(STOP_TIMEOUT));
         await hooks.afterUndo?.(error);

@@ -9,8 +9,8 @@ import type { LocalView } from '../../serve/local-view.js';
 import { type DumpKeeper, keepDump } from './keep-dump.js';
 import { tee } from './tee.js';
 
-/** Bytes of a dump that may wait for the network: beyond, the dump waits as well. */
-const AHEAD = 4 * 1024 * 1024;
+/** Bytes of a dump that are buffered for the network. When the buffer is full, the dump waits. */
+const UPLOAD_BUFFER = 4 * 1024 * 1024;
 
 export interface DumpTaker extends DumpKeeper {
   stack: Pick<Stack, 'database'>;
@@ -21,11 +21,11 @@ export interface DumpTaker extends DumpKeeper {
 /** A backup that was taken here. */
 export interface TakenDump {
   manifest: Manifest;
-  /** The upload that began with the dump; absent when there was none. Its failure is nobody's until somebody waits for it. */
+  /** The upload that began with the dump; absent when there was none. Its failure shows only when it is awaited. */
   upload?: Promise<unknown>;
 }
 
-/** A committed backup of this node's own database, on its disk. It goes to the peer while it is being taken. */
+/** Takes and commits a backup of this node's own database. It is uploaded to the peer while it is being taken. */
 export const takeDump = async (
   node: DumpTaker,
   { signal, say }: Pick<StepContext, 'signal' | 'say'>,
@@ -34,7 +34,7 @@ export const takeDump = async (
   let upload: Promise<unknown> | undefined;
   const dump = async (sink: Writable) => {
     const facts = await node.stack.database.dump(sink, signal);
-    // The guard goes by it, and stops an app that serves other data than ours.
+    // For the guard, which stops an app that serves a foreign database.
     noteDatabase(node, { answers: true, marker: facts.marker });
     const { lineage, epoch } = node.state.current;
     if (lineage === null || facts.marker?.lineage !== lineage)
@@ -42,9 +42,9 @@ export const takeDump = async (
     return { ...facts, lineage, epoch, sequence };
   };
   const manifest = await keepDump(node, dump, (id, file) => {
-    const content = new PassThrough({ writableHighWaterMark: AHEAD });
+    const content = new PassThrough({ writableHighWaterMark: UPLOAD_BUFFER });
     upload = node.peer.upload(id, content, { from: 0, bytes: undefined }, signal);
-    // The push step reads the result, and tries again.
+    // Avoids an unhandled rejection; the push step reads the result and tries again.
     upload.catch(() => content.destroy());
     return tee(file, content);
   });
@@ -58,7 +58,7 @@ export const foreignDatabase = (
 ): ColdspareError =>
   new ColdspareError(
     'foreign-lineage',
-    `the database ${settings.databaseName} carries ${found === undefined ? 'no lineage' : `the lineage ${found}`}, expected ${state.current.lineage}: it was recreated, and is not backed up over the good backups`,
+    `the database ${settings.databaseName} carries ${found === undefined ? 'no lineage' : `the lineage ${found}`}, expected ${state.current.lineage}: it was recreated, so it is not backed up: that would replace good backups`,
     'promote the other node, which restores the newest good backup',
     { value: found ?? null },
   );

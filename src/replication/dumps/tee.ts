@@ -1,19 +1,19 @@
 import { Writable } from 'node:stream';
 
 /**
- * What goes in goes into both, at the pace of the slower one. When `aside` breaks, `main` goes on alone; when
- * `main` does, or the tee is destroyed, so does `aside`.
+ * Writes everything to both streams, at the pace of the slower one. When `aside` fails, `main` goes on alone. When
+ * `main` fails or the tee is destroyed, `aside` is destroyed too.
  */
 export const tee = (main: Writable, aside: Writable): Writable => {
   main.once('error', (error) => both.destroy(error));
-  // Whoever reads the other end of it is told; here its failure only means that it takes no more.
+  // The reader of `aside` gets the error. Here it only means that nothing more is written to it.
   aside.on('error', () => {});
   const both = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
       main.write(chunk, (error) => {
         if (error) return done(error);
         if (aside.destroyed || aside.write(chunk)) return done();
-        whenReady(aside, done);
+        onceWritable(aside, done);
       });
     },
     final: (done) => {
@@ -26,12 +26,12 @@ export const tee = (main: Writable, aside: Writable): Writable => {
       done(error);
     },
   });
-  // Who waits for `main` to end is told by that.
+  // Whoever waits for `main` gets the error from there.
   both.on('error', () => {});
   return both;
 };
 
-const whenReady = (stream: Writable, go: () => void): void => {
+const onceWritable = (stream: Writable, go: () => void): void => {
   const once = () => {
     stream.off('drain', once);
     stream.off('close', once);

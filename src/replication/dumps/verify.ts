@@ -1,7 +1,7 @@
 import { ColdspareError } from '../../domain/errors.js';
 import { type Inventory, inventoryDifferences, type Manifest } from '../../domain/manifest.js';
 
-/** What a restored backup holds, in words. @throws ColdspareError `backup-unusable` unless that is what was counted in its dump */
+/** Describes the contents of a restored backup. @throws ColdspareError `backup-unusable` when they differ from its manifest */
 export const assertAsInManifest = (backup: Manifest, actual: Inventory, remedy: string): string => {
   if (backup.inventory === undefined)
     return describe(actual.rows, 'an adopted dump: nothing to compare with');
