@@ -13,7 +13,7 @@ import { needsDocker } from './unit-file.js';
 
 const UPLOAD_TIMEOUT = 20 * 60_000;
 
-/** Puts everything in place beside what runs. No agent notices. */
+/** Installs the new deployment beside the running one, which goes on undisturbed. @throws Stop */
 export const stage = async (
   inventory: Inventory,
   target: Target,
@@ -36,7 +36,7 @@ export const stage = async (
   await progress.look(server.name, 'access', () => checkAccess(target, inventory));
 };
 
-/** The first gives odd epochs and the second even ones, for ever: two of a kind could give the same one. */
+/** The first server always claims odd epochs and the second even ones. Two alike could claim the same epoch. */
 const refuseOtherRole = ({ name }: Server, seen: Survey, { variables }: Deployment): void => {
   const { INITIAL_ROLE: before } = seen.variables;
   if (before === undefined || before === variables.INITIAL_ROLE) return;
@@ -63,7 +63,7 @@ const userChange = (server: Server, { uid }: Survey): Change | undefined => {
   };
 };
 
-/** The service's own are its own; the others are root's, so that the agent cannot change its program. */
+/** The service's user owns its data. Root owns the rest, so that the agent cannot change its own program. */
 const directoriesChange = (
   server: Server,
   { entries, uid }: Survey,
@@ -105,7 +105,7 @@ const releaseChange = (server: Server, seen: Survey, release: Release): Change |
     step: 'release',
     what: `upload ${release.name} (${formatBytes(release.bytes)})`,
     apply: async () =>
-      // A gzip that was cut is found out, so only a whole release gets its name.
+      // tar fails on a gzip that was cut, so only a complete release gets its final name.
       server.script(
         `umask 022
          rm -rf -- "$1.partial"
@@ -148,7 +148,7 @@ const filesChange = (
         `${path}.partial`,
         posix.join(releases, release),
       ]);
-      // systemd reads it as root, so the agent itself cannot change it.
+      // systemd reads the file as root, so the agent needs no access to it.
       await server.write(`${path}.partial/coldspare.env`, environment, '600');
       await server.write(`${path}.partial/coldspare.service`, unit, '644');
       await server.run(['mv', '-T', '--', `${path}.partial`, path]);
@@ -156,7 +156,7 @@ const filesChange = (
   };
 };
 
-/** What the service's user has to reach. A folder in somebody's closed home is the usual mistake. */
+/** Checks that the service's user can reach what it needs. The usual mistake is a directory inside a closed home. */
 const checkAccess = async (
   { server, deployment: { config } }: Target,
   { runAs }: Inventory,
