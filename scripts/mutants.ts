@@ -20,7 +20,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     /** Only these. */
     name: { type: 'string', multiple: true },
-    /** Leaves out those that take thousands of schedules. */
+    /** Without the mutants that need thousands of schedules. */
     quick: { type: 'boolean', default: false },
     /** For finding out what schedules catch a mutant soonest, as JSON; instead of the recorded one. */
     focus: { type: 'string' },
