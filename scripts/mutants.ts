@@ -46,7 +46,7 @@ const main = async (): Promise<void> => {
     const caught: Mutant[] = [];
     for (const mutant of mutants) {
       const found = await tryMutant(copy, mutant);
-      console.log(`rule ${mutant.rule} | ${mutant.name} | ${sayCatch(mutant, found)}`);
+      console.log(`rule ${mutant.rule} | ${mutant.name} | ${formatCatch(mutant, found)}`);
       if (found !== undefined) caught.push(mutant);
     }
     const rules = new Set(caught.map(({ rule }) => rule)).size;
@@ -63,7 +63,7 @@ const isWanted = ({ name, isRare }: Mutant): boolean =>
 const focused = (mutant: Mutant): Mutant =>
   values.focus === undefined ? mutant : { ...mutant, focus: JSON.parse(values.focus) };
 
-const sayCatch = ({ focus }: Mutant, found: Catch | undefined): string => {
+const formatCatch = ({ focus }: Mutant, found: Catch | undefined): string => {
   if (found === undefined) return 'NOT CAUGHT';
   const about = focus === undefined ? '' : ` about ${JSON.stringify(focus)}`;
   return `after ${found.schedules} schedules${about} | seed ${found.seed} ${found.violation}`;

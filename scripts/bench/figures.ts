@@ -40,13 +40,13 @@ export const isReached = (row: Row): boolean | undefined => {
 };
 
 /** `1.61 s (1.58–1.7)`: median and range. */
-export const sayRuns = (runs: readonly number[], unit: string): string => {
-  const [least, most] = [sayNumber(Math.min(...runs)), sayNumber(Math.max(...runs))];
-  return `${sayNumber(median(runs))} ${unit}${least === most ? '' : ` (${least}–${most})`}`;
+export const formatRuns = (runs: readonly number[], unit: string): string => {
+  const [least, most] = [formatNumber(Math.min(...runs)), formatNumber(Math.max(...runs))];
+  return `${formatNumber(median(runs))} ${unit}${least === most ? '' : ` (${least}–${most})`}`;
 };
 
 /** Three significant digits. */
-export const sayNumber = (value: number): string =>
+export const formatNumber = (value: number): string =>
   Math.abs(value) >= 100
     ? Math.round(value).toLocaleString('en')
     : `${Number(value.toPrecision(3))}`;

@@ -1,4 +1,11 @@
-import { isReached, type Measured, type Row, ratioOf, sayNumber, sayRuns } from './figures.js';
+import {
+  formatNumber,
+  formatRuns,
+  isReached,
+  type Measured,
+  type Row,
+  ratioOf,
+} from './figures.js';
 
 /** The results of one run. As JSON it holds the raw figures. */
 export interface Report {
@@ -42,15 +49,15 @@ const renderRow = (row: Row): string[] => {
   return [
     what,
     size ?? '',
-    sayRuns(ours, unit),
-    baseline === undefined ? '' : `${baseline.name}: ${sayRuns(baseline.runs, unit)}`,
-    ratio === undefined ? '' : sayNumber(ratio),
-    sayWanted(row),
+    formatRuns(ours, unit),
+    baseline === undefined ? '' : `${baseline.name}: ${formatRuns(baseline.runs, unit)}`,
+    ratio === undefined ? '' : formatNumber(ratio),
+    formatLimit(row),
     reached === undefined ? '' : reached ? 'yes' : 'no',
   ];
 };
 
-const sayWanted = ({ atMost, unit }: Row): string => {
+const formatLimit = ({ atMost, unit }: Row): string => {
   if (atMost === undefined) return '';
   return 'value' in atMost ? `≤ ${atMost.value} ${unit}` : `ratio ≤ ${atMost.ratio}`;
 };

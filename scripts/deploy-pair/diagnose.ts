@@ -10,13 +10,13 @@ import type { Stop } from './stop.js';
 import type { Survey } from './survey.js';
 
 /** A server that could not be reached over SSH, and why. */
-export interface Blind {
+export interface UnreachableServer {
   name: string;
   stop: Stop;
 }
 
 /** A server that was looked at. */
-export type Sight = Survey & { starters: Starter[] };
+export type ExaminedServer = Survey & { starters: Starter[] };
 
 /** Milliseconds that the two clocks may differ. */
 const CLOCK_TOLERANCE = 5_000;
@@ -25,34 +25,34 @@ const FREE_SHARE = 0.1;
 const FREE_BACKUPS = 3;
 
 /** What is wrong with a pair. Causes come before what follows from them. */
-export const diagnose = (views: readonly (Sight | Blind)[]): Finding[] => {
-  const sights = views.filter((view): view is Sight => !('stop' in view));
-  const locked = views.filter((view): view is Blind => 'stop' in view);
+export const diagnose = (views: readonly (ExaminedServer | UnreachableServer)[]): Finding[] => {
+  const servers = views.filter((view): view is ExaminedServer => !('stop' in view));
+  const unreachable = views.filter((view): view is UnreachableServer => 'stop' in view);
   return [
-    ...locked.map(({ name, stop }) => ({
+    ...unreachable.map(({ name, stop }) => ({
       server: name,
       what: stop.message.replace(`${name}: `, ''),
       remedy: stop.remedy,
     })),
-    ...diagnoseAgents(sights),
-    ...diagnoseMachines(sights),
+    ...diagnoseAgents(servers),
+    ...diagnoseMachines(servers),
   ];
 };
 
 /** What is wrong with the agents. Some of it passes by itself after a start. */
-export const diagnoseAgents = (sights: readonly Survey[]): Finding[] => {
-  const [one, other] = sights;
+export const diagnoseAgents = (servers: readonly Survey[]): Finding[] => {
+  const [one, other] = servers;
   return [
-    ...sights.flatMap(diagnoseService),
+    ...servers.flatMap(diagnoseService),
     ...(one && other ? diagnosePair(one, other) : []),
-    ...sights.flatMap(diagnoseNode),
+    ...servers.flatMap(diagnoseNode),
   ];
 };
 
 /** What is wrong with the machines: clocks, disks, and what else starts the app. */
-export const diagnoseMachines = (sights: readonly Sight[]): Finding[] => {
-  const [one, other] = sights;
-  return [...(one && other ? diagnoseClocks(one, other) : []), ...sights.flatMap(diagnoseMachine)];
+export const diagnoseMachines = (servers: readonly ExaminedServer[]): Finding[] => {
+  const [one, other] = servers;
+  return [...(one && other ? diagnoseClocks(one, other) : []), ...servers.flatMap(diagnoseMachine)];
 };
 
 const diagnoseService = ({ name: server, service, current, status }: Survey): Finding[] => {
@@ -121,8 +121,8 @@ const diagnoseNode = ({ status, variables }: Survey): Finding[] => {
   return [...(isUntried ? [findingOf('ssh-failing', status)] : []), ...nodeFindings(status)];
 };
 
-const diagnoseMachine = (sight: Sight): Finding[] => {
-  const { name: server, disks, entries, starters, status } = sight;
+const diagnoseMachine = (examined: ExaminedServer): Finding[] => {
+  const { name: server, disks, entries, starters, status } = examined;
   const file = Object.keys(entries).find((path) => path.endsWith('/coldspare.env')) ?? '';
   const mode = entries[file]?.mode ?? '600';
   const reserve = (status?.latestBackup?.bytes ?? 0) * FREE_BACKUPS;

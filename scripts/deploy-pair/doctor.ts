@@ -1,4 +1,4 @@
-import { type Blind, diagnose, type Sight } from './diagnose.js';
+import { diagnose, type ExaminedServer, type UnreachableServer } from './diagnose.js';
 import type { Inventory, ServerSettings } from './inventory.js';
 import type { Say } from './progress.js';
 import { Server } from './server.js';
@@ -17,7 +17,10 @@ export const examine = async (inventory: Inventory, say: Say): Promise<number> =
 };
 
 /** Opens its own connection, so that the other server is still examined when this one is unreachable. */
-const observe = async (inventory: Inventory, settings: ServerSettings): Promise<Sight | Blind> => {
+const observe = async (
+  inventory: Inventory,
+  settings: ServerSettings,
+): Promise<ExaminedServer | UnreachableServer> => {
   let server: Server | undefined;
   try {
     server = await Server.connect(inventory, settings);

@@ -31,7 +31,7 @@ export const environmentOf = (
   };
   try {
     const config = loadConfig(variables);
-    refuseOddPaths(config);
+    assertPlainPaths(config);
     if (config.STACK === 'embedded')
       throw new ConfigError('STACK=embedded: only the demo has it; servers have compose or host');
     return { variables, config };
@@ -47,7 +47,7 @@ export const environmentOf = (
 /** Blanks and percent signs mean something else in a unit file. */
 const PLAIN_PATH = /^\/[\w./-]*$/;
 
-const refuseOddPaths = ({ STACK, STATE_DIR, BACKUP_DIR, COMPOSE_PROJECT_DIR }: Config): void => {
+const assertPlainPaths = ({ STACK, STATE_DIR, BACKUP_DIR, COMPOSE_PROJECT_DIR }: Config): void => {
   const paths = { STATE_DIR, BACKUP_DIR, ...(STACK === 'compose' && { COMPOSE_PROJECT_DIR }) };
   for (const [name, path] of Object.entries(paths)) {
     if (PLAIN_PATH.test(path)) continue;
@@ -88,7 +88,7 @@ export const parseEnvironment = (text: string): Variables =>
   );
 
 /** The differences in words, without the values of secrets. */
-export const sayDifference = (before: Variables, after: Variables): string[] => {
+export const formatDifference = (before: Variables, after: Variables): string[] => {
   const say = (name: string, value: string | undefined) => {
     if (value === undefined) return '(unset)';
     return SECRETS.includes(name) ? '(secret)' : value;

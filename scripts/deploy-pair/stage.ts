@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { formatBytes } from '../../src/domain/format.js';
 import type { Deployment, Target } from './deployment.js';
 import type { Inventory } from './inventory.js';
-import { sayDifference } from './node-environment.js';
+import { formatDifference } from './node-environment.js';
 import type { Change, Progress } from './progress.js';
 import type { Release } from './release.js';
 import type { Server } from './server.js';
@@ -24,7 +24,7 @@ export const stage = async (
   const seen = await progress.look(server.name, 'survey', () =>
     survey(server, ownDirectories(deployment)),
   );
-  refuseOtherRole(server, seen, deployment);
+  assertSameRole(server, seen, deployment);
   const changes = [
     userChange(server, seen),
     directoriesChange(server, seen, deployment),
@@ -37,7 +37,7 @@ export const stage = async (
 };
 
 /** The first server always claims odd epochs and the second even ones. Two alike could claim the same epoch. */
-const refuseOtherRole = ({ name }: Server, seen: Survey, { variables }: Deployment): void => {
+const assertSameRole = ({ name }: Server, seen: Survey, { variables }: Deployment): void => {
   const { INITIAL_ROLE: before } = seen.variables;
   if (before === undefined || before === variables.INITIAL_ROLE) return;
   throw new Stop(
@@ -100,7 +100,7 @@ const directoriesChange = (
 const releaseChange = (server: Server, seen: Survey, release: Release): Change | undefined => {
   const { releases } = server.layout;
   if (seen.entries[releases]?.names?.includes(release.name)) return undefined;
-  refuseWithoutSpace(server, seen, release.bytes);
+  assertFits(server, seen, release.bytes);
   return {
     step: 'release',
     what: `upload ${release.name} (${formatBytes(release.bytes)})`,
@@ -121,7 +121,7 @@ const releaseChange = (server: Server, seen: Survey, release: Release): Change |
   };
 };
 
-const refuseWithoutSpace = (server: Server, { disks }: Survey, bytes: number): void => {
+const assertFits = (server: Server, { disks }: Survey, bytes: number): void => {
   const { releases } = server.layout;
   const free = disks.find(({ path }) => path === releases)?.freeBytes ?? 0;
   if (free > bytes * 1.5) return;
@@ -141,7 +141,7 @@ const filesChange = (
   const { COLDSPARE_DEPLOYMENT: _, ...before } = known;
   return {
     step: 'files',
-    what: [`${name}: environment and unit`, ...sayDifference(before, variables)].join('\n    '),
+    what: [`${name}: environment and unit`, ...formatDifference(before, variables)].join('\n    '),
     apply: async () => {
       const path = posix.join(deployments, name);
       await server.script('umask 022; rm -rf -- "$1"; mkdir -- "$1"; ln -s -- "$2" "$1/release"', [

@@ -7,10 +7,10 @@ import {
   type Call,
   type Disk,
   type Entry,
-  lookAround,
-  type Question,
-  type Reply,
-} from './remote-look.js';
+  type SurveyReply,
+  type SurveyRequest,
+  surveyMachine,
+} from './remote-survey.js';
 import type { Server } from './server.js';
 import { Stop } from './stop.js';
 
@@ -109,14 +109,14 @@ export const callAgent = async <T>(server: Server, call: Call): Promise<T> => {
 
 const ask = async (
   server: Server,
-  question: Pick<Question, 'paths' | 'disks' | 'calls'>,
-): Promise<Reply> => {
-  const words: Question = {
+  question: Pick<SurveyRequest, 'paths' | 'disks' | 'calls'>,
+): Promise<SurveyReply> => {
+  const words: SurveyRequest = {
     service: SERVICE,
     mark: DEPLOYMENT_VARIABLE,
     user: server.runAs,
     ...question,
   };
-  const argv = [server.node, '-e', `(${lookAround})(process.argv[1])`, JSON.stringify(words)];
+  const argv = [server.node, '-e', `(${surveyMachine})(process.argv[1])`, JSON.stringify(words)];
   return JSON.parse(await server.run(argv, { timeout: LOOK_TIMEOUT }));
 };

@@ -45,7 +45,7 @@ export const waitUntilWell = async (
     const primary = pair.find(({ seen }) => seen.status?.role === 'primary');
     const standby = pair.find(({ seen }) => seen.status?.role === 'standby');
     if (wrong.length === 0 && primary !== undefined && standby !== undefined) {
-      for (const node of pair) sayWell(node, progress);
+      for (const node of pair) reportHealthy(node, progress);
       return { primary, standby };
     }
     const summary = wrong.map(({ server, what }) => `${server}: ${what}`).join('; ');
@@ -56,7 +56,7 @@ export const waitUntilWell = async (
   }
 };
 
-const sayWell = ({ server, seen: { status } }: Node, progress: Progress): void => {
+const reportHealthy = ({ server, seen: { status } }: Node, progress: Progress): void => {
   if (status === undefined) return;
   const { role, epoch, serving, peer } = status;
   const overSsh = peer.ssh?.works ? ' and its machine over SSH' : '';
@@ -66,13 +66,13 @@ const sayWell = ({ server, seen: { status } }: Node, progress: Progress): void =
 
 /** Prints what is wrong but does not keep the pair from working now. */
 export const warn = async ({ primary, standby }: Nodes, progress: Progress): Promise<void> => {
-  const sights = await Promise.all(
+  const examined = await Promise.all(
     [primary, standby].map(async ({ server, seen }) => ({
       ...seen,
       starters: await findStarters(server, seen.variables),
     })),
   );
-  for (const { server, what, remedy } of diagnoseMachines(sights))
+  for (const { server, what, remedy } of diagnoseMachines(examined))
     progress.tell(server, 'warning', `${what}; ${remedy}`);
 };
 

@@ -1,5 +1,5 @@
 /** All that is asked about a server, in one command: over SSH each command costs a login shell and a round trip. */
-export interface Question {
+export interface SurveyRequest {
   service: string;
   /** The variable of a running agent that names its deployment. */
   mark: string;
@@ -37,12 +37,12 @@ export interface Disk {
   totalBytes: number;
 }
 
-export interface Reply {
+export interface SurveyReply {
   /** Milliseconds since 1970, by that machine's clock. */
   now: number;
   /** The properties that `systemctl show` prints. */
   service: Record<string, string>;
-  /** The value of `Question.mark`. Undefined when no agent runs, `''` when the agent was started by hand. */
+  /** The value of `SurveyRequest.mark`. Undefined when no agent runs, `''` when the agent was started by hand. */
   mark?: string;
   /** Of the service's user; undefined when there is none. */
   uid?: number;
@@ -56,11 +56,11 @@ export interface Reply {
  * Runs on the server. Its source text is sent there, so it may use nothing else of this file. It calls the agent from
  * the agent's own machine: the agent's port need not be open to us, and its keys never leave that machine.
  */
-export const lookAround = async (question: string): Promise<void> => {
+export const surveyMachine = async (question: string): Promise<void> => {
   const fs = process.getBuiltinModule('node:fs');
   const { execFileSync } = process.getBuiltinModule('node:child_process');
   const { dirname } = process.getBuiltinModule('node:path');
-  const asked: Question = JSON.parse(question);
+  const asked: SurveyRequest = JSON.parse(question);
   const attempt = <T>(action: () => T): T | undefined => {
     try {
       return action();
@@ -125,10 +125,10 @@ export const lookAround = async (question: string): Promise<void> => {
     const entry = describe(path);
     if (entry !== undefined) entries[path] = entry;
   }
-  const answers: Reply['answers'] = [];
+  const answers: SurveyReply['answers'] = [];
   for (const one of asked.calls)
     answers.push(environment === undefined ? null : await call(one).catch(() => null));
-  const reply: Reply = {
+  const reply: SurveyReply = {
     now: Date.now(),
     service,
     ...(mark !== undefined && { mark }),
