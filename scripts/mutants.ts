@@ -20,7 +20,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     /** Only these. */
     name: { type: 'string', multiple: true },
-    /** Leaves out those that take thousands of schedules. */
+    /** Without the mutants that need thousands of schedules. */
     quick: { type: 'boolean', default: false },
     /** For finding out what schedules catch a mutant soonest, as JSON; instead of the recorded one. */
     focus: { type: 'string' },
@@ -46,7 +46,7 @@ const main = async (): Promise<void> => {
     const caught: Mutant[] = [];
     for (const mutant of mutants) {
       const found = await tryMutant(copy, mutant);
-      console.log(`rule ${mutant.rule} | ${mutant.name} | ${sayCatch(mutant, found)}`);
+      console.log(`rule ${mutant.rule} | ${mutant.name} | ${formatCatch(mutant, found)}`);
       if (found !== undefined) caught.push(mutant);
     }
     const rules = new Set(caught.map(({ rule }) => rule)).size;
@@ -63,7 +63,7 @@ const isWanted = ({ name, isRare }: Mutant): boolean =>
 const focused = (mutant: Mutant): Mutant =>
   values.focus === undefined ? mutant : { ...mutant, focus: JSON.parse(values.focus) };
 
-const sayCatch = ({ focus }: Mutant, found: Catch | undefined): string => {
+const formatCatch = ({ focus }: Mutant, found: Catch | undefined): string => {
   if (found === undefined) return 'NOT CAUGHT';
   const about = focus === undefined ? '' : ` about ${JSON.stringify(focus)}`;
   return `after ${found.schedules} schedules${about} | seed ${found.seed} ${found.violation}`;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { add, count, type Figures, noFigures, sayFigures } from '../test/simulation/figures.js';
+import { add, count, type Figures, formatFigures, noFigures } from '../test/simulation/figures.js';
 import type { Focus } from '../test/simulation/focus.js';
 import { runSchedule } from '../test/simulation/schedule.js';
 
@@ -88,7 +88,7 @@ if (values.help) {
   if (process.send !== undefined) process.send(figures);
   else {
     const seconds = (performance.now() - began) / 1_000;
-    for (const line of sayFigures(figures, seconds)) console.log(line);
+    for (const line of formatFigures(figures, seconds)) console.log(line);
     process.exitCode = figures.failures.length > 0 ? 1 : 0;
   }
   process.disconnect?.();

@@ -5,8 +5,8 @@ import { Random } from '../test/simulation/random.js';
 import { commitSeed } from './lib/commit-seed.js';
 
 /**
- * The second tier of the tests: everything of which ./scripts/test has only a sample. In slices of some minutes at most, in
- * an order drawn by the seed, so that a short soak also sees a bit of everything. Exits with 1 when a slice fails.
+ * The second tier of the tests: everything that ./scripts/test only samples. It runs in slices of a few minutes, in an
+ * order drawn by the seed, so that a short soak also covers a part of everything. Exits with 1 when a slice fails.
  */
 const USAGE = `usage: npm run soak                        everything once
        npm run soak -- --minutes 60        again and again with new seeds; a slice that has begun is finished
@@ -22,10 +22,10 @@ const { values } = parseArgs({
   },
 });
 
-/** How much of a failed slice's output is shown. Characters. */
+/** Characters of a failed slice's output that are shown. */
 const TAIL = 6_000;
 
-/** What to type to run it again, alone. */
+/** A command line that runs one part of the tests. */
 type Slice = string;
 
 const slicesOf = async (seed: number): Promise<Slice[]> => {
@@ -34,7 +34,7 @@ const slicesOf = async (seed: number): Promise<Slice[]> => {
   return [...tests, 'npm run mutants'].filter((slice) => slice.includes(values.only));
 };
 
-/** What a test file imports when ./scripts/test has only a part of it. The mutants have a command of their own. */
+/** What a test file imports that runs only a sample in ./scripts/test. The mutants have their own command. */
 const DRAWS = /\/(sample|fault-rules|stack-contract)\.js'/;
 
 const filesThatDraw = async (): Promise<string[]> => {

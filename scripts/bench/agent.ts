@@ -18,7 +18,7 @@ const SETTLE_SECONDS = 10;
 const IDLE_SECONDS = 30;
 const BARE_SERVER = fileURLToPath(new URL('./bare-server.js', import.meta.url));
 
-/** What the agents themselves take: memory, CPU when idle, and how many questions one answers. */
+/** What the agents themselves need: memory, idle CPU, and the requests that one answers in a second. */
 export const measureAgent = async (bench: Bench): Promise<Measured[]> => {
   const turns = await takeTurns(bench);
   return [
@@ -38,11 +38,11 @@ interface Turn {
   idle: number[];
   /** Bytes, while 1.2 GB were sent and received. */
   peak: number[];
-  /** Bytes that the least program with node:http takes. */
+  /** Bytes that the smallest program with node:http takes. */
   bare: number;
 }
 
-/** Each with agents that were started anew: what a push leaves in one would pass for idle in the next. */
+/** Agents are restarted for each figure: memory left over from a push would count as idle memory in the next one. */
 const takeTurns = async ({ shop, runs, say }: Bench): Promise<Turn[]> => {
   const bare = await startBareServer(shop.vcl2.agent, '/health');
   try {
@@ -147,7 +147,7 @@ const load = async (url: string): Promise<Load> => {
   return { perSecond: requests.average, p99: latency.p99 };
 };
 
-/** A process of its own that answers what the agent answers there. */
+/** A separate process that gives the same answer as the agent at that path. */
 const startBareServer = async (agent: AgentProcess, path: string) => {
   const { body, headers } = await agent.get(path);
   const [port = 0] = await freePorts(1);
@@ -157,7 +157,7 @@ const startBareServer = async (agent: AgentProcess, path: string) => {
     [BARE_SERVER, `${port}`, headers.get('content-type') ?? 'text/plain', text],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
-  // It says so when it listens.
+  // It prints a line when it listens.
   await once(child.stdout, 'data');
   return {
     url: `http://127.0.0.1:${port}${path}`,

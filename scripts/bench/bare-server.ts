@@ -1,4 +1,4 @@
-// The least that node:http can do: PORT CONTENT-TYPE BODY. What the agent's own answers are compared with.
+// The smallest server that node:http can make, as the baseline for the agent's answers: PORT CONTENT-TYPE BODY.
 import { createServer } from 'node:http';
 
 const [port, type = '', body = ''] = process.argv.slice(2);

@@ -2,21 +2,21 @@ import type { Measured, Row } from './figures.js';
 import type { OldWay } from './old-way.js';
 import type { Shop } from './shop.js';
 
-/** What every measurement is given. VCL2 serves before and after, with VCL3 cold. */
+/** The parameters of a measurement. Before and after it VCL2 serves and VCL3 is a cold standby. */
 export interface Bench {
   shop: Shop;
   old: OldWay;
   /** Name of the database's size. */
   size: string;
-  /** What is wanted of a figure, if it is wanted at this size. */
+  /** The limit that a figure has to keep at this size, if there is one. */
   wanted(atMost: NonNullable<Row['atMost']>): Pick<Row, 'atMost'>;
   /** How often each figure is measured. */
   runs: number;
-  /** For files that may stay until the end. */
+  /** A directory for files that are removed at the end. */
   directory: string;
-  /** Tells a person how far it is. */
+  /** Prints the progress. */
   say(text: string): void;
-  /** Part of it cannot be measured here, for that reason. */
+  /** Notes that a part could not be measured, and why. */
   miss(reason: string): void;
 }
 

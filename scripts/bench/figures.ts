@@ -1,12 +1,12 @@
-/** One line of the report: something that was measured several times, by turns with what it is compared with. */
+/** One line of the report: something that was measured several times, in turns with its baseline. */
 export interface Row {
   what: string;
-  /** Of the database, where it matters. */
+  /** The size of the database, where it matters. */
   size?: string;
   unit: string;
   ours: readonly number[];
   baseline?: { name: string; runs: readonly number[] };
-  /** The most that ours may be, by itself or as a share of the baseline. */
+  /** The highest value that is allowed, as a number or as a share of the baseline. */
   atMost?: { value: number } | { ratio: number };
 }
 
@@ -31,7 +31,7 @@ export const ratioOf = ({ ours, baseline }: Row): number | undefined => {
   return median(pairs.map((run, index) => run / (baseline.runs[index] ?? Number.NaN)));
 };
 
-/** Undefined when nothing is wanted of it. */
+/** Whether the limit is kept; undefined without a limit. */
 export const isReached = (row: Row): boolean | undefined => {
   if (row.atMost === undefined) return undefined;
   if ('value' in row.atMost) return median(row.ours) <= row.atMost.value;
@@ -40,13 +40,13 @@ export const isReached = (row: Row): boolean | undefined => {
 };
 
 /** `1.61 s (1.58–1.7)`: median and range. */
-export const sayRuns = (runs: readonly number[], unit: string): string => {
-  const [least, most] = [sayNumber(Math.min(...runs)), sayNumber(Math.max(...runs))];
-  return `${sayNumber(median(runs))} ${unit}${least === most ? '' : ` (${least}–${most})`}`;
+export const formatRuns = (runs: readonly number[], unit: string): string => {
+  const [least, most] = [formatNumber(Math.min(...runs)), formatNumber(Math.max(...runs))];
+  return `${formatNumber(median(runs))} ${unit}${least === most ? '' : ` (${least}–${most})`}`;
 };
 
 /** Three significant digits. */
-export const sayNumber = (value: number): string =>
+export const formatNumber = (value: number): string =>
   Math.abs(value) >= 100
     ? Math.round(value).toLocaleString('en')
     : `${Number(value.toPrecision(3))}`;

@@ -1,9 +1,9 @@
 import type { Measured, Row } from './figures.js';
 
-/** The one figure that must not grow with the database. */
+/** The figure that must not grow with the size of the database. */
 export const CONFIRMED_TO_ANSWERS = 'confirmed → answers';
 
-/** Every figure that was measured at several sizes: the largest against the smallest. */
+/** For each figure that was measured at several sizes: its value at the largest size as a multiple of the smallest. */
 export const growthOf = (measured: readonly Measured[]): Measured[] => {
   const figures = new Map<string, Row[]>();
   for (const { title, rows } of measured)

@@ -3,7 +3,7 @@ import type { Shop } from './shop.js';
 
 const WRITE_EVERY = 20;
 
-/** VCL3 gives the role back to VCL2 while a customer goes on ordering. Seconds in which no order was taken. */
+/** VCL3 hands over to VCL2 while a customer goes on ordering. Measures the seconds in which no order was accepted. */
 export const giveBack = async (shop: Shop): Promise<number> => {
   const over = new AbortController();
   const refused = orderAcross(shop, over.signal);
@@ -19,7 +19,7 @@ export const giveBack = async (shop: Shop): Promise<number> => {
   }
 };
 
-/** Orders on VCL3 until VCL2 takes an order. Seconds from the last one there to the first one here. */
+/** Orders at VCL3 until VCL2 accepts an order. Resolves to the seconds from the last order there to the first here. */
 const orderAcross = async (shop: Shop, signal: AbortSignal): Promise<number> => {
   let last = performance.now();
   while (!signal.aborted) {

@@ -4,7 +4,7 @@ import type { Measured, Row } from './figures.js';
 import { giveBack } from './handover.js';
 import { everything, split, type Takeover } from './takeover.js';
 
-/** VCL2 takes what comes and answers nothing: from then to the first correct answer of VCL3. */
+/** VCL2 hangs: the time from then to the first correct answer of VCL3. */
 export const measureHostLost = async (bench: Bench): Promise<Measured[]> => [
   {
     title: 'Host lost without a word: detection to service',
@@ -48,7 +48,7 @@ const loseHost = async ({ shop }: Bench, env: Record<string, string>): Promise<T
   await shop.restart(shop.vcl3, env);
   await shop.order(shop.vcl2);
   await shop.backUp();
-  // Anywhere between two checks.
+  // At a random moment between two checks.
   await pause(Math.random() * 5_000);
   const lost = Date.now();
   shop.hang();

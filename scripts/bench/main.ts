@@ -19,7 +19,7 @@ import { SIZES, type Size } from './sizes.js';
 import { measureTakeover } from './takeover.js';
 import { measureUnchanged } from './unchanged.js';
 
-/** In this order. Some do not depend on the size, so one size is enough. */
+/** The measurements, in their order. Those that do not depend on the size are made at one size. */
 const MEASURES: Record<string, { measure: Measure; at?: 'smallest' | 'largest' }> = {
   push: { measure: measurePush },
   takeover: { measure: measureTakeover },
@@ -70,7 +70,7 @@ const miss = (reason: string): void => {
   missing.push(reason);
 };
 
-/** What has to be undone at the end, the last first, whatever happens. */
+/** What is undone at the end, the last first, whatever happens. */
 const releases: (() => Promise<unknown>)[] = [];
 const releaseDownTo = async (count: number): Promise<void> => {
   while (releases.length > count)
@@ -103,7 +103,7 @@ const open = async (engines: Engines, size: Size, directory: string): Promise<Be
   return { shop, old, size: size.name, wanted, runs, directory, say, miss };
 };
 
-/** A measurement that fails may leave anything behind: the next one gets machines that were switched off and on. */
+/** A failed measurement may leave the machines in any state, so they are restarted before the next one. */
 const reboot = async (engines: Engines): Promise<void> => {
   for (const engine of Object.values(engines)) {
     await engine.losePower();

@@ -10,7 +10,7 @@ import { freePorts } from '../lib/free-port.js';
 const CHECK_EVERY = 10_000;
 const CHECKS = 3;
 
-/** Types a line into a shell in the project's directory, as the old scripts do; `args` are its $1, $2 and so on. */
+/** Runs a line in a shell in the project's directory, as the old scripts do. `args` are its $1, $2 and so on. */
 export const typeLine = (project: ComposeProject, script: string, ...args: string[]) =>
   runCommand(['bash', '-o', 'pipefail', '-c', script, 'bash', ...args], {
     timeout: 3_600_000,
@@ -34,7 +34,7 @@ export const oldDetection = async (url: string): Promise<number> => {
   }
 };
 
-/** The sequence that coldspare replaces, on a copy of the shop of its own beside VCL3's. */
+/** The sequence of commands that coldspare replaces, with its own copy of the shop beside that of VCL3. */
 export class OldWay {
   /** Plain SQL of everything. */
   readonly dumpFile: string;
@@ -47,7 +47,7 @@ export class OldWay {
     this.dumpFile = dumpFile;
   }
 
-  /** With a database that holds the seeds, and is down. */
+  /** Prepares the copy: its database holds the seeds and is stopped. */
   static async open(engine: DockerEngine, directory: string): Promise<OldWay> {
     const [port = 0] = await freePorts(1);
     const env = { COFFEE: 'old', APP_PORT: port, DB_PASSWORD: 'flat-white-7' };
@@ -64,7 +64,7 @@ export class OldWay {
     await this.#project.compose('down', '--volumes', '--timeout', '2');
   }
 
-  /** What lies there from the last backup, before anything happens. */
+  /** Dumps the database of `from` to `dumpFile`: the last backup before the outage. */
   async takeDump(from: ComposeProject): Promise<void> {
     await typeLine(
       from,

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-/** Linux counts in hundredths of a second for everybody, whatever its own clock does. */
+/** Linux reports CPU times in hundredths of a second, whatever the frequency of its own clock. */
 const MS_PER_TICK = 10;
 
 /** CPU that a process has used so far, and the programs that it ran and waited for. Milliseconds. */

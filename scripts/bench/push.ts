@@ -9,7 +9,7 @@ import { timed, typeLine } from './old-way.js';
 
 const MB = 1_000_000;
 
-/** A whole backup, from the call until the standby has committed it, by turns with the old commands. */
+/** A backup, from the call until the standby has committed it, in turns with the old commands. */
 export const measurePush = async (bench: Bench): Promise<Measured[]> => {
   const { shop, old, runs, size } = bench;
   const reason = missingSshd();

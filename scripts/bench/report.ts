@@ -1,8 +1,15 @@
-import { isReached, type Measured, type Row, ratioOf, sayNumber, sayRuns } from './figures.js';
+import {
+  formatNumber,
+  formatRuns,
+  isReached,
+  type Measured,
+  type Row,
+  ratioOf,
+} from './figures.js';
 
-/** Everything that a run of the bench found out; as JSON it is the raw figures. */
+/** The results of one run. As JSON it holds the raw figures. */
 export interface Report {
-  /** Where and how it ran: name and value. */
+  /** The machine and the settings: name and value. */
   header: Readonly<Record<string, string>>;
   measured: readonly Measured[];
   /** What could not be measured, with the reason. */
@@ -16,7 +23,7 @@ export const renderMarkdown = ({ header, measured, missing }: Report): string =>
   return `${[[...about, ...absent].join('\n'), ...tables].join('\n\n')}\n`;
 };
 
-/** The sizes of one measurement stand in one table. */
+/** One table for each measurement, with all its sizes. */
 const mergeTables = (measured: readonly Measured[]): Measured[] => {
   const tables = new Map<string, Row[]>();
   for (const { title, rows } of measured)
@@ -42,15 +49,15 @@ const renderRow = (row: Row): string[] => {
   return [
     what,
     size ?? '',
-    sayRuns(ours, unit),
-    baseline === undefined ? '' : `${baseline.name}: ${sayRuns(baseline.runs, unit)}`,
-    ratio === undefined ? '' : sayNumber(ratio),
-    sayWanted(row),
+    formatRuns(ours, unit),
+    baseline === undefined ? '' : `${baseline.name}: ${formatRuns(baseline.runs, unit)}`,
+    ratio === undefined ? '' : formatNumber(ratio),
+    formatLimit(row),
     reached === undefined ? '' : reached ? 'yes' : 'no',
   ];
 };
 
-const sayWanted = ({ atMost, unit }: Row): string => {
+const formatLimit = ({ atMost, unit }: Row): string => {
   if (atMost === undefined) return '';
   return 'value' in atMost ? `≤ ${atMost.value} ${unit}` : `ratio ≤ ${atMost.ratio}`;
 };

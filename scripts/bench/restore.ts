@@ -3,7 +3,7 @@ import type { Measured } from './figures.js';
 import { giveBack } from './handover.js';
 import { secondsOf } from './push.js';
 
-/** What a takeover restores of a backup that nobody has prepared, by turns with `cat dump | psql`. */
+/** The restore of a takeover whose backup was not prepared, in turns with `cat dump | psql`. */
 export const measureRestore = async (bench: Bench): Promise<Measured[]> => {
   const { shop, old, runs, size } = bench;
   const ours: number[] = [];

@@ -11,14 +11,14 @@ import type { DockerEngine } from '../../test/support/docker-engine.js';
 import { eventually, serves, standsBy } from '../../test/support/pair.js';
 import { fillStatements, PGBENCH_TABLES, type Size } from './sizes.js';
 
-/** Milliseconds; the largest database takes its time. */
+/** Milliseconds, enough for the largest database. */
 const PATIENCE = 900_000;
 
-/** What a new installation has, where the pairs of the tests are set to be quick or quiet. */
+/** The defaults of a new installation, in place of the quick settings that the tests use. */
 const DEFAULTS = {
   MONITOR: 'on',
   CHECK_INTERVAL: '5s',
-  // As if it were not set: it follows CHECK_INTERVAL.
+  // Empty counts as not set: the default depends on CHECK_INTERVAL.
   CHECK_TIMEOUT: '',
   FAIL_THRESHOLD: '3',
   CONFIRM_CHECKS: '3',
@@ -89,13 +89,13 @@ export class Shop {
     await this.backUp();
   }
 
-  /** A customer's order, acknowledged. */
+  /** Places an order. @throws when it is not acknowledged */
   async order(machine: ComposeMachine): Promise<void> {
     if (!(await this.tryOrder(machine)))
       throw new Error(`${machine.agent.name} did not take an order`);
   }
 
-  /** Whether a customer's order was acknowledged. One that was not may have been taken all the same. */
+  /** Places an order. Resolves to whether it was acknowledged; one that was not may be stored all the same. */
   async tryOrder(machine: ComposeMachine): Promise<boolean> {
     this.#orders += 1;
     const quantity = this.#orders;
@@ -111,7 +111,7 @@ export class Shop {
     return orders !== undefined && [...this.#acknowledged].every((each) => shown.has(each));
   }
 
-  /** Thousands of orders of an earlier turn would make the app's answer slower than the next turn's. */
+  /** Deletes the orders of the turn before: thousands of them would make the app's answers slower. */
   async clearOrders(): Promise<void> {
     await this.sql('TRUNCATE orders');
     this.#acknowledged.clear();
@@ -130,7 +130,7 @@ export class Shop {
     return `${size} in ${version.split(' ').slice(0, 2).join(' ')}`;
   }
 
-  /** A large object in the database of VCL2 that no compression makes smaller. */
+  /** Adds a large object that cannot be compressed to the database of VCL2. */
   async addNoise(bytes: number): Promise<void> {
     const file = '/tmp/noise';
     const write = `head -c ${bytes} /dev/urandom > ${file} && chmod 644 ${file}`;
@@ -139,31 +139,31 @@ export class Shop {
     await this.vcl2.project.exec('db', ['rm', file]);
   }
 
-  /** VCL2 is gone at once: its agent, its engine and every container. */
+  /** VCL2 loses power: its agent, its Docker engine and every container end at once. */
   async losePower(): Promise<void> {
     await Promise.all([this.vcl2.agent.kill(), this.vcl2.project.engine.losePower()]);
   }
 
-  /** VCL2 takes what comes and answers nothing, until it loses power. */
+  /** VCL2 hangs: it accepts connections and answers nothing, until it loses power. */
   hang(): void {
     if (this.vcl2.agent.pid !== undefined) process.kill(this.vcl2.agent.pid, 'SIGSTOP');
     this.vcl2.project.engine.hang();
   }
 
-  /** VCL2 boots and is the standby. */
+  /** VCL2 boots and becomes a standby. */
   async comeBack(): Promise<void> {
     await this.vcl2.project.engine.boot();
     await this.vcl2.agent.start();
     await standsBy(this.vcl2, PATIENCE);
   }
 
-  /** The agent there starts anew, with `env` on top of what it has. */
+  /** Restarts the agent there, with `env` in addition to its variables. */
   async restart({ agent }: ComposeMachine, env: Record<string, string> = {}): Promise<void> {
     await agent.stop();
     await agent.start(env);
   }
 
-  /** The takeover by VCL3 that ended last. */
+  /** The last promote of VCL3. */
   async lastPromote(): Promise<OperationRecord> {
     const promote = await this.vcl3.lastOperation('promote', 'done');
     if (promote === undefined) throw new Error('VCL3 has not taken over');
@@ -180,7 +180,7 @@ export class Shop {
     return Date.now();
   }
 
-  /** Runs an operation of the one who serves to its end. @throws when it did not end as done */
+  /** Runs an operation on the primary to its end. @throws when it did not end as done */
   async run({ agent }: ComposeMachine, path: string): Promise<OperationRecord> {
     const { body: begun } = await agent.post<OperationRecord>(path);
     const record = await eventually(
@@ -195,14 +195,14 @@ export class Shop {
     throw new Error(`${begun.id} on ${agent.name}: ${JSON.stringify(record)}`);
   }
 
-  /** A backup of VCL2 that the standby has committed, and restored beside. */
+  /** Takes a backup of VCL2 and waits until the standby has committed and restored it. */
   async backUp(): Promise<OperationRecord> {
     const record = await this.run(this.vcl2, '/backups');
     await this.isPrepared(record);
     return record;
   }
 
-  /** VCL3 has restored what that backup took. */
+  /** Waits until VCL3 has restored that backup. */
   async isPrepared({ result }: OperationRecord): Promise<void> {
     await eventually(
       'VCL3 is prepared',

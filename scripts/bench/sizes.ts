@@ -7,7 +7,7 @@ export interface Size {
   documents: number;
 }
 
-/** Half of what an empty database does not have anyway is pgbench's tables, half is text and jsonb. */
+/** Half of the data is in the tables of pgbench, half is text and jsonb. */
 export const SIZES: readonly Size[] = [
   { name: '10 MB', accounts: 8_000, documents: 2_500 },
   { name: '100 MB', accounts: 300_000, documents: 85_000 },

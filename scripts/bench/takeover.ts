@@ -21,7 +21,7 @@ interface Run {
   handover: number;
 }
 
-/** VCL2 loses power, VCL3 takes over, VCL2 comes back and gets the role back; by turns with the old sequence. */
+/** VCL2 loses power, VCL3 takes over, VCL2 comes back and gets the role back; in turns with the old sequence. */
 export const measureTakeover = async (bench: Bench): Promise<Measured[]> => {
   const runs: Run[] = [];
   for (let turn = 1; turn <= bench.runs; turn += 1) {

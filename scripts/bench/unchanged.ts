@@ -6,9 +6,9 @@ import { cpuUsed } from './process-usage.js';
 import { secondsOf } from './push.js';
 import type { Shop } from './shop.js';
 
-/** A tick every second is looked at for that many of them. */
+/** The number of ticks, one a second, in one measurement. */
 const TICKS = 10;
-/** Windows of that length until one has nothing but ticks in vain. */
+/** How many measurements are tried until one has only ticks that take no backup. */
 const TRIES = 12;
 /** Milliseconds. */
 const PATIENCE = 300_000;
@@ -19,7 +19,7 @@ interface Cost {
   wall: number;
 }
 
-/** What a tick of BACKUP_CRON costs when nothing was written, by turns with one that has to dump. */
+/** What a tick of BACKUP_CRON costs when nothing was written, in turns with one that has to dump. */
 export const measureUnchanged = async (bench: Bench): Promise<Measured[]> => {
   const { shop, runs, size } = bench;
   const unchanged: Cost[] = [];
@@ -67,7 +67,7 @@ const backUpInFull = async (shop: Shop): Promise<Cost> => {
   return { cpu, wall: secondsOf(record) };
 };
 
-/** Per tick, without what the agent uses in that time anyway. */
+/** The cost of one tick, less what an idle agent uses in the same time. */
 const tickInVain = async (shop: Shop): Promise<Cost> => {
   const { vcl2 } = shop;
   const idle = await usedInTicks(shop);
@@ -80,7 +80,7 @@ const tickInVain = async (shop: Shop): Promise<Cost> => {
     const taken = await newest();
     const busy = await usedInTicks(shop);
     const wall = await nextConfirmation(shop);
-    // Else autovacuum came in between, which tidies up what was just filled, and that is a change.
+    // Otherwise autovacuum has cleaned up the newly filled tables in between, which counts as a change.
     if ((await newest()) === taken) return { cpu: (busy - idle) / TICKS, wall };
   }
   throw new Error(`a backup was taken of an unchanged database, ${TRIES} times in a row`);
@@ -92,7 +92,7 @@ const usedInTicks = async (shop: Shop): Promise<number> => {
   return (await usedBy(shop)) - before;
 };
 
-/** Seconds from the next tick that takes no backup until the standby has the newest one for as young as that. */
+/** Seconds from the next tick that takes no backup until the standby knows that its newest backup is that current. */
 const nextConfirmation = async ({ vcl3 }: Shop): Promise<number> => {
   const seen = async () => (await vcl3.agent.status()).latestBackup;
   const before = await seen();
@@ -103,7 +103,7 @@ const nextConfirmation = async ({ vcl3 }: Shop): Promise<number> => {
       const isConfirmed = now !== null && now.currentAt > now.takenAt;
       return isConfirmed && now.currentAt !== before?.currentAt && now.currentAt;
     },
-    // PostgreSQL still tidies up by itself what was just filled, and that is a change.
+    // PostgreSQL may still be cleaning up the newly filled tables, which counts as a change.
     PATIENCE,
   );
   return (Date.now() - Date.parse(at)) / 1_000;

@@ -3,7 +3,7 @@ import { eventually } from '../lib/agent-process.js';
 import type { Machine } from './machine.js';
 import { followHandover, type Stage, settleAccounts, untilServing } from './stage.js';
 
-/** Only the app is gone: a last dump saves what was written since the backup. */
+/** Only the app has crashed: a last dump saves what was written since the backup. */
 export const crashApp = async (stage: Stage): Promise<void> => {
   const { narrator, vcl2, vcl3, customers } = stage;
   narrator.scene("VCL2's app crashes");
@@ -14,7 +14,7 @@ export const crashApp = async (stage: Stage): Promise<void> => {
   const { id, reason } = await narrator.during("VCL3's monitor looks", seen);
   narrator.quote(vcl3, reason);
   const promote = await narrator.follow(vcl3, id);
-  // At once: all that VCL2 lacked is its app, so the automatic failback is a matter of seconds.
+  // Pause at once: VCL2 lacks nothing but its app, so the automatic failback would come within seconds.
   await vcl3.pause('VCL2 is being mended');
   narrator.say('POST /pause on VCL3: no failback by itself while VCL2 is mended');
   narrator.claim('VCL3 took over', promote.state === 'done', promote.error);
@@ -49,7 +49,7 @@ export const handBack = async (stage: Stage): Promise<void> => {
   narrator.claim('0 orders lost, checked one by one through VCL1', lost.length === 0, lost);
 };
 
-/** Asks again when VCL2 was looking at VCL3 at that moment, which makes it not ready for a second or two. */
+/** Asks again when VCL2 is not ready for a second or two because it is just checking VCL3. */
 const untilAccepted = (machine: Machine): Promise<string> =>
   eventually(
     `${machine.name} may hand over`,

@@ -9,7 +9,7 @@ import { type LoadBalancer, openLoadBalancer, type ServerAddress } from './load-
 import { Machine } from './machine.js';
 import { Onlooker } from './onlooker.js';
 
-/** Everybody in the story. */
+/** The servers, the load balancer and the customers of the story. */
 export interface Cast {
   vcl1: LoadBalancer;
   vcl2: Machine;
@@ -18,13 +18,13 @@ export interface Cast {
   onlooker: Onlooker;
 }
 
-/** Quick checks, so that nobody waits; in production the defaults of .env.example are better. */
+/** Quick checks, so that the demo is short. In production the defaults of .env.example are better. */
 const SETTINGS = {
   HOST: '127.0.0.1',
   STACK: 'embedded',
   DB_NAME: 'coffee_dev',
   BACKUP_PREFIX: 'coffee_db',
-  // Never during the story, which pushes backups when it wants them.
+  // No scheduled backup during the story: the story asks for its backups itself.
   BACKUP_CRON: '0 0 1 1 *',
   CHECK_INTERVAL: '500ms',
   CHECK_TIMEOUT: '5s',
@@ -35,7 +35,7 @@ const SETTINGS = {
   FAILBACK_STABLE: '2s',
 };
 
-/** Nothing runs yet but VCL1. What is set up here goes away with `cleanup`. */
+/** Sets everything up and starts VCL1; the servers do not run yet. `cleanup` removes all of it. */
 export const gatherCast = async (cleanup: Cleanup): Promise<Cast> => {
   const directory = await mkdtemp(join(tmpdir(), 'coldspare-demo-'));
   cleanup.add(() => rm(directory, { recursive: true, force: true }));

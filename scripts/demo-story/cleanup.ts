@@ -1,4 +1,4 @@
-/** Undoes what was set up, the last first, once, and all of it even when one part fails. */
+/** Undoes everything that was set up, once, the last first, also when a part of it fails. */
 export class Cleanup {
   readonly #releases: (() => Promise<unknown>)[] = [];
   #done: Promise<void> | undefined;

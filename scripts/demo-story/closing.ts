@@ -1,7 +1,7 @@
 import { eventually } from '../lib/agent-process.js';
 import type { Stage } from './stage.js';
 
-/** What must have been true all the time. */
+/** Checks what must have been true all the time. */
 export const closeBooks = async ({ narrator, vcl3, onlooker }: Stage): Promise<void> => {
   narrator.scene('What was never seen');
   await eventually('on VCL3 neither app nor database runs', () => vcl3.isCold());

@@ -3,7 +3,7 @@ import type { Order } from '../embedded-stack/shop/database.js';
 import { eventually } from '../lib/agent-process.js';
 import { keepDoing } from './keep-doing.js';
 
-/** Milliseconds between an answer and the next order, and until an answer is given up. */
+/** Milliseconds from an answer to the next order, and until an order without an answer is given up. */
 const PACE = 150;
 const TIMEOUT = 6_000;
 const COFFEES = 4;
@@ -16,15 +16,15 @@ export interface Accepted {
   at: number;
 }
 
-/** What became of every order that was confirmed, and is not known to be lost from before. */
+/** What became of the confirmed orders, without those that were lost at an earlier check. */
 export interface Audit {
   kept: number;
   lost: Accepted[];
 }
 
 /**
- * Orders coffee through VCL1 all the time, one order after the other, and keeps books: what the shop has
- * confirmed has to be there later. Knows nothing of servers.
+ * Orders coffee through VCL1 all the time, one order after the other, and records what the shop has confirmed: it has
+ * to be there later. Knows nothing of servers.
  */
 export class Customers {
   readonly #shop: string;
@@ -50,7 +50,7 @@ export class Customers {
     return this.#leave();
   }
 
-  /** Resolves once so many more orders were confirmed. */
+  /** Resolves once `count` more orders were confirmed. */
   async place(count: number): Promise<void> {
     const enough = this.#accepted.length + count;
     await eventually(
@@ -60,7 +60,7 @@ export class Customers {
     );
   }
 
-  /** Compares the books with what the shop lists now, order by order. A lost order counts once. */
+  /** Compares the confirmed orders with what the shop lists now. A lost order counts once. */
   async audit(): Promise<Audit> {
     const expected = this.#accepted.filter((accepted) => !this.#lost.has(accepted));
     const listed = new Map((await this.#list()).map((order) => [order.id, order]));
@@ -79,7 +79,7 @@ export class Customers {
     return Math.max(...waits) / 1_000;
   }
 
-  /** No two of four hundred orders ask for the same: an id that was given out again shows. */
+  /** No two of four hundred orders are alike, so an id that was used twice shows. */
   async #order(number: number, signal: AbortSignal): Promise<void> {
     const coffeeId = (number % COFFEES) + 1;
     const quantity = (Math.floor(number / COFFEES) % LARGEST_ORDER) + 1;

@@ -6,7 +6,7 @@ import { type Context, Hono } from 'hono';
 import { proxy } from 'hono/proxy';
 import { keepDoing } from './keep-doing.js';
 
-/** Milliseconds between two looks at who is primary, and for an answer to each. */
+/** Milliseconds between two checks of which server is the primary, and for the answer to each. */
 const LOOK_INTERVAL = 250;
 const LOOK_TIMEOUT = 1_000;
 /** Milliseconds for the app's answer. */
@@ -19,7 +19,7 @@ export interface ServerAddress {
 }
 
 export interface LoadBalancer {
-  /** The address that the outside knows. */
+  /** The address that customers use. */
   url: string;
   /** The server that requests go to; undefined while no agent says that it serves. */
   primary(): string | undefined;

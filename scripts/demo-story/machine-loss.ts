@@ -3,7 +3,7 @@ import type { OperationRecord } from '../../src/domain/operation.js';
 import type { Accepted } from './customers.js';
 import { followHandover, type Stage, settleAccounts, untilServing } from './stage.js';
 
-/** Nothing of VCL2 answers any more: what came after the newest backup cannot be had. Resolves to what was lost. */
+/** VCL2 is gone altogether: what was written after the newest backup is lost. Resolves to the lost orders. */
 export const loseMachine = async (stage: Stage): Promise<Accepted[]> => {
   const { narrator, vcl2, vcl3, customers } = stage;
   narrator.scene("VCL2's machine is lost");
@@ -45,7 +45,7 @@ export const loseMachine = async (stage: Stage): Promise<Accepted[]> => {
   return lost;
 };
 
-/** VCL2 learns what it missed, keeps aside what only it has, and gets everything back. */
+/** VCL2 comes back as a standby, sets its own database aside, and gets the role and all data back. */
 export const bringBack = async (stage: Stage, lost: readonly Accepted[]): Promise<void> => {
   const { narrator, vcl2, vcl3, customers } = stage;
   narrator.scene('VCL2 comes back');
@@ -63,7 +63,7 @@ export const bringBack = async (stage: Stage, lost: readonly Accepted[]): Promis
   const rows = Number(/\+(\d+) rows in public\.orders/.exec(keptAside)?.[1]);
   narrator.claim(
     `its database is kept under a dated name, with the ${lost.length} lost orders in it`,
-    // One more when the power went between an order and its confirmation.
+    // One more when the power failed between an order and its confirmation.
     keptAside.includes('_diverged_') && (rows === lost.length || rows === lost.length + 1),
     keptAside,
   );

@@ -11,7 +11,7 @@ import { watchOperation } from './operation-events.js';
 /** The agent that has STACK=embedded. */
 const PROGRAM = fileURLToPath(new URL('../embedded-stack/main.js', import.meta.url));
 
-/** How much of an agent's log helps to see why the story went wrong. */
+/** How many lines of an agent's log are shown when the story fails. */
 const LOG_LINES = 8;
 const LOG_COLUMNS = 400;
 
@@ -37,12 +37,12 @@ export class Machine {
   }
 
   async start(): Promise<void> {
-    // A story that was called off goes on until it notices.
+    // After a cleanup the story may go on for a moment.
     if (this.#isRemoved) throw new Error(`${this.name} was removed`);
     await this.agent.start();
   }
 
-  /** Gets an empty database cluster, as a real server has its PostgreSQL long before it is needed. */
+  /** Copies the empty database cluster of `other`: a real server has its PostgreSQL long before it is needed. */
   async installLike(other: Machine): Promise<void> {
     await cp(other.#stack.template, this.#stack.template, { recursive: true });
   }
@@ -68,7 +68,7 @@ export class Machine {
     return services.flat().length === 0;
   }
 
-  /** No failover or failback by itself, until the pause is ended or ten minutes have passed. */
+  /** Pauses automatic failover and failback, for ten minutes at most. */
   async pause(reason: string): Promise<void> {
     await this.agent.post('/pause', { minutes: 10, reason });
   }
@@ -105,7 +105,7 @@ export class Machine {
     return lines.map((line) => line.slice(0, LOG_COLUMNS)).join('\n');
   }
 
-  /** Ends every process of it; none can be started any more. */
+  /** Ends all its processes and lets none start again. */
   async remove(): Promise<void> {
     this.#isRemoved = true;
     await this.agent.kill();

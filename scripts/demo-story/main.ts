@@ -9,7 +9,7 @@ import { openShop, pushBackup } from './opening.js';
 import { createScreen } from './screen.js';
 import type { Stage } from './stage.js';
 
-/** Milliseconds. Many times what the story takes on two idle cores; a hang has to end as well. */
+/** Milliseconds after which a demo that hangs is ended: many times what the story takes on two idle cores. */
 const DEADLINE = 300_000;
 
 /** Two servers, a load balancer and customers: what happens when a server dies, and afterwards. */
@@ -33,7 +33,7 @@ const cleanup = new Cleanup();
 
 let isEnding = false;
 
-/** However it ends, no process, port or file stays. The first to call it decides the exit code. */
+/** Ends the demo and leaves no process, port or file behind. The first call decides the exit code. */
 const end = async (code: number): Promise<void> => {
   if (isEnding) return;
   isEnding = true;
@@ -46,7 +46,7 @@ const main = async (): Promise<void> => {
   process.on('SIGINT', () => end(130));
   process.on('SIGTERM', () => end(143));
   process.on('SIGHUP', () => end(129));
-  // For one, when whoever reads our output has gone.
+  // Such as EPIPE, when the program that reads our output has ended.
   process.on('uncaughtException', (error) => {
     if (!isEnding) console.error(error);
     end(1);
@@ -70,7 +70,7 @@ const deadline = async (): Promise<never> => {
   throw new Error(`the story did not end within ${DEADLINE / 1_000} s`);
 };
 
-/** What went wrong, and what the agents wrote last: their logs are gone afterwards. */
+/** Prints the error and the last log lines of the agents, whose logs are removed afterwards. */
 const explain = async (error: unknown, { vcl2, vcl3 }: Cast): Promise<void> => {
   screen.close();
   for (const machine of [vcl2, vcl3])

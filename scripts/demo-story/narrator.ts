@@ -4,7 +4,7 @@ import type { Screen } from './screen.js';
 import { stepLine, stepNow } from './step-line.js';
 import { type Row, tableLines } from './table.js';
 
-/** Tells the story, and puts every claim to the test. */
+/** Tells the story, and checks every claim that it makes. */
 export class Narrator {
   readonly #screen: Screen;
   #scenes = 0;
@@ -28,12 +28,12 @@ export class Narrator {
     this.#screen.line(`  ${text}`);
   }
 
-  /** What an agent says itself, word for word. */
+  /** Quotes an agent. */
   quote(machine: Machine, text: unknown): void {
     this.#screen.line(`  ${machine.name} says: ${this.#screen.paint('yellow', `"${text}"`)}`);
   }
 
-  /** Shows that something is awaited while it is. */
+  /** Shows what is awaited while `work` runs. */
   async during<T>(what: string, work: Promise<T>): Promise<T> {
     this.#screen.live(what, `${what} …`);
     try {
@@ -53,7 +53,7 @@ export class Narrator {
     this.#screen.line(`  ${this.#screen.paint('green', '✔')} ${statement}`);
   }
 
-  /** Ticks off the steps of an operation as they end, and resolves to how it ended. */
+  /** Prints the steps of an operation as they end. Resolves to the ended operation. */
   async follow(machine: Machine, id: string): Promise<OperationRecord> {
     const { name } = machine;
     let ticked = 0;
@@ -74,7 +74,7 @@ export class Narrator {
     this.#screen.line();
   }
 
-  /** Resolves to how many of the steps have ended. */
+  /** Resolves to the number of steps that have ended. */
   #tick(name: string, steps: readonly StepRecord[]): number {
     const running = steps.findIndex(({ state }) => state === 'running');
     const ended = running < 0 ? steps : steps.slice(0, running);

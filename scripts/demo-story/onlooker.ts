@@ -6,19 +6,19 @@ import type { ServerAddress } from './load-balancer.js';
 const LOOK_INTERVAL = 250;
 const LOOK_TIMEOUT = 2_000;
 
-/** What a server's own app showed, past VCL1. Both are counts of looks. */
+/** What a server's own app answered, asked directly and not through VCL1. Both are numbers of answers. */
 interface Sightings {
   served: number;
-  /** It served, and had nothing but the seeds that its migration puts into an empty database. */
+  /** The app served nothing but the seeds that its migration puts into an empty database. */
   seedsAlone: number;
 }
 
-/** Looks at both apps all the time, to see what must never be seen. */
+/** Asks both apps all the time, to detect what must never happen. */
 export class Onlooker {
   readonly #servers: readonly ServerAddress[];
   readonly #sightings = new Map<string, Sightings>();
   #leave = async () => {};
-  /** How often both apps served in the same look. */
+  /** How often both apps served at the same time. */
   twoAtOnce = 0;
 
   constructor(servers: readonly ServerAddress[]) {

@@ -3,13 +3,13 @@ import { createLogUpdate } from 'log-update';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Where the story is shown: lines that stay and, on a terminal, lines below them that change in place. */
+/** Prints the story: lines that stay and, on a terminal, lines below them that change in place. */
 export interface Screen {
   line(text?: string): void;
   /** Shows what `who` is doing now; undefined when it is done. Only on a terminal. */
   live(who: string, text: string | undefined): void;
   paint(style: Style, text: string): string;
-  /** Leaves nothing that changes in place. */
+  /** Removes the lines that change in place. */
   close(): void;
 }
 

@@ -5,7 +5,7 @@ import type { Machine } from './machine.js';
 import type { Narrator } from './narrator.js';
 import type { Row } from './table.js';
 
-/** What every scene plays on. */
+/** What every scene uses. */
 export interface Stage extends Cast {
   narrator: Narrator;
   /** One for each event that interrupted the service. */
@@ -13,8 +13,7 @@ export interface Stage extends Cast {
 }
 
 /**
- * Checks every confirmed order through VCL1 and enters the event in the table. Resolves to the orders that
- * were lost by it.
+ * Checks every confirmed order through VCL1 and adds the event to the table. Resolves to the orders that it lost.
  */
 export const settleAccounts = async (
   { customers, rows, narrator }: Stage,
@@ -26,7 +25,7 @@ export const settleAccounts = async (
   return lost;
 };
 
-/** A handover as both nodes tell it: the old primary's steps, and those of the node that takes over. */
+/** Shows the steps of a handover on both nodes: those of the old primary, and those of the node that takes over. */
 export const followHandover = async (
   { narrator }: Stage,
   from: Machine,
@@ -35,7 +34,7 @@ export const followHandover = async (
 ): Promise<void> => {
   const [given, taken] = await Promise.all([
     narrator.follow(from, id),
-    // Its half has the same id, and begins when everything is ready for it.
+    // The other node's half has the same id and begins when the old primary offers the role.
     to.begins(id).then(() => narrator.follow(to, id)),
   ]);
   narrator.claim(`${from.name} handed over and ${to.name} took over`, bothDone(given, taken), [

@@ -1,4 +1,4 @@
-/** What one turn of the story cost, as the customers measured it through VCL1. */
+/** What one event cost, as the customers measured it through VCL1. */
 export interface Row {
   event: string;
   secondsToServe: number;

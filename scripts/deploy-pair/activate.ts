@@ -8,21 +8,21 @@ import type { Server } from './server.js';
 import { Stop } from './stop.js';
 import { type Survey, survey } from './survey.js';
 
-/** Milliseconds until an agent that was started has to answer. */
+/** Milliseconds within which an agent has to answer after its start. */
 const START_DEADLINE = 60_000;
-/** Milliseconds until an operation that runs has to end. */
+/** Milliseconds within which a running operation has to end. */
 const QUIET_DEADLINE = 5 * 60_000;
 const ASK_AGAIN = 500;
 
-/** A deployment that lies on a server. */
+/** A deployment that is installed on a server, but perhaps not in use. */
 export interface Staged {
   server: Server;
   name: string;
-  /** Text of its unit. */
+  /** The text of its systemd unit. */
   unit: string;
 }
 
-/** Turns one server to a deployment and waits until its agent is at work again. The app goes on meanwhile. */
+/** Switches one server to a deployment and waits until its agent works again. The app keeps running. @throws Stop */
 export const activate = async (staged: Staged, seen: Survey, progress: Progress): Promise<void> => {
   const changes = [
     commandChange(staged, seen),
@@ -69,7 +69,7 @@ const linkChange = ({ server, name }: Staged, { current }: Survey): Change | und
     step: 'switch',
     what: `${current ?? '(nothing)'} → ${name}`,
     apply: () =>
-      // A rename is atomic: the link leads to the one or to the other.
+      // A rename is atomic: the link leads to the old deployment or to the new one, never nowhere.
       server.script('cd -- "$1"; ln -sfn -- "$2" current.new; mv -T current.new current', [
         home,
         posix.join(deployments, name),
@@ -95,7 +95,7 @@ const startChange = (staged: Staged, seen: Survey): Change | undefined => {
     what: isRunning ? 'restart the agent; the app goes on' : 'start the agent',
     apply: async () => {
       const { status } = await waitUntilQuiet(server, seen);
-      // Always: a run that was cut may have written the unit without loading it.
+      // Always reload: an earlier run may have stopped after it had written the unit.
       await server.script('systemctl daemon-reload; systemctl restart "$1"', [SERVICE], {
         timeout: 120_000,
       });
@@ -104,12 +104,12 @@ const startChange = (staged: Staged, seen: Survey): Change | undefined => {
   };
 };
 
-/** An agent is not stopped in the middle of an operation: it would take it up again, but that takes longer. */
+/** Waits for the end of a running operation. After a stop the agent would resume it, but that takes longer. */
 const waitUntilQuiet = async (server: Server, seen: Survey): Promise<Survey> => {
   const deadline = performance.now() + QUIET_DEADLINE;
   for (let now = seen; ; now = await survey(server)) {
     const operation = now.status?.operation;
-    // A boot may wait for its peer, and a restore for long; both give way, and are taken up again or asked for again.
+    // A boot may be waiting for the peer, and a restore may take long. Both may be stopped and are done again.
     if (!operation || operation.kind === 'boot' || !isInTheWay(operation)) return now;
     if (performance.now() > deadline) {
       throw new Stop(
@@ -121,7 +121,7 @@ const waitUntilQuiet = async (server: Server, seen: Survey): Promise<Survey> => 
   }
 };
 
-/** @throws Stop with the last words of an agent that does not come up */
+/** @throws Stop with the last log lines of an agent that does not start */
 const waitUntilAtWork = async ({ server, name }: Staged, didServe: boolean): Promise<void> => {
   const deadline = performance.now() + START_DEADLINE;
   for (;;) {

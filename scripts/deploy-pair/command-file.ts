@@ -6,7 +6,7 @@ interface Parts {
   node: string;
 }
 
-/** `coldspare` in the PATH: the command line of the version in use, with the keys of its agent, which root may read. */
+/** The text of the program `coldspare`: the command line of the version in use, with the agent's keys, for root alone. */
 export const commandFile = ({ layout: { current }, node }: Parts): string => `#!/bin/sh
 : "\${COLDSPARE_ENV:=${current}/coldspare.env}"
 export COLDSPARE_ENV

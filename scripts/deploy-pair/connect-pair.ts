@@ -2,7 +2,10 @@ import type { Inventory } from './inventory.js';
 import { Server } from './server.js';
 import { Stop } from './stop.js';
 
-/** Both servers, for this deploy alone. @throws Stop that names all that is wrong, so that two host keys are one round */
+/**
+ * Connects to both servers and locks out other deploys.
+ * @throws Stop with the errors of both, so that one run finds two missing host keys
+ */
 export const connectPair = async (inventory: Inventory): Promise<Server[]> => {
   const results = await Promise.allSettled(
     inventory.servers.map((settings) => Server.connect(inventory, settings)),

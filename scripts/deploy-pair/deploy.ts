@@ -14,13 +14,13 @@ import { survey } from './survey.js';
 import { ensureBackup, proveHandover, proveRestore, waitUntilWell, warn } from './verify.js';
 
 export interface DeployOptions {
-  /** Folder with the build and its packages. */
+  /** The directory with the build and its packages. */
   project: string;
   rotateKeys: boolean;
   prove: boolean;
 }
 
-/** Brings both servers to what is in `project` and in the inventory, and proves that the pair works. @throws Stop */
+/** Installs `project` with the inventory's settings on both servers, and proves that the pair works. @throws Stop */
 export const deploy = async (
   inventory: Inventory,
   servers: readonly Server[],
@@ -59,7 +59,7 @@ export const deploy = async (
   await progress.look('pair', 'warn', () => warn(nodes, progress));
 };
 
-/** Back to the version before, and proves that the pair works. @throws Stop */
+/** Goes back to the version before, and proves that the pair works. @throws Stop */
 export const rollBack = async (servers: readonly Server[], progress: Progress): Promise<void> => {
   const staged = await progress.look('pair', 'links', () => findPrevious(servers));
   await turn(staged, progress);
@@ -70,7 +70,7 @@ export const rollBack = async (servers: readonly Server[], progress: Progress): 
     await progress.look(server.name, 'settle', () => settle(server, progress));
 };
 
-/** One after the other, so that never both agents are down. */
+/** Switches one server after the other, so that both agents are never down at once. */
 const turn = async (pair: readonly Staged[], progress: Progress): Promise<void> => {
   const turned: string[] = [];
   const seen = await progress.look('pair', 'survey', () =>

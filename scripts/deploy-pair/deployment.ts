@@ -6,9 +6,9 @@ import type { Release } from './release.js';
 import type { Server } from './server.js';
 import { unitFile } from './unit-file.js';
 
-/** What one server gets. */
+/** What is installed on one server. */
 export interface Deployment {
-  /** The same on both servers, so that a rollback knows what belongs together. */
+  /** The same on both servers, so that a rollback finds the two that belong together. */
   name: string;
   release: string;
   variables: Variables;
@@ -24,10 +24,10 @@ export interface Target {
   deployment: Deployment;
 }
 
-/** Tells which deployment a running agent was started from. */
+/** The variable that tells which deployment a running agent was started from. */
 export const DEPLOYMENT_VARIABLE = 'COLDSPARE_DEPLOYMENT';
 
-/** @throws Stop when an agent would not start with its variables */
+/** The deployment of each server. @throws Stop when an agent would not start with its variables */
 export const planDeployments = (
   inventory: Inventory,
   servers: readonly Server[],

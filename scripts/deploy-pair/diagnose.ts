@@ -9,50 +9,50 @@ import type { Starter } from './starters.js';
 import type { Stop } from './stop.js';
 import type { Survey } from './survey.js';
 
-/** A server that does not let us in, and why. */
-export interface Blind {
+/** A server that could not be reached over SSH, and why. */
+export interface UnreachableServer {
   name: string;
   stop: Stop;
 }
 
-/** A server that does. */
-export type Sight = Survey & { starters: Starter[] };
+/** A server that was looked at. */
+export type ExaminedServer = Survey & { starters: Starter[] };
 
-/** Milliseconds that two clocks may differ. */
+/** Milliseconds that the two clocks may differ. */
 const CLOCK_TOLERANCE = 5_000;
-/** Part of a disk that has to be free, and how many more backups have to fit on it. */
+/** The share of a disk that has to be free, and the number of further backups that have to fit on it. */
 const FREE_SHARE = 0.1;
 const FREE_BACKUPS = 3;
 
-/** What is wrong with a pair, from what was seen of both: the cause before what follows from it. */
-export const diagnose = (views: readonly (Sight | Blind)[]): Finding[] => {
-  const sights = views.filter((view): view is Sight => !('stop' in view));
-  const locked = views.filter((view): view is Blind => 'stop' in view);
+/** What is wrong with a pair. Causes come before what follows from them. */
+export const diagnose = (views: readonly (ExaminedServer | UnreachableServer)[]): Finding[] => {
+  const servers = views.filter((view): view is ExaminedServer => !('stop' in view));
+  const unreachable = views.filter((view): view is UnreachableServer => 'stop' in view);
   return [
-    ...locked.map(({ name, stop }) => ({
+    ...unreachable.map(({ name, stop }) => ({
       server: name,
       what: stop.message.replace(`${name}: `, ''),
       remedy: stop.remedy,
     })),
-    ...diagnoseAgents(sights),
-    ...diagnoseMachines(sights),
+    ...diagnoseAgents(servers),
+    ...diagnoseMachines(servers),
   ];
 };
 
-/** Of the agents: after a start, some of this passes by itself. */
-export const diagnoseAgents = (sights: readonly Survey[]): Finding[] => {
-  const [one, other] = sights;
+/** What is wrong with the agents. Some of it passes by itself after a start. */
+export const diagnoseAgents = (servers: readonly Survey[]): Finding[] => {
+  const [one, other] = servers;
   return [
-    ...sights.flatMap(diagnoseService),
+    ...servers.flatMap(diagnoseService),
     ...(one && other ? diagnosePair(one, other) : []),
-    ...sights.flatMap(diagnoseNode),
+    ...servers.flatMap(diagnoseNode),
   ];
 };
 
-/** Of the machines below them. */
-export const diagnoseMachines = (sights: readonly Sight[]): Finding[] => {
-  const [one, other] = sights;
-  return [...(one && other ? diagnoseClocks(one, other) : []), ...sights.flatMap(diagnoseMachine)];
+/** What is wrong with the machines: clocks, disks, and what else starts the app. */
+export const diagnoseMachines = (servers: readonly ExaminedServer[]): Finding[] => {
+  const [one, other] = servers;
+  return [...(one && other ? diagnoseClocks(one, other) : []), ...servers.flatMap(diagnoseMachine)];
 };
 
 const diagnoseService = ({ name: server, service, current, status }: Survey): Finding[] => {
@@ -85,7 +85,7 @@ const diagnoseService = ({ name: server, service, current, status }: Survey): Fi
   return found;
 };
 
-/** What only a look at both shows. */
+/** What only shows when both servers are compared. */
 const diagnosePair = (one: Survey, other: Survey): Finding[] => {
   const found: Finding[] = [];
   const add = (what: string, remedy: string) => found.push({ server: 'pair', what, remedy });
@@ -114,15 +114,15 @@ const diagnoseClocks = (one: Survey, other: Survey): Finding[] => {
   return [{ server: 'pair', what, remedy: 'run a time service on both: timedatectl set-ntp true' }];
 };
 
-/** What a node says of itself. */
+/** What a node reports about itself. */
 const diagnoseNode = ({ status, variables }: Survey): Finding[] => {
   if (status === undefined) return [];
   const isUntried = variables.PEER_SSH && status.peer.ssh === null;
   return [...(isUntried ? [findingOf('ssh-failing', status)] : []), ...nodeFindings(status)];
 };
 
-const diagnoseMachine = (sight: Sight): Finding[] => {
-  const { name: server, disks, entries, starters, status } = sight;
+const diagnoseMachine = (examined: ExaminedServer): Finding[] => {
+  const { name: server, disks, entries, starters, status } = examined;
   const file = Object.keys(entries).find((path) => path.endsWith('/coldspare.env')) ?? '';
   const mode = entries[file]?.mode ?? '600';
   const reserve = (status?.latestBackup?.bytes ?? 0) * FREE_BACKUPS;

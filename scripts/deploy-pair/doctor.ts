@@ -1,4 +1,4 @@
-import { type Blind, diagnose, type Sight } from './diagnose.js';
+import { diagnose, type ExaminedServer, type UnreachableServer } from './diagnose.js';
 import type { Inventory, ServerSettings } from './inventory.js';
 import type { Say } from './progress.js';
 import { Server } from './server.js';
@@ -6,7 +6,7 @@ import { findStarters } from './starters.js';
 import { Stop } from './stop.js';
 import { survey } from './survey.js';
 
-/** Looks at an installed pair and says what is wrong, each with its remedy. Changes nothing. Resolves to the exit code. */
+/** Prints what is wrong with an installed pair, each with its remedy. Changes nothing. Resolves to the exit code. */
 export const examine = async (inventory: Inventory, say: Say): Promise<number> => {
   const views = await Promise.all(inventory.servers.map((server) => observe(inventory, server)));
   const findings = diagnose(views);
@@ -16,8 +16,11 @@ export const examine = async (inventory: Inventory, say: Say): Promise<number> =
   return findings.length === 0 ? 0 : 1;
 };
 
-/** Over a connection of its own, so that one server that is gone does not hide the other. */
-const observe = async (inventory: Inventory, settings: ServerSettings): Promise<Sight | Blind> => {
+/** Opens its own connection, so that the other server is still examined when this one is unreachable. */
+const observe = async (
+  inventory: Inventory,
+  settings: ServerSettings,
+): Promise<ExaminedServer | UnreachableServer> => {
   let server: Server | undefined;
   try {
     server = await Server.connect(inventory, settings);

@@ -45,10 +45,10 @@ const main = async (): Promise<number> => {
   } finally {
     for (const server of servers) server.close();
   }
-  return say(sayEnd(progress));
+  return say(formatEnd(progress));
 };
 
-const sayEnd = ({ changes, isDry }: Progress): string => {
+const formatEnd = ({ changes, isDry }: Progress): string => {
   if (changes === 0) return 'Nothing to change: both servers are as they should be.';
   const count = `${changes} change${changes === 1 ? '' : 's'}`;
   return isDry ? `${count}, none of them made.` : `Done: ${count}.`;

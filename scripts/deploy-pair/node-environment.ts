@@ -8,7 +8,7 @@ export type Variables = Record<string, string>;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /**
- * The variables of one node: what the inventory and the secrets say, and what follows from there being two.
+ * The variables of one node: those of the inventory, the secrets, and those that are derived from the other server.
  * @throws Stop when the agent would not start with them
  */
 export const environmentOf = (
@@ -31,7 +31,7 @@ export const environmentOf = (
   };
   try {
     const config = loadConfig(variables);
-    refuseOddPaths(config);
+    assertPlainPaths(config);
     if (config.STACK === 'embedded')
       throw new ConfigError('STACK=embedded: only the demo has it; servers have compose or host');
     return { variables, config };
@@ -44,10 +44,10 @@ export const environmentOf = (
   }
 };
 
-/** A unit file has ways of its own with blanks and percent signs. */
+/** Blanks and percent signs mean something else in a unit file. */
 const PLAIN_PATH = /^\/[\w./-]*$/;
 
-const refuseOddPaths = ({ STACK, STATE_DIR, BACKUP_DIR, COMPOSE_PROJECT_DIR }: Config): void => {
+const assertPlainPaths = ({ STACK, STATE_DIR, BACKUP_DIR, COMPOSE_PROJECT_DIR }: Config): void => {
   const paths = { STATE_DIR, BACKUP_DIR, ...(STACK === 'compose' && { COMPOSE_PROJECT_DIR }) };
   for (const [name, path] of Object.entries(paths)) {
     if (PLAIN_PATH.test(path)) continue;
@@ -62,7 +62,7 @@ const given = (inventory: Inventory, server: ServerSettings): Variables => ({
   ...server.environment,
 });
 
-/** The other node's app, as this node reaches it: what it calls 127.0.0.1 has an address for us. */
+/** The other node's app as this node reaches it: 127.0.0.1 there is that server's address here. */
 const appOfPeer = (url: string | undefined, address: string): Variables => {
   if (url === undefined || !URL.canParse(url)) return {};
   const app = new URL(url);
@@ -72,7 +72,7 @@ const appOfPeer = (url: string | undefined, address: string): Variables => {
 
 const inUrl = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
-/** As systemd reads an EnvironmentFile, and a shell too: everything between the quotes is the value. */
+/** In the form that both systemd (EnvironmentFile) and a shell read: NAME="value" in each line. */
 export const formatEnvironment = (variables: Variables): string =>
   Object.entries(variables)
     .map(([name, value]) => `${name}="${value.replace(/["\\$`]/g, '\\$&')}"\n`)
@@ -87,8 +87,8 @@ export const parseEnvironment = (text: string): Variables =>
     ]),
   );
 
-/** What changes from one to the other, for a person; no value of a secret. */
-export const sayDifference = (before: Variables, after: Variables): string[] => {
+/** The differences in words, without the values of secrets. */
+export const formatDifference = (before: Variables, after: Variables): string[] => {
   const say = (name: string, value: string | undefined) => {
     if (value === undefined) return '(unset)';
     return SECRETS.includes(name) ? '(secret)' : value;

@@ -2,8 +2,8 @@ import { Stop } from './stop.js';
 import type { Survey } from './survey.js';
 
 /**
- * In which order two servers are turned to another deployment, so that never both agents are down: first those that
- * are down already (the primary-to-be first), then the standby, then the one that serves.
+ * The order in which two servers are switched, so that both agents are never down at once: first those whose agent is
+ * down already (the later primary first), then the standby, then the primary.
  * @throws Stop when both are primary
  */
 export const orderOf = <T extends { seen: Pick<Survey, 'status'> }>(pair: readonly T[]): T[] => {

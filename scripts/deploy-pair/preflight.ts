@@ -3,7 +3,7 @@ import { splitCommand } from '../../src/drivers/command.js';
 import type { Server } from './server.js';
 import { Stop } from './stop.js';
 
-/** What the agent will start has to be there. Changes nothing. @throws Stop */
+/** Checks that what the agent starts is installed. Changes nothing. @throws Stop when something is missing */
 export const checkStack = async (server: Server, config: Config): Promise<void> => {
   if ((await server.tryRun(['systemctl', '--version'])) === undefined) {
     throw new Stop(

@@ -1,4 +1,4 @@
-/** What is to be done on a server so that it is as it should be. */
+/** One thing that has to be changed on a server. */
 export interface Change {
   /** The step, in one word. */
   step: string;
@@ -8,7 +8,7 @@ export interface Change {
 
 export type Say = (line: string) => void;
 
-/** Says each change, makes it unless this is a dry run, and remembers where it stands. */
+/** Prints each change, makes it unless this is a dry run, and remembers how far the deploy has come. */
 export class Progress {
   readonly isDry: boolean;
   readonly #say: Say;
@@ -25,12 +25,12 @@ export class Progress {
     return this.#changes;
   }
 
-  /** Where it was, should it end now. */
+  /** The server and step that are being worked on, for an error message. */
   get where(): string {
     return this.#where;
   }
 
-  /** What is true of the pair, should it end now. */
+  /** What both servers run now, for an error message. */
   get standing(): string {
     return this.#standing;
   }
@@ -39,7 +39,7 @@ export class Progress {
     this.#standing = standing;
   }
 
-  /** Something that is only looked at. */
+  /** Runs a step that changes nothing. */
   async look<T>(server: string, step: string, action: () => Promise<T>): Promise<T> {
     this.#where = `${server}, step ${step}`;
     return action();

@@ -5,8 +5,8 @@ import { Stop } from './stop.js';
 import { type Survey, survey } from './survey.js';
 
 /**
- * The deployment before, with its program, its environment and its unit.
- * @throws Stop when there is none, or the servers do not have the same one
+ * The deployment before the current one, with its program, environment and unit.
+ * @throws Stop when there is none, or when the servers have different ones
  */
 export const findPrevious = async (servers: readonly Server[]): Promise<Staged[]> => {
   const name = chooseTarget(await Promise.all(servers.map((server) => survey(server))));
@@ -25,8 +25,8 @@ const REDEPLOY = 'check out the version that you want and deploy it: ./scripts/d
 type Links = Pick<Survey, 'name' | 'current' | 'proven' | 'previous'>;
 
 /**
- * A deployment that was not proven gives way to the one that was, also where it came to one server only; a proven one
- * to the one before. @throws Stop when the servers do not agree which that is
+ * The deployment to go back to. From one that was not proven, on both servers or on one, to the proven one; from a
+ * proven one to the one before. @throws Stop when the two servers would go back to different ones
  */
 export const chooseTarget = (pair: readonly Links[]): string => {
   const isGoingBack = pair.some(({ current, previous }) => current && current === previous);

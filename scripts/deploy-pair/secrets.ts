@@ -6,7 +6,7 @@ import type { Server } from './server.js';
 import { Stop } from './stop.js';
 
 const KEYS = ['PEER_TOKEN', 'ADMIN_TOKEN', 'WEBHOOK_TOKEN'];
-/** What a shell, systemd, curl and a webhook's settings all take as it is. */
+/** Characters that a shell, systemd, curl and the settings of a webhook all take without quoting. */
 const PLAIN = /^[\w.~-]+$/;
 
 /** inventory.yml → inventory.secrets */
@@ -15,13 +15,13 @@ export const secretsFileOf = (inventoryFile: string): string =>
 
 export interface Secrets {
   variables: Variables;
-  /** What has to be written into the file, and why; undefined when it is as it should be. */
+  /** What has to be written to the file, in words; undefined when the file is up to date. */
   change: string | undefined;
 }
 
 /**
- * The secrets of a pair: those of the file, else those that the servers have already, else new ones.
- * @throws Stop when the file can be read by others, or holds what is no secret
+ * The secrets of a pair: from the file, else from the servers, else new ones.
+ * @throws Stop when others may read the file, or when it holds a variable that is not a secret
  */
 export const loadSecrets = async (
   file: string,
@@ -39,13 +39,13 @@ export const loadSecrets = async (
   return { variables, change };
 };
 
-/** For its owner alone, and whole or not at all. */
+/** Replaces the file atomically, with mode 600. */
 export const writeSecrets = async (file: string, variables: Variables): Promise<void> => {
   await writeFile(`${file}.new`, formatEnvironment(variables), { mode: 0o600 });
   await rename(`${file}.new`, file);
 };
 
-/** What the file holds; undefined when there is none. */
+/** The variables of the file; undefined when it does not exist. @throws Stop as `loadSecrets` */
 const readSecrets = async (file: string): Promise<Variables | undefined> => {
   const about = await stat(file).catch(() => undefined);
   if (about === undefined) return undefined;
@@ -76,7 +76,7 @@ const readSecrets = async (file: string): Promise<Variables | undefined> => {
   );
 };
 
-/** Another machine deployed this pair, or the file was lost: new keys would lock every webhook out. */
+/** For a pair that was deployed from another machine, or a lost file: with new keys every webhook would be refused. */
 const adoptSecrets = async (file: string, servers: readonly Server[]): Promise<Variables> => {
   const found: Variables = {};
   for (const { name, text } of await readDeployed(servers)) {

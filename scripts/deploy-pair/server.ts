@@ -8,13 +8,13 @@ import { sshExecutor } from '../../src/drivers/ssh/executor.js';
 import { type Inventory, type Layout, layoutOf, type ServerSettings } from './inventory.js';
 import { Stop } from './stop.js';
 
-/** Milliseconds for what should take one second. */
+/** Milliseconds for a command that normally takes one second. */
 const TIMEOUT = 60_000;
 
-/** Node.js that the agent needs. */
+/** The oldest Node.js that the agent runs on. */
 const LEAST_NODE = [20, 19] as const;
 
-/** Milliseconds that the longest deploy may take. */
+/** Milliseconds, longer than any deploy takes. */
 const LOCK_TIMEOUT = 24 * 3_600_000;
 
 interface RunOptions {
@@ -27,7 +27,7 @@ interface RunOptions {
 export class Server {
   readonly settings: ServerSettings;
   readonly layout: Layout;
-  /** Whom the agent runs as. */
+  /** The user that the agent runs as. */
   readonly runAs: string;
   #node = '';
   readonly #client: Client;
@@ -43,12 +43,12 @@ export class Server {
     this.#executor = sshExecutor(client);
   }
 
-  /** @throws Stop also when the inventory does not name the host key that the machine shows */
+  /** @throws Stop when it cannot be reached, or shows a host key that the inventory does not name */
   static async connect(inventory: Inventory, settings: ServerSettings): Promise<Server> {
     const client = await logIn(inventory, settings);
     const server = new Server(inventory, settings, client);
     try {
-      await server.#findFeet();
+      await server.#findSudoAndNode();
       return server;
     } catch (error) {
       server.close();
@@ -56,7 +56,7 @@ export class Server {
     }
   }
 
-  /** Node on that machine. */
+  /** The path of Node.js on that machine. */
   get node(): string {
     return this.#node;
   }
@@ -74,7 +74,7 @@ export class Server {
     }
   }
 
-  /** As `run`; undefined when the program says no. */
+  /** As `run`, but undefined when the program fails or may not be run. */
   async tryRun(argv: readonly string[], options: RunOptions = {}): Promise<string | undefined> {
     try {
       return await this.#execute(argv, options);
@@ -85,18 +85,18 @@ export class Server {
     }
   }
 
-  /** Several commands as one, of which each has to succeed. `$1`, `$2`… are `words`. */
+  /** Runs a shell script that stops at the first command that fails. `$1`, `$2`… are `words`. @throws Stop */
   script(lines: string, words: readonly string[], options: RunOptions = {}): Promise<string> {
     return this.run(['sh', '-euc', lines, 'sh', ...words], options);
   }
 
-  /** The text of a file; undefined when there is none. */
+  /** The text of a file; undefined when it does not exist. */
   async read(path: string): Promise<string | undefined> {
     const text = await this.script('if [ -f "$1" ]; then echo; cat -- "$1"; fi', [path]);
     return text === '' ? undefined : text.slice(1);
   }
 
-  /** The file is there as a whole, with that mode, or as it was. Its text goes through stdin, where no list shows it. */
+  /** Replaces a file atomically and sets its mode. The text goes through stdin, so that no process list shows it. */
   async write(path: string, text: string, mode: string): Promise<void> {
     const digest = createHash('sha256').update(text).digest('hex');
     await this.script(
@@ -111,8 +111,8 @@ export class Server {
   }
 
   /**
-   * Keeps other deploys away until the connection ends, however it ends.
-   * @throws Stop when another one is at work
+   * Locks out other deploys until the connection ends, however it ends.
+   * @throws Stop when another deploy holds the lock
    */
   async lock(): Promise<void> {
     const { root } = this.layout;
@@ -137,8 +137,8 @@ export class Server {
     this.#client.destroy();
   }
 
-  /** Who are we there, may we become root, and where is Node? @throws Stop */
-  async #findFeet(): Promise<void> {
+  /** Finds out whether sudo is needed, and where Node.js is. @throws Stop without sudo rights or a recent Node.js */
+  async #findSudoAndNode(): Promise<void> {
     const said = await this.run(['sh', '-c', 'id -u; command -v node && node --version || true']);
     const [uid, path = '', version = ''] = said.split('\n');
     if (uid !== '0') {

@@ -3,7 +3,7 @@ import type { Progress } from './progress.js';
 import type { Server } from './server.js';
 import { type Survey, survey } from './survey.js';
 
-/** The deployment in use works: it is the one to come back to. What else lies there goes, but for the one before. */
+/** Records that the current deployment works, as the one to go back to. Removes all others except the one before. */
 export const settle = async (server: Server, progress: Progress): Promise<void> => {
   const { home, current, proven, previous } = server.layout;
   const links = [current, proven, previous];

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { formatBytes } from '../../src/domain/format.js';
 import type { Deployment, Target } from './deployment.js';
 import type { Inventory } from './inventory.js';
-import { sayDifference } from './node-environment.js';
+import { formatDifference } from './node-environment.js';
 import type { Change, Progress } from './progress.js';
 import type { Release } from './release.js';
 import type { Server } from './server.js';
@@ -13,7 +13,7 @@ import { needsDocker } from './unit-file.js';
 
 const UPLOAD_TIMEOUT = 20 * 60_000;
 
-/** Puts everything in place beside what runs. No agent notices. */
+/** Installs the new deployment beside the running one, which goes on undisturbed. @throws Stop */
 export const stage = async (
   inventory: Inventory,
   target: Target,
@@ -24,7 +24,7 @@ export const stage = async (
   const seen = await progress.look(server.name, 'survey', () =>
     survey(server, ownDirectories(deployment)),
   );
-  refuseOtherRole(server, seen, deployment);
+  assertSameRole(server, seen, deployment);
   const changes = [
     userChange(server, seen),
     directoriesChange(server, seen, deployment),
@@ -36,8 +36,8 @@ export const stage = async (
   await progress.look(server.name, 'access', () => checkAccess(target, inventory));
 };
 
-/** The first gives odd epochs and the second even ones, for ever: two of a kind could give the same one. */
-const refuseOtherRole = ({ name }: Server, seen: Survey, { variables }: Deployment): void => {
+/** The first server always claims odd epochs and the second even ones. Two alike could claim the same epoch. */
+const assertSameRole = ({ name }: Server, seen: Survey, { variables }: Deployment): void => {
   const { INITIAL_ROLE: before } = seen.variables;
   if (before === undefined || before === variables.INITIAL_ROLE) return;
   throw new Stop(
@@ -63,7 +63,7 @@ const userChange = (server: Server, { uid }: Survey): Change | undefined => {
   };
 };
 
-/** The service's own are its own; the others are root's, so that the agent cannot change its program. */
+/** The service's user owns its data. Root owns the rest, so that the agent cannot change its own program. */
 const directoriesChange = (
   server: Server,
   { entries, uid }: Survey,
@@ -100,12 +100,12 @@ const directoriesChange = (
 const releaseChange = (server: Server, seen: Survey, release: Release): Change | undefined => {
   const { releases } = server.layout;
   if (seen.entries[releases]?.names?.includes(release.name)) return undefined;
-  refuseWithoutSpace(server, seen, release.bytes);
+  assertFits(server, seen, release.bytes);
   return {
     step: 'release',
     what: `upload ${release.name} (${formatBytes(release.bytes)})`,
     apply: async () =>
-      // A gzip that was cut is found out, so only a whole release gets its name.
+      // tar fails on a gzip that was cut, so only a complete release gets its final name.
       server.script(
         `umask 022
          rm -rf -- "$1.partial"
@@ -121,7 +121,7 @@ const releaseChange = (server: Server, seen: Survey, release: Release): Change |
   };
 };
 
-const refuseWithoutSpace = (server: Server, { disks }: Survey, bytes: number): void => {
+const assertFits = (server: Server, { disks }: Survey, bytes: number): void => {
   const { releases } = server.layout;
   const free = disks.find(({ path }) => path === releases)?.freeBytes ?? 0;
   if (free > bytes * 1.5) return;
@@ -141,14 +141,14 @@ const filesChange = (
   const { COLDSPARE_DEPLOYMENT: _, ...before } = known;
   return {
     step: 'files',
-    what: [`${name}: environment and unit`, ...sayDifference(before, variables)].join('\n    '),
+    what: [`${name}: environment and unit`, ...formatDifference(before, variables)].join('\n    '),
     apply: async () => {
       const path = posix.join(deployments, name);
       await server.script('umask 022; rm -rf -- "$1"; mkdir -- "$1"; ln -s -- "$2" "$1/release"', [
         `${path}.partial`,
         posix.join(releases, release),
       ]);
-      // systemd reads it as root, so the agent itself cannot change it.
+      // systemd reads the file as root, so the agent needs no access to it.
       await server.write(`${path}.partial/coldspare.env`, environment, '600');
       await server.write(`${path}.partial/coldspare.service`, unit, '644');
       await server.run(['mv', '-T', '--', `${path}.partial`, path]);
@@ -156,7 +156,7 @@ const filesChange = (
   };
 };
 
-/** What the service's user has to reach. A folder in somebody's closed home is the usual mistake. */
+/** Checks that the service's user can reach what it needs. The usual mistake is a directory inside a closed home. */
 const checkAccess = async (
   { server, deployment: { config } }: Target,
   { runAs }: Inventory,

@@ -2,13 +2,13 @@ import { splitCommand } from '../../src/drivers/command.js';
 import type { Variables } from './node-environment.js';
 import type { Server } from './server.js';
 
-/** Somebody besides the agent who starts the app. */
+/** Something other than the agent that starts the app. */
 export interface Starter {
   what: string;
   remedy: string;
 }
 
-/** A machine that reboots must not serve before its agent has asked the other one. */
+/** What else starts the app at boot. After a reboot the app must not serve before the agent has asked the other one. */
 export const findStarters = async (server: Server, variables: Variables): Promise<Starter[]> => {
   switch (variables.STACK ?? 'compose') {
     case 'compose':
@@ -34,7 +34,7 @@ const unitThatIsEnabled = async (
 const containersThatRestart = async (server: Server, variables: Variables): Promise<Starter[]> => {
   const { COMPOSE_PROJECT_DIR = '', COMPOSE_COMMAND = 'docker compose' } = variables;
   const { DB_SERVICE = 'db', APP_SERVICE = 'app' } = variables;
-  // Others are the owner's, who wants them back after a reboot.
+  // The agent does not manage other services: they may start at boot.
   const ours = [DB_SERVICE, ...APP_SERVICE.split(/\s+/)];
   const [engine = 'docker'] = splitCommand(COMPOSE_COMMAND.replace('docker-compose', 'docker'));
   const label = `label=com.docker.compose.project.working_dir=${COMPOSE_PROJECT_DIR}`;

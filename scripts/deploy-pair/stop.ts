@@ -1,4 +1,4 @@
-/** Why it cannot go on, for a person: what was found, and what to type next. */
+/** Why a deploy cannot go on: what was found, and what to type next. */
 export class Stop extends Error {
   readonly remedy: string;
 

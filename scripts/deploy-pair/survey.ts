@@ -7,10 +7,10 @@ import {
   type Call,
   type Disk,
   type Entry,
-  lookAround,
-  type Question,
-  type Reply,
-} from './remote-look.js';
+  type SurveyReply,
+  type SurveyRequest,
+  surveyMachine,
+} from './remote-survey.js';
 import type { Server } from './server.js';
 import { Stop } from './stop.js';
 
@@ -19,7 +19,7 @@ interface BackupEntry {
   sha256: string;
 }
 
-/** What there is on a server, seen at one moment. */
+/** The state of one server at one moment. */
 export interface Survey {
   name: string;
   service: {
@@ -32,27 +32,27 @@ export interface Survey {
     /** Which deployment the running agent was started from. */
     deployment: string | undefined;
   };
-  /** Of the service's user; undefined when there is none. */
+  /** The uid of the service's user; undefined when that user does not exist. */
   uid: number | undefined;
   entries: Record<string, Entry>;
   disks: Disk[];
-  /** Milliseconds that its clock is ahead of ours, and how wrong that may be. */
+  /** Milliseconds that the server's clock is ahead of ours, and the largest error of that number. */
   clock: { ahead: number; uncertainty: number };
-  /** Names of deployments. */
+  /** The names of the deployments that the three links lead to. */
   current: string | undefined;
   proven: string | undefined;
   previous: string | undefined;
-  /** As deployed. */
+  /** The variables in the deployed coldspare.env. */
   variables: Variables;
-  /** What the running agent answers. */
+  /** The agent's answer to GET /status; undefined when it does not answer. */
   status: NodeStatus | undefined;
   backups: BackupEntry[];
 }
 
-/** Milliseconds, above what a call waits for the end of an operation. */
+/** Milliseconds. Longer than a call waits for the end of an operation. */
 const LOOK_TIMEOUT = 660_000;
 
-/** Looks at a server, and at `paths` in particular. Changes nothing. @throws Stop */
+/** Looks at a server and, besides what every look needs, at `paths`. Changes nothing. @throws Stop */
 export const survey = async (server: Server, paths: readonly string[] = []): Promise<Survey> => {
   const { current, proven, previous, unit, command, releases, deployments, state } = server.layout;
   const file = `${current}/coldspare.env`;
@@ -93,7 +93,7 @@ export const survey = async (server: Server, paths: readonly string[] = []): Pro
   };
 };
 
-/** One call to the agent that runs there. @throws Stop when it does not answer, or says no */
+/** Calls the agent of that server. @throws Stop when it does not answer or refuses */
 export const callAgent = async <T>(server: Server, call: Call): Promise<T> => {
   const { answers } = await ask(server, { paths: [], disks: [], calls: [call] });
   const [answer] = answers;
@@ -109,14 +109,14 @@ export const callAgent = async <T>(server: Server, call: Call): Promise<T> => {
 
 const ask = async (
   server: Server,
-  question: Pick<Question, 'paths' | 'disks' | 'calls'>,
-): Promise<Reply> => {
-  const words: Question = {
+  question: Pick<SurveyRequest, 'paths' | 'disks' | 'calls'>,
+): Promise<SurveyReply> => {
+  const words: SurveyRequest = {
     service: SERVICE,
     mark: DEPLOYMENT_VARIABLE,
     user: server.runAs,
     ...question,
   };
-  const argv = [server.node, '-e', `(${lookAround})(process.argv[1])`, JSON.stringify(words)];
+  const argv = [server.node, '-e', `(${surveyMachine})(process.argv[1])`, JSON.stringify(words)];
   return JSON.parse(await server.run(argv, { timeout: LOOK_TIMEOUT }));
 };

@@ -10,13 +10,13 @@ import { findStarters } from './starters.js';
 import { Stop } from './stop.js';
 import { callAgent, type Survey, survey } from './survey.js';
 
-/** Milliseconds until a pair has to be well: a primary waits for its peer, and an app may build its caches. */
+/** Milliseconds for a pair to become healthy: a primary waits for its peer, and an app may build its caches. */
 const WELL_DEADLINE = 5 * 60_000;
-/** Milliseconds for the restore of a large database. */
+/** Milliseconds, enough to restore a large database. */
 const RESTORE_DEADLINE = 60 * 60_000;
 const LOOK_AGAIN = 1_000;
 
-/** A pair that is well, as it was seen last. */
+/** A healthy pair, as it was seen last. */
 interface Nodes {
   primary: Node;
   standby: Node;
@@ -27,7 +27,7 @@ interface Node {
   seen: Survey;
 }
 
-/** Waits until both agents do their job and reach each other (H03). @throws Stop with what is wrong */
+/** Waits until both agents are healthy and reach each other (H03). @throws Stop with what is wrong */
 export const waitUntilWell = async (
   servers: readonly Server[],
   progress: Progress,
@@ -38,14 +38,14 @@ export const waitUntilWell = async (
     const pair = await Promise.all(
       servers.map(async (server) => ({ server, seen: await survey(server) })),
     );
-    // A backup that is too old is cured by the next step.
+    // The next step takes a new backup, so one that is too old does not matter here.
     const wrong = diagnoseAgents(pair.map(({ seen }) => seen)).filter(
       ({ isCuredByBackup }) => !isCuredByBackup,
     );
     const primary = pair.find(({ seen }) => seen.status?.role === 'primary');
     const standby = pair.find(({ seen }) => seen.status?.role === 'standby');
     if (wrong.length === 0 && primary !== undefined && standby !== undefined) {
-      for (const node of pair) sayWell(node, progress);
+      for (const node of pair) reportHealthy(node, progress);
       return { primary, standby };
     }
     const summary = wrong.map(({ server, what }) => `${server}: ${what}`).join('; ');
@@ -56,7 +56,7 @@ export const waitUntilWell = async (
   }
 };
 
-const sayWell = ({ server, seen: { status } }: Node, progress: Progress): void => {
+const reportHealthy = ({ server, seen: { status } }: Node, progress: Progress): void => {
   if (status === undefined) return;
   const { role, epoch, serving, peer } = status;
   const overSsh = peer.ssh?.works ? ' and its machine over SSH' : '';
@@ -64,15 +64,15 @@ const sayWell = ({ server, seen: { status } }: Node, progress: Progress): void =
   progress.tell(server.name, 'verify', what);
 };
 
-/** What does not keep a pair from working today. */
+/** Prints what is wrong but does not keep the pair from working now. */
 export const warn = async ({ primary, standby }: Nodes, progress: Progress): Promise<void> => {
-  const sights = await Promise.all(
+  const examined = await Promise.all(
     [primary, standby].map(async ({ server, seen }) => ({
       ...seen,
       starters: await findStarters(server, seen.variables),
     })),
   );
-  for (const { server, what, remedy } of diagnoseMachines(sights))
+  for (const { server, what, remedy } of diagnoseMachines(examined))
     progress.tell(server, 'warning', `${what}; ${remedy}`);
 };
 
@@ -82,7 +82,7 @@ const notWell = (wrong: readonly Finding[]): Stop =>
     'put that right and run the same command again, or go back: ./scripts/deploy --rollback',
   );
 
-/** Both have a backup that a takeover may start from, or get one now. @throws Stop */
+/** Makes sure that both nodes have the same recent backup. Resolves to its id. @throws Stop */
 export const ensureBackup = async (
   { primary, standby }: Nodes,
   progress: Progress,
@@ -118,8 +118,8 @@ const commonBackup = (primary: Survey, { status, backups }: Survey): string | un
 };
 
 /**
- * The standby has restored a backup and counted it against its manifest, as PREPARE=on-receive does by itself; with
- * on-promote it says what it would restore. @throws Stop
+ * Waits until the standby has restored the backup and compared it with its manifest, as PREPARE=on-receive does by
+ * itself. With PREPARE=on-promote it only asks what a takeover would restore. @throws Stop
  */
 export const proveRestore = async (
   { standby: { server, seen } }: Nodes,
@@ -130,7 +130,7 @@ export const proveRestore = async (
   const deadline = performance.now() + RESTORE_DEADLINE;
   for (;;) {
     const newest = (await survey(server)).status?.latestBackup;
-    // A newer one has come meanwhile: that one counts.
+    // A newer backup may have arrived meanwhile. Then that one counts.
     const proof = newest?.proof;
     if (newest && proof) {
       if (proof.error !== null)
@@ -164,7 +164,7 @@ const rehearsePromote = async (server: Server, progress: Progress): Promise<void
   progress.tell(server.name, 'restore', what);
 };
 
-/** There and back: each node restores the other's last dump, counts it against its manifest, and serves from it. */
+/** Hands over to the standby and back. Each node restores the other's last dump, verifies it and serves from it. */
 export const proveHandover = async (
   { primary, standby }: Nodes,
   progress: Progress,
@@ -182,7 +182,7 @@ export const proveHandover = async (
   }
 };
 
-/** An operation to its good end. @throws Stop */
+/** Runs an operation and waits for its end. @throws Stop when it does not end as done */
 const run = async (server: Server, path: string): Promise<void> => {
   const body = { reason: 'deploy' };
   const { state, error } = await callAgent<OperationRecord>(server, { method: 'POST', path, body });

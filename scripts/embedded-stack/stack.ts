@@ -17,7 +17,7 @@ const LONGEST_SOCKET_PATH = 103;
  */
 export const createEmbeddedStack = (options: EmbeddedOptions): Stack => {
   const layout = layoutOf(resolve(options.directory));
-  refuseLongPath(layout);
+  assertShortPath(layout);
   return {
     name: 'embedded',
     database: createDatabase(options, layout),
@@ -25,7 +25,7 @@ export const createEmbeddedStack = (options: EmbeddedOptions): Stack => {
   };
 };
 
-const refuseLongPath = ({ controlSocket }: Layout): void => {
+const assertShortPath = ({ controlSocket }: Layout): void => {
   const length = Buffer.byteLength(controlSocket);
   if (length <= LONGEST_SOCKET_PATH) return;
   throw new ColdspareError(

@@ -20,7 +20,7 @@ export interface Answer<T = unknown> {
   body: T;
 }
 
-/** A real agent in a process of its own, as an operator has it: environment in, HTTP out. */
+/** A real agent in its own process, configured by its environment and used over HTTP. */
 export class AgentProcess {
   readonly url: string;
   readonly name: string;
@@ -39,7 +39,7 @@ export class AgentProcess {
     this.url = `${env.TLS_CERT === undefined ? 'http' : 'https'}://127.0.0.1:${env.PORT}`;
   }
 
-  /** Another agent with the same environment but for `more`, as a second unit on the same machine starts it. */
+  /** Another agent with the same environment and `more`, as a second unit on the same machine would start it. */
   twin(more: Record<string, string>, logFile: string): AgentProcess {
     return new AgentProcess({ ...this.#env, ...more }, logFile, this.#main);
   }
@@ -85,12 +85,12 @@ export class AgentProcess {
     await this.#end('SIGTERM');
   }
 
-  /** SIGKILL: what a power cut does to it. */
+  /** SIGKILL, as in a power cut. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL');
   }
 
-  /** Resolves once it is gone by itself. */
+  /** Resolves once it has ended by itself. */
   async exited(): Promise<void> {
     if (this.#child !== undefined && this.isRunning) await once(this.#child, 'exit');
   }
@@ -160,7 +160,7 @@ export class AgentProcess {
   }
 }
 
-/** Asks again until `ask` resolves to something. @throws after `timeout` milliseconds, saying what was awaited */
+/** Repeats `ask` until it resolves to neither undefined nor false. @throws after `timeout` milliseconds, naming `what` */
 export const eventually = async <T>(
   what: string,
   ask: () => Promise<T | undefined | false>,

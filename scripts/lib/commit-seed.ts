@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 
-/** TEST_SEED, else a number of the commit: every commit draws anew, and what it drew can be repeated. */
+/** TEST_SEED, else a number made from the commit: each commit draws differently, and the same commit draws the same. */
 export const commitSeed = (): number => {
   if (process.env.TEST_SEED !== undefined) return Number(process.env.TEST_SEED);
   try {
@@ -10,7 +10,7 @@ export const commitSeed = (): number => {
     });
     return Number.parseInt(commit.slice(0, 7), 16);
   } catch {
-    // No clone, but a copy of the files.
+    // Not a git clone.
     return 1;
   }
 };

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Below what systems give to outgoing connections and to whoever listens on port 0, so that nobody takes one by
- * accident between our look and its use.
+ * Below the range for outgoing connections and for listening on port 0, so that no other program takes a port between
+ * this check and its use.
  */
 const FIRST = 10_000;
 const END = 32_000;

@@ -33,12 +33,12 @@ const renderVariable = (name: string, variable: Variable): string => {
   ].join('\n');
 };
 
-/** Its lines stay as they were written. */
+/** As comment lines; line breaks are kept. */
 const comment = (text: string): string => text.replace(/^\s*/gm, '# ');
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
-/** A document with its tables of variables made anew. Each stands below the comment `<!-- variables: GROUP TITLE -->`. */
+/** The document with new tables of variables, each below its comment `<!-- variables: GROUP TITLE -->`. */
 export const fillVariableTables = (document: string): string =>
   document.replace(
     /(<!-- variables: (.+?) -->\n)(?:\|.*\n)*/g,

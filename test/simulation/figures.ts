@@ -72,7 +72,7 @@ const sum = (a: Counts, b: Counts): Counts => {
 const total = (counts: Counts): number => Object.values(counts).reduce((a, b) => a + b, 0);
 
 /** The figures as lines for people. */
-export const sayFigures = (figures: Figures, seconds: number): string[] => {
+export const formatFigures = (figures: Figures, seconds: number): string[] => {
   const hours = Math.round(figures.simulated / 3_600_000);
   const least = Math.min(...STEP_LABELS.map((label) => figures.cuts[label] ?? 0));
   return [

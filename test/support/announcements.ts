@@ -12,7 +12,7 @@ export interface Announcements {
   close(): Promise<void>;
 }
 
-/** Where the people who own the data read what their nodes announce. */
+/** Starts a server that receives announcements. */
 export const receiveAnnouncements = async (): Promise<Announcements> => {
   const received: Announcements['received'] = [];
   const server = createServer(async (request, response) => {

@@ -24,7 +24,7 @@ const FLOORS = [
 ];
 const LONGEST_FILE = 300;
 
-/** What a driver implements stands beside whoever needs it. */
+/** Interfaces that a driver implements stand beside the code that needs them. */
 const PORTS_ELSEWHERE = ['src/peer/peer.ts', 'src/peer/peer-machine.ts'];
 
 interface Edge {
@@ -43,7 +43,7 @@ const HTTP_CLIENT = 'src/drivers/http-client.ts';
 
 const isPackage = (name: string): boolean => !name.startsWith('src/');
 
-/** src/http/routes/status.ts is of http, src/main.ts of main. */
+/** The room of src/http/routes/status.ts is http, that of src/main.ts is main. */
 const roomOf = (path: string): string => path.split('/')[1]?.replace(/\.ts$/, '') ?? '';
 
 const floorOf = (path: string): number => FLOORS.findIndex((floor) => floor.includes(roomOf(path)));

@@ -32,7 +32,7 @@ export const launchBrowser = (): Promise<Browser> =>
 
 export interface Watched {
   page: Page;
-  /** What the browser complained about, but for answers that say no: a blocked script or style, an error in ours. */
+  /** Errors that the browser reported, such as a blocked script, except for error answers of the agent. */
   complaints: string[];
   /** Requests to anywhere but the page's own server. */
   strays: string[];

@@ -9,8 +9,8 @@ export interface CarelessBalancer {
 }
 
 /**
- * The load balancer of the old days: it asks nobody who is primary, sends any request to the next server when
- * one fails or is too slow, and says 200 on its own health page whatever happens.
+ * A load balancer without coldspare: it does not ask who is primary, sends any request to the next server when one fails
+ * or is too slow, and always answers 200 on its own health page.
  */
 export const startCarelessBalancer = async (
   servers: readonly string[],

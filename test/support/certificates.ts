@@ -14,7 +14,7 @@ const [COMMANDS = 'exit 1'] =
   ) ?? [];
 
 export interface Authority {
-  /** Of a node's certificate and its key; of the authority's certificate. */
+  /** Paths: the node's certificate, its key, and the authority's certificate. */
   files(node: 'vcl2' | 'vcl3'): { cert: string; key: string; ca: string };
   remove(): Promise<void>;
 }
@@ -34,7 +34,7 @@ export const createAuthority = async (names = 'IP:127.0.0.1'): Promise<Authority
   };
 };
 
-/** A certificate of that authority which ends in so many days, in place of the node's own. */
+/** Replaces the node's certificate by one of the same authority that expires in `days` days. */
 export const renew = async (
   { cert, key, ca }: ReturnType<Authority['files']>,
   days: number,

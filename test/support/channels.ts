@@ -5,9 +5,9 @@ import { text } from 'node:stream/consumers';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { z } from 'zod';
 
-/** A request as it came. */
+/** A received request. */
 interface Received {
-  /** `performance.now()` when it had come. */
+  /** `performance.now()` when it was received. */
   at: number;
   path: string;
   headers: IncomingMessage['headers'];
@@ -18,14 +18,14 @@ export interface Service {
   /** `127.0.0.1:port`. */
   host: string;
   received: Received[];
-  /** What the next request gets instead of a look at it; -1: no answer at all. */
+  /** The status that the next request gets, whatever it holds; -1: no answer at all. */
   next: { status: number; headers?: Record<string, string> }[];
   close(): Promise<void>;
 }
 
 type Answer = (request: Received) => { status: number; body?: string };
 
-/** An HTTP service that takes what its documentation says, and refuses anything else as it says. */
+/** An HTTP service that accepts and refuses requests as its documentation says. */
 const serve = async (answer: Answer): Promise<Service> => {
   const received: Received[] = [];
   const next: Service['next'] = [];
@@ -122,12 +122,12 @@ export const startNtfy = (): Promise<Service> =>
     return { status: isFine ? 200 : 400 };
   });
 
-/** Something of one's own that takes any JSON. */
+/** A service that accepts any JSON. */
 export const startProgram = (): Promise<Service> => serve(() => ({ status: 204 }));
 
 export interface MailServer {
   host: string;
-  /** Each as it came over the wire, headers and all. */
+  /** Each message as it was received, with its headers. */
   received: {
     from: string;
     to: string[];

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 const MAIN = resolve('dist/src/cli/main.js');
 
 interface Typed {
-  /** Where it is typed. */
+  /** The working directory. */
   cwd: string;
   env?: Record<string, string>;
 }
@@ -16,7 +16,7 @@ export interface Said {
   err: string;
 }
 
-/** `coldspare ARGS`, as somebody types it. `onOutput` is told all that came so far, and may send a signal. */
+/** Runs `coldspare ARGS`. `onOutput` gets the whole output so far, and may send a signal. */
 export const coldspare = async (
   args: readonly string[],
   { cwd, env = {} }: Typed,
@@ -40,7 +40,7 @@ export const coldspare = async (
   return { exit, out, err };
 };
 
-/** The same on a terminal, where `typed` is typed once it asks. */
+/** The same on a terminal, where `typed` is typed after the question. */
 export const coldspareOnTerminal = async (
   args: readonly string[],
   { cwd, env = {} }: Typed,

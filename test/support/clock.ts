@@ -27,7 +27,7 @@ export class MachineClock {
     this.#file = file;
   }
 
-  /** What the agent is started with. Intervals go on as they are: only the time of day jumps. */
+  /** The environment for the agent. Only the time of day changes; timers and intervals run as before. */
   get environment(): Record<string, string> {
     return {
       LD_PRELOAD: LIBRARY ?? '',
@@ -37,7 +37,7 @@ export class MachineClock {
     };
   }
 
-  /** Sets it so many seconds before or after the right time, for running programs as well. */
+  /** Sets the clock `offset` seconds ahead of the right time, for running programs as well; behind it when negative. */
   async set(offset: number): Promise<void> {
     await writeFile(this.#file, `${offset < 0 ? '' : '+'}${offset}s\n`);
   }

@@ -16,7 +16,7 @@ const never = new AbortController().signal;
 
 export interface ComposeHarness extends StackHarness {
   project: ComposeProject;
-  /** What the stack was made with, to make another one of. */
+  /** The options of the stack, to make another one. */
   options: ComposeStackOptions;
 }
 
@@ -60,7 +60,7 @@ export const makeComposeHarness = async (engine: DockerEngine): Promise<ComposeH
       ...{ host: '127.0.0.1', port: databasePort, database },
       ...{ user: 'postgres', password: PASSWORD },
     });
-    // A session that the stack ends is what many of these tests are about.
+    // Many tests have the stack end this session on purpose.
     client.on('error', () => {});
     await client.connect();
     clients.push(client);

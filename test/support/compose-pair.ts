@@ -9,7 +9,7 @@ import { QUIET } from './pair.js';
 
 const MAIN = resolve('dist/src/main.js');
 
-/** What an app answers, as JSON; undefined when it does not serve. */
+/** The app's answer as JSON; undefined when it does not serve. */
 export const readApp = async <T>(url: string): Promise<T | undefined> => {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
@@ -54,7 +54,7 @@ export class ComposeMachine extends Operated {
     return writeApp(this.appUrl + path, body);
   }
 
-  /** The load balancer asks this. */
+  /** Whether GET /primary says yes, as the load balancer asks. */
   async isPrimary(): Promise<boolean> {
     const answer = await this.agent.get('/primary').catch(() => undefined);
     return answer?.status === 200;

@@ -6,7 +6,7 @@ import { describeRoutes } from '../../src/http/openapi.js';
 // biome-ignore lint/suspicious/noExplicitAny: a document is walked by its names
 type Json = any;
 
-/** What `GET /openapi.json` answers. */
+/** The answer of `GET /openapi.json`. */
 export const DOCUMENT: Json = structuredClone(describeRoutes(ROUTES));
 
 interface Answer {
@@ -25,7 +25,7 @@ export const checkAnswer = (
   { status, headers, body }: Answer,
 ): void => {
   const operation = find(method, path);
-  // Of what is no route, and of HEAD, the document says nothing.
+  // The document does not cover unknown routes and HEAD.
   if (operation === undefined) return;
   const said = `${method} ${path} answered ${status}`;
   const declared = operation.responses[status] ?? operation.responses.default;
@@ -52,7 +52,7 @@ const find = (method: string, path: string): Json => {
 
 const show = (body: unknown): string => JSON.stringify(body).slice(0, 500);
 
-/** The document leaves room for what later versions say. This version has to say everything. */
+/** The document allows fields of later versions. The answers of this version must have none that it does not name. */
 const close = (schema: Json): Json => {
   if (typeof schema !== 'object' || schema === null) return schema;
   const closed = Array.isArray(schema)

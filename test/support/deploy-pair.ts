@@ -26,7 +26,7 @@ import { Sshd } from './sshd.js';
 
 const SYSTEMCTL = resolve('test/apps/systemctl.mjs');
 
-/** A bare machine: a real sshd, a directory that everything is installed below, and a small systemctl. */
+/** A bare machine: a real sshd, a directory in place of its root, and a small systemctl. */
 export class BareServer {
   readonly name: string;
   readonly root: string;
@@ -63,7 +63,7 @@ export class BareServer {
     await mkdir(join(root, 'etc/systemd/system'), { recursive: true });
     await mkdir(programs);
     await mkdir(app, { recursive: true });
-    // A copy: whom the agent runs as may not be let into this checkout.
+    // Copied, because the agent's user may have no access to this checkout.
     for (const file of ['service.mjs', 'ledger.mjs'])
       await copyFile(join('test/apps', file), join(app, file));
     await copyPackage('pg', join(app, 'node_modules'));
@@ -77,7 +77,7 @@ export class BareServer {
     return server;
   }
 
-  /** A program that this machine's sessions find before the others. */
+  /** Installs a program that the SSH sessions of this machine find before any other of that name. */
   async plant(program: string, script: string): Promise<void> {
     const path = join(this.#programs, program);
     await writeFile(path, `#!/bin/sh\n${script}\n`);
@@ -88,7 +88,7 @@ export class BareServer {
     await rm(join(this.#programs, program));
   }
 
-  /** As somebody on the machine types it. */
+  /** Runs systemctl on this machine. */
   systemctl(...words: string[]): void {
     execFileSync(process.execPath, [SYSTEMCTL, ...words], {
       env: { PATH: process.env.PATH, COLDSPARE_TEST_ROOT: this.root },
@@ -112,7 +112,7 @@ export class BareServer {
     return response.json() as Promise<NodeStatus>;
   }
 
-  /** Pids of what runs below this server's directory and names `mark` in its command line. */
+  /** Pids of this server's processes whose command line contains `mark`. */
   pids(mark: string): number[] {
     return listPids().filter((pid) => {
       const command = read(`/proc/${pid}/cmdline`);
@@ -125,7 +125,7 @@ export class BareServer {
     return this.pids('ledger.mjs')[0];
   }
 
-  /** What this server is by the inventory. */
+  /** The variables of this server in the inventory. */
   get environment(): Record<string, string | number> {
     const app = this.path('srv/app');
     const url = `postgres://postgres@127.0.0.1:${this.database.port}/ledger`;
@@ -172,7 +172,7 @@ export interface Outcome {
   said: string;
 }
 
-/** Two bare machines and somebody with an inventory. */
+/** Two bare machines and an inventory of them. */
 export class DeployStage {
   readonly vcl2: BareServer;
   readonly vcl3: BareServer;
@@ -210,7 +210,7 @@ export class DeployStage {
     return join(this.#directory, 'inventory.secrets');
   }
 
-  /** The inventory as it should be, but for what differs at VCL3. Without a host key with null. */
+  /** Writes the right inventory, with `differences` at VCL3. A host key of null leaves it out. */
   async writeInventory(
     environment: Record<string, string> = {},
     { hostKey, port, variables }: Differences = {},
@@ -258,7 +258,7 @@ export class DeployStage {
     return this.deployFrom('.', ...flags);
   }
 
-  /** The same from another checkout. */
+  /** As `deploy`, from another checkout. */
   deployFrom(project: string, ...flags: string[]): Promise<Outcome> {
     const program = resolve(project, 'dist/scripts/deploy-pair/main.js');
     return new Promise((resolve) => {
@@ -283,7 +283,7 @@ export class DeployStage {
     return project;
   }
 
-  /** Everything below both servers' directories but what the running agents change: path → kind, mode, owner, content. */
+  /** Describes all files of both servers, except those that running agents change: path → mode, owner, content. */
   async tree(): Promise<Record<string, string>> {
     const entries: Record<string, string> = {};
     for (const { root } of this.servers) await describe(root, entries);
@@ -296,7 +296,7 @@ export class DeployStage {
     try {
       execFileSync('userdel', [this.#user], { stdio: 'ignore' });
     } catch {
-      // No deploy came as far as making one.
+      // No deploy has created the user.
     }
   }
 }
@@ -316,7 +316,7 @@ const describe = async (path: string, entries: Record<string, string>): Promise<
   }
 };
 
-/** With the packages that it depends on. */
+/** Copies a package and all its dependencies. */
 const copyPackage = async (name: string, modules: string): Promise<void> => {
   const source = join('node_modules', name);
   await cp(source, join(modules, name), { recursive: true });

@@ -13,7 +13,7 @@ export const cleansUp = (machine: WatchedMachine): Promise<unknown> =>
     return operation === null && !(await hasLeftovers(machine));
   });
 
-/** The standby's database is cold, and nothing of a drill is in it. Leaves it running. */
+/** Checks that the standby's database is stopped and holds nothing of a drill. Leaves it running. */
 export const isTidy = async (standby: WatchedMachine): Promise<void> => {
   expect(await standby.isCold()).toBe(true);
   await standby.startDatabase();
@@ -27,7 +27,7 @@ export const passesAgain = async (standby: WatchedMachine): Promise<void> => {
   expect(await standby.isCold()).toBe(true);
 };
 
-/** The standby's newest backup lies restored, also where a file's other tests prepare nothing. */
+/** Has the standby restore its newest backup, also where the other tests of a file prepare nothing. */
 export const liesPrepared = async (primary: Machine, standby: Machine): Promise<void> => {
   const { prepared, latestBackup } = await standby.agent.status();
   if (prepared !== null && prepared === latestBackup?.id) return;
@@ -40,7 +40,7 @@ export const liesPrepared = async (primary: Machine, standby: Machine): Promise<
   });
 };
 
-/** Runs `drill`, and then a standby has to be as it was: what lies prepared and proven is, and of the drill nothing. */
+/** Runs `drill` and checks that it leaves the standby as it was, with the same backups prepared and proven. */
 export const staysPrepared = async (
   standby: Machine,
   drill: () => Promise<unknown>,

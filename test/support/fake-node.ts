@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -36,10 +36,10 @@ interface Content {
 export class FakeDatabase implements Database {
   readonly databases = new Map<string, Content>();
   isUp = true;
-  /** Bytes that are free. */
+  /** Free space in bytes. */
   free = 1024 ** 4;
   isFrozen = false;
-  /** What it answers to any query. */
+  /** The answer to any query of a drill. */
   truth: unknown = true;
   readonly #staging = new Map<Staging, Content>();
 
@@ -224,7 +224,7 @@ const lostPeer = (): Peer => ({
   commit: nobody,
 });
 
-/** From now on a node's peer takes every backup that it is sent. */
+/** Makes the peer accept every backup that it is sent. */
 export const takesBackups = (peer: Peer): void => {
   peer.received = async () => 0;
   peer.upload = async (_id, content) => {
@@ -276,20 +276,22 @@ export interface FakeNode {
   app: FakeApp;
   logged: LogLine[];
   announced: Announcement[];
-  /** Where its state and backups are. */
+  /** The node's STATE_DIR. */
   directory: string;
   remove(): Promise<void>;
 }
 
 /**
  * A node with real state, journal, backups and runner on a real disk; only what is outside the process is fake.
- * A primary serves the database of `LINEAGE` at epoch 1; a standby has never heard of anybody.
+ * A primary serves the database of `LINEAGE` at epoch 1; a standby has never heard of anybody. With `stateFrom`, the
+ * node starts on a copy of that state directory.
  */
 export const createFakeNode = async (
   role: 'primary' | 'standby',
-  options: { settings?: Partial<Settings>; maxBytes?: number } = {},
+  options: { settings?: Partial<Settings>; maxBytes?: number; stateFrom?: string } = {},
 ): Promise<FakeNode> => {
   const directory = await mkdtemp(join(tmpdir(), 'fake-node-'));
+  if (options.stateFrom !== undefined) await cp(options.stateFrom, directory, { recursive: true });
   const disk = createFileDisk();
   const clock = createSystemClock();
   const ids = createRandomIds();
@@ -327,7 +329,7 @@ export const createFakeNode = async (
     { settings, state, backups, ballast: new Ballast(disk, directory), journal },
   );
   node.local.opened = role === 'primary';
-  if (role === 'primary') await serve(node, database, app);
+  if (role === 'primary' && options.stateFrom === undefined) await serve(node, database, app);
   return {
     ...{ node, database, app, logged, announced, directory },
     remove: async () => {

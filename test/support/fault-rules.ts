@@ -58,5 +58,5 @@ export const held = (labels: readonly string[]) =>
 export const heldSome = (what: string, labels: readonly string[], count: number) =>
   held(sample(what, labels, count));
 
-/** What is written before a cut, so that its loss would show. */
+/** A row that is written before the cut, so that its loss would show. */
 export const saying = (cut: FaultRule): string => `before ${cut.label} ${cut.moment} ${cut.action}`;

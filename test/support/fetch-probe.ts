@@ -1,6 +1,6 @@
 import type { Probe } from '../../src/ports/probe.js';
 
-/** A real GET, as plain as can be. */
+/** A probe that sends a plain GET with fetch. */
 export const fetchProbe: Probe = {
   get: async (url, timeout) => {
     try {

@@ -1,4 +1,4 @@
-/** Something that lasts until it is let go. */
+/** A promise `over` that stays pending until `letGo` is called. */
 export const held = () => {
   let letGo = () => {};
   const over = new Promise<void>((resolve) => {

@@ -13,9 +13,9 @@ const PASSWORD = 'brew-42';
 
 export interface HostHarness extends StackHarness {
   cluster: Cluster;
-  /** Its own, and gone in the end. */
+  /** Removed at the end. */
   directory: string;
-  /** What the stack was made with, to make another one of. */
+  /** The options of the stack, to make another one. */
   options: HostStackOptions;
   connect(database?: string, as?: { user: string; password: string }): Promise<Client>;
 }
@@ -56,7 +56,7 @@ export const makeHostHarness = async (name = 'shop'): Promise<HostHarness> => {
     },
     connect: async (database = name, as = { user, password: PASSWORD }) => {
       const client = new Client({ host: '127.0.0.1', port, database, ...as });
-      // A session that the stack ends is what many of these tests are about.
+      // Many tests have the stack end this session on purpose.
       client.on('error', () => {});
       await client.connect();
       clients.push(client);

@@ -60,7 +60,7 @@ export const startService = async (
   };
 };
 
-/** Every answer of every test is held against the document. */
+/** Compares every answer of every test with the OpenAPI document. */
 const ask = async (
   method: string,
   url: string,

@@ -2,11 +2,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 
-/** Lines and characters a line: CI keeps only so much of what it prints. */
+/** The number of lines, and of characters in each: CI keeps only a limited output. */
 const LINES = 15;
 const LENGTH = 260;
 
-/** A test that failed on a machine nobody can look at: what each of its agents did last, besides answering requests. */
+/** After a failed test, shows the last log lines of each agent, without those about requests. */
 afterEach(async ({ task }) => {
   if (task.result?.state !== 'fail') return;
   const directory = process.env.TMPDIR ?? '';

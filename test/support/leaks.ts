@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Without /proc nobody tells us about other processes' environments, nor about sockets. */
+/** Only /proc shows the environments of other processes, and their sockets. */
 export const canSeeProcesses = existsSync('/proc/self/environ');
 
 export interface Leaks {
@@ -35,7 +35,7 @@ export const findLeaks = async (directory: string, ancestor?: number): Promise<L
   };
 };
 
-/** So that one leak does not disturb the tests that follow. Call it when the leak has been described. */
+/** Ends and removes what was leaked, so that it does not disturb the next tests. Describe the leak first. */
 export const removeLeaks = async (directory: string, { pids }: Leaks): Promise<void> => {
   for (const pid of pids) {
     try {
@@ -47,7 +47,7 @@ export const removeLeaks = async (directory: string, { pids }: Leaks): Promise<v
   await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 };
 
-/** TCP ports that the process listens on; none where we cannot look. */
+/** TCP ports that the process listens on; none when that cannot be read. */
 export const listeningPorts = async (pid: number): Promise<number[]> => {
   if (!canSeeProcesses) return [];
   const ports = await portsByInode();

@@ -1,12 +1,12 @@
 import { TcpGate } from './tcp-gate.js';
 
-/** The way from one machine into the other: to its agent and to its app. */
+/** The connections from one machine to the agent and the app of the other. */
 export interface Way {
   agent: TcpGate;
   app: TcpGate;
 }
 
-/** Everything that the two machines see of each other goes through here, and nothing that others see of them. */
+/** Carries all traffic between the two machines, and none of anybody else's. */
 export class Link {
   readonly toVcl2: Way;
   readonly toVcl3: Way;
@@ -20,7 +20,7 @@ export class Link {
     return new Link(await openWay(vcl2), await openWay(vcl3));
   }
 
-  /** The machines do not see each other any more; both live on. */
+  /** Cuts the link between the machines, which both go on running. */
   cut(): void {
     for (const gate of this.#gates()) gate.cut();
   }

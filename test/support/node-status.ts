@@ -1,6 +1,6 @@
 import type { NodeStatus } from '../../src/domain/status.js';
 
-/** Of a node that is well: vcl2 is the primary, any other stands by. */
+/** The status of a healthy node: vcl2 is the primary, any other a standby. */
 export const nodeStatus = (name: string, since = '2026-11-22T00:00:00.000Z'): NodeStatus => ({
   node: name,
   role: name === 'vcl2' ? 'primary' : 'standby',

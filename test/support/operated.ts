@@ -2,7 +2,7 @@ import type { AgentProcess, Answer } from '../../scripts/lib/agent-process.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
 import { TOKENS } from './tokens.js';
 
-/** A server as its operator has it: through its agent. */
+/** A server that is operated through its agent. */
 export class Operated {
   readonly agent: AgentProcess;
 
@@ -10,7 +10,7 @@ export class Operated {
     this.agent = agent;
   }
 
-  /** POST as the operator, and the operation's end. */
+  /** Sends a POST as the operator and waits for the end of the operation. */
   async run(
     path: string,
     body: unknown = {},
@@ -20,7 +20,7 @@ export class Operated {
     return this.agent.call<OperationRecord>('POST', path, { body, headers });
   }
 
-  /** The same, for what has to work. @throws when it did not end as done */
+  /** As `run`. @throws when the operation did not end as done */
   async do(path: string, body: unknown = {}): Promise<OperationRecord> {
     const answer = await this.run(path, body);
     if (answer.body.state === 'done') return answer.body;

@@ -3,7 +3,7 @@ import type { ServerFacts } from '../../src/http/page/server-facts.js';
 
 export const NOW = Date.parse('2026-11-23T03:00:00Z');
 
-/** A standby that is well, but for `more`. */
+/** A healthy standby, except for `more`. */
 export const server = (more: Partial<ServerFacts> = {}): ServerFacts => ({
   node: 'vcl3',
   mode: 'standby',
@@ -29,7 +29,7 @@ export const server = (more: Partial<ServerFacts> = {}): ServerFacts => ({
   ...more,
 });
 
-/** A primary that is well, but for `more`. */
+/** A healthy primary, except for `more`. */
 export const primary = (more: Partial<ServerFacts> = {}): ServerFacts =>
   server({
     node: 'vcl2',
@@ -39,7 +39,7 @@ export const primary = (more: Partial<ServerFacts> = {}): ServerFacts =>
     ...more,
   });
 
-/** The standby's page of a pair that is well, but for `more`. */
+/** The standby's page of a healthy pair, except for `more`. */
 export const facts = (more: Partial<PageFacts> = {}): PageFacts => ({
   now: NOW,
   isKeyed: true,

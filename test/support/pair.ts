@@ -24,7 +24,7 @@ export interface FaultRule {
   action: 'fail' | 'kill' | 'hang' | 'hold';
 }
 
-/** One server: an agent, a PostgreSQL of its own and an app of its own, all real. */
+/** One server: a real agent, with its own PostgreSQL and its own app. */
 export class Machine extends Operated {
   readonly database: Cluster;
   readonly appUrl: string;
@@ -50,7 +50,7 @@ export class Machine extends Operated {
     this.#pidFile = join(options.directory, 'app.pid');
   }
 
-  /** What the app shows, in order; undefined when it does not answer. */
+  /** The entries that the app shows, in order; undefined when it does not answer. */
   async entries(): Promise<string[] | undefined> {
     try {
       const response = await fetch(this.appUrl, { signal: AbortSignal.timeout(3_000) });
@@ -76,7 +76,7 @@ export class Machine extends Operated {
     }
   }
 
-  /** SIGKILL to the app, and nothing else. */
+  /** Sends SIGKILL to the app alone. */
   killApp(): void {
     const pid = this.#appPid();
     if (pid === undefined) return;
@@ -113,7 +113,7 @@ export class Machine extends Operated {
     }
   }
 
-  /** From now on the app cannot be started here, until `mendApp`. */
+  /** Kills the app and keeps it from being started until `mendApp`. */
   async breakApp(): Promise<void> {
     await writeFile(`${this.#pidFile}.broken`, '');
     this.killApp();
@@ -123,25 +123,25 @@ export class Machine extends Operated {
     await rm(`${this.#pidFile}.broken`, { force: true });
   }
 
-  /** Somebody else starts app and database: a restart policy at boot, or a person. The agent is not asked. */
+  /** Starts app and database without the agent, as a restart policy or a person would. */
   async startByOthers(): Promise<void> {
     await this.database.start();
     await this.startAppByOthers();
     await eventually('the app answers', () => this.entries());
   }
 
-  /** Only the app, and without waiting for it: a guard at work may be faster. */
+  /** Starts only the app and does not wait for it, since the agent's guard may stop it first. */
   async startAppByOthers(): Promise<void> {
     const log = join(this.directory, 'others.log');
     await runCommand(splitCommand(this.#appStartCommand), { timeout: 30_000, log });
   }
 
-  /** Leaves the app an empty ledger, without the seeds of its first start. */
+  /** Empties the app's ledger of the seeds of its first start. */
   async clearEntries(): Promise<void> {
     await this.database.psql('DELETE FROM entries', 'ledger');
   }
 
-  /** The same rows, but nobody can tell any more whose they are. */
+  /** Removes the lineage from the database, whose rows stay. */
   async forgetLineage(): Promise<void> {
     await this.database.psql('COMMENT ON DATABASE ledger IS NULL');
   }
@@ -154,7 +154,7 @@ export class Machine extends Operated {
     await this.database.start();
   }
 
-  /** Whether nothing listens where its database would. */
+  /** Whether its database is stopped: nothing listens on its port. */
   isCold(): Promise<boolean> {
     return this.database.psql('SELECT 1').then(
       () => false,
@@ -162,14 +162,14 @@ export class Machine extends Operated {
     );
   }
 
-  /** The machine is gone: agent, app and database at once. */
+  /** Kills agent, app and database at once. */
   async losePower(): Promise<void> {
     await this.agent.kill();
     this.killApp();
     await this.database.killHard();
   }
 
-  /** The machine hangs: agent, app and database take connections and answer none of them, until `wake`. */
+  /** Makes the machine hang until `wake`: agent, app and database accept connections and answer nothing. */
   async hang(): Promise<void> {
     await this.database.hang();
     for (const pid of this.#pids()) process.kill(pid, 'SIGSTOP');
@@ -191,24 +191,24 @@ export class Machine extends Operated {
     return runsAs(pid, this.#pidFile) ? pid : undefined;
   }
 
-  /** The next time an agent of this machine comes to these steps, it breaks there. */
+  /** Sets faults: the agent fails once at each of these steps. */
   async inject(rules: FaultRule[]): Promise<void> {
     await rm(`${this.faultsFile}.hits`, { force: true });
     await this.#setFaults(rules);
   }
 
-  /** A step that a fault holds goes on. */
+  /** Lets a step that a fault holds go on. */
   async release(): Promise<void> {
     await this.#setFaults([]);
   }
 
-  /** As a whole: the agent may be reading it. */
+  /** Replaces the file atomically, since the agent may be reading it. */
   async #setFaults(rules: FaultRule[]): Promise<void> {
     await writeFile(`${this.faultsFile}.new`, JSON.stringify(rules));
     await rename(`${this.faultsFile}.new`, this.faultsFile);
   }
 
-  /** Which faults have struck. */
+  /** The faults that have struck, in order. */
   async hits(): Promise<string[]> {
     const text = await readFile(`${this.faultsFile}.hits`, 'utf8').catch(() => '');
     return text.split('\n').filter((line) => line !== '');
@@ -222,7 +222,7 @@ export class Machine extends Operated {
 export interface Pair {
   vcl2: Machine;
   vcl3: Machine;
-  /** Between the two machines. Tests, load balancers and clients reach both without it. */
+  /** The network between the two machines. Tests, load balancers and clients do not use it. */
   link: Link;
   remove(): Promise<void>;
 }
@@ -232,11 +232,11 @@ export interface PairOptions {
   env?: Record<string, string>;
   vcl2?: Record<string, string>;
   vcl3?: Record<string, string>;
-  /** Leaves the agents to be started by the test. */
+  /** False when the test starts the agents itself. */
   start?: boolean;
 }
 
-/** Nothing happens by itself unless the test asks for it. */
+/** Settings with which nothing happens by itself. */
 export const QUIET = {
   HOST: '127.0.0.1',
   BACKUP_CRON: '0 0 1 1 *',

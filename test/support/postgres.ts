@@ -39,7 +39,7 @@ export interface Cluster {
   stopCommand: string;
   /** Runs SQL in `database` and answers what psql prints, unaligned. */
   psql(sql: string, database?: string): Promise<string>;
-  /** Starts it as the start command does, unless it runs. */
+  /** Starts it, unless it runs. */
   start(): Promise<void>;
   /** The machine loses power: no shutdown checkpoint. */
   killHard(): Promise<void>;
@@ -74,13 +74,13 @@ unix_socket_directories = '${directory}'
 fsync = off
 `,
   );
-  // No -l: the server keeps the stdio of whoever starts it, as a careless start command does.
+  // Without -l the server keeps the stdio of its starter, as with a careless start command.
   const startCommand = `${AS_POSTGRES}${PROGRAMS}/pg_ctl -D ${data} -w start`;
   const stopCommand = `${AS_POSTGRES}${PROGRAMS}/pg_ctl -D ${data} -m fast -w stop`;
   const stop = async (mode: string) => {
     await runAsPostgres(`${PROGRAMS}/pg_ctl -D ${data} -m ${mode} -w stop`).catch(() => {});
   };
-  /** Undefined when it does not run, whatever file it has left. */
+  /** Undefined when it does not run, even if its pid file is still there. */
   const serverPid = async (): Promise<number | undefined> => {
     const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
     const pid = Number(text.split('\n')[0]);

@@ -2,13 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Of every process of this machine. */
+/** The pids of all processes of this machine. */
 export const listPids = (): number[] =>
   readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .map(Number);
 
-/** Whether it runs and its command line names `mark`: the number in a file may be another process's by now. */
+/** Whether the process runs and its command line contains `mark`: another process may have got its pid by now. */
 export const runsAs = (pid: number, mark: string): boolean => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark);
@@ -47,7 +47,7 @@ export const watchMemory = async <T>(
   }
 };
 
-/** Every command line of this machine that was ever seen while `work` ran. */
+/** All command lines that were seen on this machine while `work` ran. */
 export const watchProcesses = async (work: Promise<unknown>): Promise<Set<string>> => {
   const seen = new Set<string>();
   let isDone = false;
@@ -72,7 +72,7 @@ export const watchProcesses = async (work: Promise<unknown>): Promise<Set<string
 export const familiesOf = (pids: readonly number[]): number[] => {
   const parents = new Map(listPids().map((pid) => [pid, statusOf(pid)?.parent]));
   const family = new Set(pids);
-  // A child may have a lower number than its parent: numbers come round.
+  // Pids wrap around, so a child may have a lower pid than its parent.
   for (let size = 0; size < family.size; ) {
     size = family.size;
     for (const [pid, parent] of parents)
@@ -94,7 +94,7 @@ export const killFamilies = async (pids: readonly number[]): Promise<void> => {
   while (families.some((member) => isAlive(member))) await pause(10);
 };
 
-/** A zombie is not alive, only not yet reaped. */
+/** Whether it runs. A zombie does not. */
 const isAlive = (pid: number): boolean => !['Z', 'X', undefined].includes(statusOf(pid)?.state);
 
 const statusOf = (pid: number): { state: string; parent: number } | undefined => {

@@ -32,7 +32,7 @@ export const describePrometheus = (
   }
 };
 
-/** What the alert rules and the dashboard ask Prometheus. */
+/** The queries of the alert rules and of the dashboard. */
 export const monitoringQueries = (): { alerts: string; dashboard: string[] } => ({
   alerts: readFileSync(join(MONITORING, 'alerts.yml'), 'utf8'),
   dashboard: JSON.parse(readFileSync(join(MONITORING, 'dashboard.json'), 'utf8')).panels.flatMap(
@@ -41,11 +41,11 @@ export const monitoringQueries = (): { alerts: string; dashboard: string[] } => 
 });
 
 export interface Prometheus {
-  /** The values that a query has now, by their labels as JSON. */
+  /** The current values of a query, by their labels as JSON. */
   query(expression: string): Promise<{ metric: Record<string, string>; value: number }[]>;
-  /** Hands Alertmanager an alert that is not Prometheus' own. */
+  /** Sends Alertmanager an alert that does not come from Prometheus. */
   raise(labels: Record<string, string>): Promise<void>;
-  /** What Alertmanager tells of itself. */
+  /** The metrics of Alertmanager itself. */
   alertmanagerMetrics(): Promise<string>;
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export interface Prometheus {
 export const startPrometheus = async (options: {
   vcl2: string;
   vcl3: string;
-  /** Where the users are. */
+  /** The address that users call. */
   service: string;
   webhookToken: string;
 }): Promise<Prometheus> => {

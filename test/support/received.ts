@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { Node } from '../../src/operations/node.js';
 import { LINEAGE } from './fake-node.js';
 
-/** A backup of VCL2 with this many rows, on VCL3's disk. */
+/** Puts a backup of VCL2 with this many rows on the disk of VCL3. */
 export const receive = async (
   { backups }: Node,
   sequence: number,

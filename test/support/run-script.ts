@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** One of scripts/, as npm runs it after the build. Resolves to what it printed. */
+/** Runs a built program of scripts/, as npm does. Resolves to its output. */
 export const runScript = async (
   name: string,
   ...args: string[]

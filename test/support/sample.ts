@@ -1,15 +1,15 @@
 import { describe, inject, test } from 'vitest';
 import { Random } from '../simulation/random.js';
 
-/** Of everything that this run draws. It changes with the commit; TEST_SEED repeats a run. */
+/** The seed of everything that this run draws. It changes with the commit; TEST_SEED repeats a run. */
 export const SEED = inject('seed');
 
 /** `npm run soak` leaves nothing out. */
 export const IS_SOAK = inject('isSoak');
 
 /**
- * `count` of `things` by the run's seed, in their own order, and all of them in a soak. Over many commits each has its
- * turn. `what` keeps the draws of different tests apart.
+ * Draws `count` of `things` by the run's seed, in their own order; all of them in a soak. Over many commits each is
+ * drawn. `what` keeps the draws of different tests apart.
  */
 export const sample = <T>(what: string, things: readonly T[], count: number): T[] => {
   if (IS_SOAK) return [...things];

@@ -5,15 +5,15 @@ import { connect, type Socket } from 'node:net';
 const SERVER = `require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 },
   function () { process.stdout.write(String(this.address().port)); });`;
 
-/** More than the kernel keeps waiting for a backlog of 1. */
+/** More connections than the kernel queues with a backlog of 1. */
 const CROWD = 6;
 
-/** A port on this machine that lets connections wait for ever, as a machine behind a cut link does. */
+/** A port on this machine where connections wait for ever, as with a machine behind a cut link. */
 export const silentPort = async (): Promise<{ port: number; close(): Promise<void> }> => {
   const child = spawn(process.execPath, ['-e', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [text] = await once(child.stdout, 'data');
   const port = Number(text);
-  // Stopped, it takes nobody in, and who came first keeps the others out.
+  // A stopped process accepts nobody, so that the first connections fill the queue.
   child.kill('SIGSTOP');
   const crowd: Socket[] = Array.from({ length: CROWD }, () => {
     const socket = connect(port, '127.0.0.1');

@@ -14,7 +14,7 @@ import { createDumpReplication, type DumpPorts } from '../../src/replication/dum
 import { planPrepare } from '../../src/replication/dumps/prepare.js';
 import { planPush } from '../../src/replication/dumps/push.js';
 
-/** Enough of a node for a plan to be drawn up; none of its steps is run. */
+/** As much of a node as plans need before any step runs. */
 const unstarted = (mode: 'standby' | 'primary' | 'yielding'): Node => {
   const parts = {
     state: { current: { mode, epoch: 1, parity: 'even', yielding: null } },
@@ -58,6 +58,6 @@ export const STEPS = {
   bootYielding: labelsOf(planBoot(yielding, '')),
   bootStandby: labelsOf(planBoot(standby, '')),
   standDown: labelsOf(planStandDown(standby)),
-  /** Not steps of an operation, but effects with labels of their own. */
+  /** Labels of effects that are not steps of an operation. */
   receive: ['receive.write', 'receive.commit'],
 };

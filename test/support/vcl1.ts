@@ -33,7 +33,7 @@ export const describeVcl1 = (balancer: Balancer, name: string, tests: () => void
 };
 
 export interface Vcl1 {
-  /** The address that the outside knows. */
+  /** The address that users call. */
   url: string;
   close(): Promise<void>;
 }
@@ -75,7 +75,7 @@ export const startVcl1 = async (
   return { url, close };
 };
 
-/** What VCL1 has to know of a server. */
+/** The addresses of a server that VCL1 needs. */
 interface Server {
   agent: Pick<AgentProcess, 'name' | 'url'>;
   appUrl: string;

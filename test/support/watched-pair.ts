@@ -13,7 +13,7 @@ import {
 /** Milliseconds. A primary whose app could not be started waits longer each time before it tries again. */
 const PATIENCE = 60_000;
 
-/** What tests of faults need of a server, in processes of its own or in theirs. */
+/** What tests of faults use of a server, whether it runs in processes of its own or in the test's process. */
 export type WatchedMachine = Pick<
   Machine,
   | 'agent'
@@ -59,9 +59,8 @@ export const watchedInProcessPair = (env?: Record<string, string>) => {
 };
 
 /**
- * A pair that is used for every case of a list, and watched all the time: never may both apps answer. The role
- * changes hands as the cases have it, so each begins with the node that serves then. After a case that failed the
- * next one gets a new pair.
+ * A pair for all cases of a list. It is watched all the time: both apps must never answer at once. A case may move the
+ * role, so the next one begins with whichever node serves then. After a failed case the next one gets a new pair.
  */
 const watch = <P extends WatchablePair>(start: () => Promise<P>) => {
   type M = P['vcl2'] & P['vcl3'];
@@ -81,7 +80,7 @@ const watch = <P extends WatchablePair>(start: () => Promise<P>) => {
     if (pair !== undefined) return;
     pair = await start();
     primary = pair.vcl2;
-    // The seeds of the first start are not production data: seen again, they were seeded again.
+    // Without the seeds of the first start, a second seeding shows.
     await primary.clearEntries();
     acknowledged = [];
     await idle(pair);
@@ -111,8 +110,8 @@ const watch = <P extends WatchablePair>(start: () => Promise<P>) => {
       else throw new Error(`${text} was not acknowledged`);
     },
     /**
-     * What every cut ends in, without a person: one machine serves everything that was ever acknowledged, and the
-     * other one is a cold standby of the same epoch that knows who its primary is. Resolves to the one that serves.
+     * Waits for the end that every cut has to have without a person's help: one machine serves all acknowledged writes,
+     * and the other one is a cold standby of the same epoch. Resolves to the machine that serves.
      */
     settled: async (): Promise<M> => {
       const { primary: first, standby: second } = present();
@@ -146,7 +145,7 @@ const watch = <P extends WatchablePair>(start: () => Promise<P>) => {
   };
 };
 
-/** What a story is told of: a pair with real processes, or one in process. */
+/** What test cases use of a pair, with real processes or in process. */
 export type WatchedPair = Pick<
   ReturnType<typeof watch<WatchablePair>>,
   'primary' | 'standby' | 'write' | 'settled'
@@ -182,9 +181,8 @@ const watchBoth = ({ vcl2, vcl3 }: WatchablePair): Watch => {
 };
 
 /**
- * Asks `machine` until the fault has struck `victim`. Again when the operation was not taken up, or ended without
- * coming to the fault: an agent may still be busy with something more urgent, and says so. Resolves to the id of the
- * operation.
+ * Asks `machine` for the operation until the fault has struck `victim`. Asks again when the operation was refused or
+ * ended before the fault: the agent may still be busy with something more urgent. Resolves to the id of the operation.
  */
 export const provoke = async (
   machine: WatchedMachine,
@@ -198,7 +196,7 @@ export const provoke = async (
     `${path} on ${machine.agent.name} meets the fault`,
     async () => {
       if (asked?.id) asked = await machine.agent.operation(asked.id).catch(() => asked);
-      // In this order: the fault is written down before the operation ends.
+      // Hits first: a fault is recorded before its operation ends.
       if ((await victim.hits()).length > 0) return true;
       if (asked?.id && !hasEnded(asked)) return false;
       asked = (await machine.agent.post<OperationRecord>(path, body)).body;
@@ -212,7 +210,7 @@ export const provoke = async (
   return asked?.id ?? '';
 };
 
-/** Asks until it is done. */
+/** Repeats the request until its operation ends as done. */
 export const succeed = (
   machine: WatchedMachine,
   path: string,
@@ -229,7 +227,7 @@ export const revive = async (machine: WatchedMachine): Promise<void> => {
   await machine.agent.start();
 };
 
-/** Until the fault has struck there, and nothing else has; an agent that it kills is dead by then. */
+/** Waits until this fault, and no other, has struck there. An agent that it kills has ended by then. */
 export const strikes = async (machine: WatchedMachine, cut: FaultRule): Promise<void> => {
   await eventually(
     `the fault strikes ${machine.agent.name}`,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isReached, median, type Row, ratioOf, sayRuns } from '../../scripts/bench/figures.js';
+import { formatRuns, isReached, median, type Row, ratioOf } from '../../scripts/bench/figures.js';
 import { CONFIRMED_TO_ANSWERS, growthOf } from '../../scripts/bench/growth.js';
 import { renderMarkdown } from '../../scripts/bench/report.js';
 
@@ -32,9 +32,9 @@ test('a figure is reached at what is wanted, and missed beyond', () => {
 });
 
 test('runs are said as median and range, which a single run does not have', () => {
-  expect(sayRuns([10, 30, 12], 's')).toBe('12 s (10–30)');
-  expect(sayRuns([1.23456], 's')).toBe('1.23 s');
-  expect(sayRuns([12345.6, 99.94, 0.12345], 'MB')).toBe('99.9 MB (0.123–12,346)');
+  expect(formatRuns([10, 30, 12], 's')).toBe('12 s (10–30)');
+  expect(formatRuns([1.23456], 's')).toBe('1.23 s');
+  expect(formatRuns([12345.6, 99.94, 0.12345], 'MB')).toBe('99.9 MB (0.123–12,346)');
 });
 
 test('the report puts the sizes of one measurement into one table, and names what is missing', () => {

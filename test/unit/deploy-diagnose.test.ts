@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { diagnose, type Sight } from '../../scripts/deploy-pair/diagnose.js';
+import { diagnose, type ExaminedServer } from '../../scripts/deploy-pair/diagnose.js';
 import { Stop } from '../../scripts/deploy-pair/stop.js';
 import type { NodeStatus } from '../../src/domain/status.js';
 import { nodeStatus } from '../support/node-status.js';
 
 /** A server on which nothing is wrong. */
-const well = (name: string): Sight & { status: NodeStatus } => ({
+const well = (name: string): ExaminedServer & { status: NodeStatus } => ({
   name,
   service: {
     active: 'active',

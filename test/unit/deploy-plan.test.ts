@@ -6,9 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { type Inventory, layoutOf, parseInventory } from '../../scripts/deploy-pair/inventory.js';
 import {
   environmentOf,
+  formatDifference,
   formatEnvironment,
   parseEnvironment,
-  sayDifference,
 } from '../../scripts/deploy-pair/node-environment.js';
 import { orderOf } from '../../scripts/deploy-pair/order.js';
 import { chooseTarget } from '../../scripts/deploy-pair/rollback.js';
@@ -102,7 +102,7 @@ describe('coldspare.env', () => {
   });
 
   test('a difference shows no secret', () => {
-    const said = sayDifference(
+    const said = formatDifference(
       { PORT: '1', PEER_TOKEN: 'old-secret' },
       { PORT: '2', PEER_TOKEN: 'new-secret', DB_PASSWORD: 'third-secret' },
     );

@@ -1,12 +1,12 @@
-/** What is asked of a machine, in one go: each command over SSH costs a login shell and the way there and back. */
-export interface Question {
+/** All that is asked about a server, in one command: over SSH each command costs a login shell and a round trip. */
+export interface SurveyRequest {
   service: string;
   /** The variable of a running agent that names its deployment. */
   mark: string;
   user: string;
-  /** What is there? Links are not followed. */
+  /** Files, directories and links to describe. Links are not followed. */
   paths: string[];
-  /** How much is free on the file systems of these? Of one that is not there yet, its first folder that is. */
+  /** Paths whose file system is measured. A path that does not exist yet counts as its nearest existing parent. */
   disks: string[];
   /** Calls to the running agent, one after the other. */
   calls: Call[];
@@ -23,11 +23,11 @@ export interface Entry {
   /** As chmod takes it, such as 600. */
   mode: string;
   uid: number;
-  /** Of a file. */
+  /** Files only: the content. */
   text?: string;
-  /** Of a link. */
+  /** Links only: where it leads. */
   target?: string;
-  /** Of a directory. */
+  /** Directories only: the names of its entries. */
   names?: string[];
 }
 
@@ -37,30 +37,30 @@ export interface Disk {
   totalBytes: number;
 }
 
-export interface Reply {
+export interface SurveyReply {
   /** Milliseconds since 1970, by that machine's clock. */
   now: number;
-  /** What `systemctl show` says. */
+  /** The properties that `systemctl show` prints. */
   service: Record<string, string>;
-  /** Undefined when no agent runs, `''` when it was started by hand. */
+  /** The value of `SurveyRequest.mark`. Undefined when no agent runs, `''` when the agent was started by hand. */
   mark?: string;
   /** Of the service's user; undefined when there is none. */
   uid?: number;
   entries: Record<string, Entry>;
   disks: Disk[];
-  /** Undefined for a call that got no answer. */
+  /** In the order of the calls; null for a call that got no answer. */
   answers: ({ status: number; body: unknown } | null)[];
 }
 
 /**
- * Runs over there, as text: it may use nothing of this file. The agent is asked from its own machine, so that its port
- * need not be open to us, with the keys that it was started with, so that they never leave it.
+ * Runs on the server. Its source text is sent there, so it may use nothing else of this file. It calls the agent from
+ * the agent's own machine: the agent's port need not be open to us, and its keys never leave that machine.
  */
-export const lookAround = async (question: string): Promise<void> => {
+export const surveyMachine = async (question: string): Promise<void> => {
   const fs = process.getBuiltinModule('node:fs');
   const { execFileSync } = process.getBuiltinModule('node:child_process');
   const { dirname } = process.getBuiltinModule('node:path');
-  const asked: Question = JSON.parse(question);
+  const asked: SurveyRequest = JSON.parse(question);
   const attempt = <T>(action: () => T): T | undefined => {
     try {
       return action();
@@ -103,7 +103,7 @@ export const lookAround = async (question: string): Promise<void> => {
     const host = (read('HOST') || '0.0.0.0').replace(/^(0\.0\.0\.0|::)$/, '127.0.0.1');
     const address = `${host.includes(':') ? `[${host}]` : host}:${read('PORT') || '8080'}`;
     const isTls = Boolean(read('TLS_CERT'));
-    // Its certificate is for the name that others know it by; this stays on the machine.
+    // The certificate names the host as others know it, not 127.0.0.1. The connection does not leave the machine.
     if (isTls) process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
     const response = await fetch(`${isTls ? 'https' : 'http'}://${address}${path}`, {
       method,
@@ -125,10 +125,10 @@ export const lookAround = async (question: string): Promise<void> => {
     const entry = describe(path);
     if (entry !== undefined) entries[path] = entry;
   }
-  const answers: Reply['answers'] = [];
+  const answers: SurveyReply['answers'] = [];
   for (const one of asked.calls)
     answers.push(environment === undefined ? null : await call(one).catch(() => null));
-  const reply: Reply = {
+  const reply: SurveyReply = {
     now: Date.now(),
     service,
     ...(mark !== undefined && { mark }),
