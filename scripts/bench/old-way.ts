@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { runCommand } from '../../src/drivers/command.js';
+import { runCommand } from '../../src/drivers/run-command.js';
 import { readApp } from '../../test/support/compose-pair.js';
 import { ComposeProject } from '../../test/support/compose-project.js';
 import type { DockerEngine } from '../../test/support/docker-engine.js';

@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { OperationRecord } from '../../src/domain/operation.js';
-import { runCommand } from '../../src/drivers/command.js';
+import { runCommand } from '../../src/drivers/run-command.js';
 import { missingSshd, Sshd } from '../../test/support/sshd.js';
 import type { Bench } from './bench.js';
 import type { Measured, Row } from './figures.js';

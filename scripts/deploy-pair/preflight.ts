@@ -1,5 +1,5 @@
 import type { Config } from '../../src/config/config.js';
-import { splitCommand } from '../../src/drivers/command.js';
+import { splitCommand } from '../../src/drivers/run-command.js';
 import type { Server } from './server.js';
 import { Stop } from './stop.js';
 

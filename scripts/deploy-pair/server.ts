@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Client } from 'ssh2';
 import { ColdspareError, isError } from '../../src/domain/errors.js';
-import type { OpenCommand } from '../../src/drivers/command.js';
+import type { OpenCommand } from '../../src/drivers/run-command.js';
 import { connectSsh } from '../../src/drivers/ssh/connection.js';
 import { sshExecutor } from '../../src/drivers/ssh/executor.js';
 import { type Inventory, type Layout, layoutOf, type ServerSettings } from './inventory.js';

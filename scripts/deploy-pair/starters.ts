@@ -1,4 +1,4 @@
-import { splitCommand } from '../../src/drivers/command.js';
+import { splitCommand } from '../../src/drivers/run-command.js';
 import type { Variables } from './node-environment.js';
 import type { Server } from './server.js';
 

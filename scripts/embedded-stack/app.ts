@@ -1,5 +1,5 @@
 import { ColdspareError, toColdspareError } from '../../src/domain/errors.js';
-import { startDetached } from '../../src/drivers/command.js';
+import { startDetached } from '../../src/drivers/run-command.js';
 import type { App } from '../../src/ports/stack.js';
 import type { Layout } from './layout.js';
 import type { EmbeddedOptions } from './options.js';

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ColdspareError } from '../../src/domain/errors.js';
-import { runCommand } from '../../src/drivers/command.js';
+import { runCommand } from '../../src/drivers/run-command.js';
 
 const POLL_PAUSE = 25;
 /** How long SIGKILL may take; longer means that the kernel holds the process. */

@@ -43,7 +43,7 @@ const createGuardRound = (node: Guarded): (() => Promise<void>) => {
   const restartApp = createAppRestart(node);
   return async () => {
     noteApp(node, await node.stack.app.check());
-    if (node.leadership.isOvertaken()) return stopOvertaken(node);
+    if (!(await node.leadership.renew())) return stopOvertaken(node);
     if (node.state.current.mode === 'primary')
       return servesForeignDatabase(node) ? stopForeignDatabaseApp(node) : restartApp();
     if (await node.stack.app.isRunning()) return stopForeignApp(node);

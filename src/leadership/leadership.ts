@@ -16,8 +16,11 @@ export interface Leadership {
   readonly heardEpoch: number;
   /** Whether this node may serve, as far as it knows without asking the peer. */
   mayServe(): boolean;
-  /** Whether the peer has become primary while the disk, which takes no writes, still says that this node is. */
-  isOvertaken(): boolean;
+  /**
+   * Keeps a primary's right to serve; called at every round of the guard. Resolves to false when a primary has lost that
+   * right and its role on disk does not say so yet: its app has to stop.
+   */
+  renew(): Promise<boolean>;
   /** The lowest epoch above `known` and above its own that this node may claim. */
   nextEpoch(known?: number): number;
   /** The same for the peer. */

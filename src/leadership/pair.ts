@@ -32,10 +32,15 @@ export class PairLeadership implements Leadership {
   }
 
   mayServe(): boolean {
-    return this.#state.current.mode === 'primary' && !this.isOvertaken();
+    return this.#state.current.mode === 'primary' && !this.#isOvertaken();
   }
 
-  isOvertaken(): boolean {
+  async renew(): Promise<boolean> {
+    return !this.#isOvertaken();
+  }
+
+  /** The peer has become primary, while the disk, which takes no writes, still says that this node is. */
+  #isOvertaken(): boolean {
     const { mode, epoch } = this.#state.current;
     return mode === 'primary' && this.#heardEpoch > epoch;
   }
@@ -71,7 +76,7 @@ export class PairLeadership implements Leadership {
         isError(error, 'transition-not-allowed') && this.#state.current.epoch >= epoch;
       if (isKnown) return false;
       if (isError(error, 'disk-full') && (await this.#ballast.drop())) return this.noteEpoch(epoch);
-      // The guard stops the app even so (isOvertaken).
+      // The guard stops the app even so (renew).
       throw error;
     }
     this.#log.warn({ epoch, mine }, 'superseded: the other node has a higher epoch');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runCommand, splitCommand } from '../../src/drivers/command.js';
+import { runCommand, splitCommand } from '../../src/drivers/run-command.js';
 import { connectSsh } from '../../src/drivers/ssh/connection.js';
 import { sshExecutor } from '../../src/drivers/ssh/executor.js';
 import { createPeerMachine, type PeerMachineOptions } from '../../src/drivers/ssh/peer-machine.js';

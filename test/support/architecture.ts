@@ -77,9 +77,9 @@ const RULES: Rule[] = [
   },
   {
     reason:
-      'only src/drivers/command.ts runs programs, always with a time-out and never through a shell',
+      'only src/drivers/run-command.ts runs programs, always with a time-out and never through a shell',
     forbids: ({ from, to }) =>
-      from !== 'src/drivers/command.ts' && /^(execa|(node:)?child_process)$/.test(to),
+      from !== 'src/drivers/run-command.ts' && /^(execa|(node:)?child_process)$/.test(to),
   },
   {
     reason: 'the command line knows an agent over HTTP, and the domain',

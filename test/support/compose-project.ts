@@ -1,6 +1,6 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { runCommand } from '../../src/drivers/command.js';
+import { runCommand } from '../../src/drivers/run-command.js';
 import type { DockerEngine } from './docker-engine.js';
 
 /** A directory with a compose file, as a user has it, and the engine it runs on. */

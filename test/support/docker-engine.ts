@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe } from 'vitest';
 import { eventually } from '../../scripts/lib/agent-process.js';
-import { runCommand } from '../../src/drivers/command.js';
+import { runCommand } from '../../src/drivers/run-command.js';
 import { familiesOf, killFamilies, listPids, runsAs } from './processes.js';
 
 const BASE_IMAGE = resolve('.cache/base-image.tar');

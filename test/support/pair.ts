@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AgentProcess, eventually } from '../../scripts/lib/agent-process.js';
 import { freePorts } from '../../scripts/lib/free-port.js';
-import { runCommand, splitCommand } from '../../src/drivers/command.js';
+import { runCommand, splitCommand } from '../../src/drivers/run-command.js';
 import { Link, type Way } from './link.js';
 import { Operated } from './operated.js';
 import { type Cluster, createCluster } from './postgres.js';

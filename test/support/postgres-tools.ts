@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chown, mkdtemp } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { runCommand, splitCommand } from '../../src/drivers/command.js';
+import { runCommand, splitCommand } from '../../src/drivers/run-command.js';
 
 const findPrograms = (): string | undefined => {
   try {

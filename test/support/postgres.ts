@@ -2,7 +2,7 @@ import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, inject } from 'vitest';
 import { freePorts } from '../../scripts/lib/free-port.js';
-import { runCommand, splitCommand } from '../../src/drivers/command.js';
+import { runCommand, splitCommand } from '../../src/drivers/run-command.js';
 import {
   AS_POSTGRES,
   initializeCluster,

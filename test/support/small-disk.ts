@@ -4,7 +4,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { runCommand } from '../../src/drivers/command.js';
+import { runCommand } from '../../src/drivers/run-command.js';
 import { describePostgres } from './postgres.js';
 
 const TIMEOUT = 10_000;

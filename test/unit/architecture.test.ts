@@ -61,7 +61,7 @@ describe('architecture', () => {
       'a driver runs a program behind the back of command.ts',
       'src/drivers/postgres/dump.ts',
       `import { exec } from 'node:child_process';`,
-      'src/drivers/postgres/dump.ts → node:child_process: only src/drivers/command.ts runs programs',
+      'src/drivers/postgres/dump.ts → node:child_process: only src/drivers/run-command.ts runs programs',
     ],
     [
       'the domain reads the disk',

@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { localExecutor } from '../../src/drivers/command.js';
 import { writeOverride } from '../../src/drivers/compose/override.js';
 import { openProject } from '../../src/drivers/compose/project.js';
 import { createFileDisk } from '../../src/drivers/file-disk.js';
+import { localExecutor } from '../../src/drivers/run-command.js';
 
 describe('COMPOSE_COMMAND', () => {
   const open = (command: string) => openProject(localExecutor, { command, directory: '/srv/shop' });

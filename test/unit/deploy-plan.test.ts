@@ -15,7 +15,7 @@ import { chooseTarget } from '../../scripts/deploy-pair/rollback.js';
 import { loadSecrets } from '../../scripts/deploy-pair/secrets.js';
 import { Stop } from '../../scripts/deploy-pair/stop.js';
 import { unitFile } from '../../scripts/deploy-pair/unit-file.js';
-import { runCommand } from '../../src/drivers/command.js';
+import { runCommand } from '../../src/drivers/run-command.js';
 
 const example = await readFile('scripts/deploy-pair/inventory.example.yml', 'utf8');
 const SECRETS = {

@@ -2,8 +2,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { localExecutor } from '../../src/drivers/command.js';
 import { chooseCompression } from '../../src/drivers/postgres/compression.js';
+import { localExecutor } from '../../src/drivers/run-command.js';
 import { describePostgres } from '../support/postgres.js';
 
 const GZIP = '--compress=1';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Executor } from '../../src/drivers/command.js';
 import { openSpool } from '../../src/drivers/postgres/spool.js';
+import type { Executor } from '../../src/drivers/run-command.js';
 
 const MIB = 1024 * 1024;
 const FILE = '/tmp/coldspare-restore.dump';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { runCommand } from '../../src/drivers/command.js';
+import { runCommand } from '../../src/drivers/run-command.js';
 import { commandLine, environmentLines } from '../../src/drivers/ssh/command-line.js';
 
 /** What sshd does with a line: the login shell gets it. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isError } from '../../domain/errors.js';
-import type { Executor, StartOptions } from '../command.js';
+import type { Executor, StartOptions } from '../run-command.js';
 import { type Project, runCompose } from './project.js';
 
 const END_TIMEOUT_MS = 10_000;

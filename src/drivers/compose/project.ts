@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { ColdspareError } from '../../domain/errors.js';
-import { type CommandOptions, type Executor, splitCommand } from '../command.js';
+import { type CommandOptions, type Executor, splitCommand } from '../run-command.js';
 
 /** Milliseconds for a query to compose or to the engine. */
 export const QUERY_TIMEOUT_MS = 20_000;

@@ -1,13 +1,13 @@
 import type { Disk } from '../../ports/disk.js';
 import type { Probe } from '../../ports/probe.js';
 import type { Stack } from '../../ports/stack.js';
-import { localExecutor } from '../command.js';
 import {
   createPostgresDatabase,
   type DatabaseTimeouts,
   DEFAULT_TIMEOUTS,
 } from '../postgres/database.js';
 import type { DatabaseAddress } from '../postgres/server.js';
+import { localExecutor } from '../run-command.js';
 import { containerExecutor } from './container-executor.js';
 import { findContainers, removeRestartPolicies } from './containers.js';
 import { dependOnlyOn } from './dependencies.js';

@@ -1,7 +1,7 @@
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import { formatDuration } from '../../domain/format.js';
-import { type Executor, splitCommand } from '../command.js';
 import { pollUntil } from '../poll.js';
+import { type Executor, splitCommand } from '../run-command.js';
 
 /** Command lines for any service manager. */
 export interface ServiceCommands {

@@ -1,13 +1,13 @@
 import { connect } from 'node:net';
 import type { Probe } from '../../ports/probe.js';
 import type { Stack } from '../../ports/stack.js';
-import { localExecutor } from '../command.js';
 import {
   createPostgresDatabase,
   type DatabaseTimeouts,
   DEFAULT_TIMEOUTS,
 } from '../postgres/database.js';
 import type { DatabaseAddress, Spool } from '../postgres/server.js';
+import { localExecutor } from '../run-command.js';
 import { createService, type ServiceCommands } from './service.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;

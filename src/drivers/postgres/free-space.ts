@@ -1,5 +1,5 @@
 import { ColdspareError } from '../../domain/errors.js';
-import type { Executor } from '../command.js';
+import type { Executor } from '../run-command.js';
 
 const TIMEOUT_MS = 10_000;
 

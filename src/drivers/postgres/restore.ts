@@ -1,7 +1,7 @@
 import { pipeline, type Readable } from 'node:stream';
 import { ColdspareError, isError } from '../../domain/errors.js';
 import type { Manifest } from '../../domain/manifest.js';
-import type { CommandOptions } from '../command.js';
+import type { CommandOptions } from '../run-command.js';
 import { checkPlainDump } from './check-plain-dump.js';
 import { createRoles, settingStatements } from './globals.js';
 import { type PsqlSession, type SessionOptions, withSession } from './psql-session.js';

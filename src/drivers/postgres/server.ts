@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Executor } from '../command.js';
+import type { Executor } from '../run-command.js';
 
 /** A PostgreSQL server, and how its own programs reach it. */
 export interface Server {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ColdspareError, isError } from '../../domain/errors.js';
-import type { CommandOptions, Executor } from '../command.js';
+import type { CommandOptions, Executor } from '../run-command.js';
 import { readFreeBytes } from './free-space.js';
 import type { Spool } from './server.js';
 

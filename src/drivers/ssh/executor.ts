@@ -3,8 +3,8 @@ import { text } from 'node:stream/consumers';
 import type { Client, ClientChannel } from 'ssh2';
 import { ColdspareError, type ErrorCode } from '../../domain/errors.js';
 import { formatDuration } from '../../domain/format.js';
-import type { Executor, StartOptions } from '../command.js';
 import { drain, errorOf, feed, finish, tailOf } from '../program-streams.js';
+import type { Executor, StartOptions } from '../run-command.js';
 import { commandLine, environmentLines } from './command-line.js';
 
 /** Milliseconds. A service that a program leaves running holds its pipes open; they are read for this long after its exit. */

@@ -1,13 +1,13 @@
 import { ColdspareError } from '../../domain/errors.js';
 import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
 import { isHealthy, type Probe } from '../../ports/probe.js';
-import { type Executor, splitCommand } from '../command.js';
 import { containerExecutor } from '../compose/container-executor.js';
 import { openProject } from '../compose/project.js';
 import { createService, type ServiceCommands } from '../host/service.js';
 import { pollUntil } from '../poll.js';
 import { createPostgresDatabase } from '../postgres/database.js';
 import type { DatabaseAddress } from '../postgres/server.js';
+import { type Executor, splitCommand } from '../run-command.js';
 import { connectSsh, type SshOptions } from './connection.js';
 import { sshExecutor } from './executor.js';
 

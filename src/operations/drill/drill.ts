@@ -3,11 +3,11 @@ import type { DrillCommand } from '../../domain/commands.js';
 import { ColdspareError, isError, Refused } from '../../domain/errors.js';
 import type { Manifest } from '../../domain/manifest.js';
 import type { Plan, Steps } from '../../engine/operation.js';
+import { assertAsInManifest } from '../../replication/dumps/compare-with-manifest.js';
 import { assertFreeSpace } from '../../replication/dumps/free-space.js';
 import { recordProof } from '../../replication/dumps/proof.js';
 import { unlessAborted } from '../../replication/dumps/restore-job.js';
 import { startDatabase } from '../../replication/dumps/start-database.js';
-import { assertAsInManifest } from '../../replication/dumps/verify.js';
 import type { Node } from '../node.js';
 import { DrillTimes, type Reporter, recordDrill, reportSuccess } from './report.js';
 

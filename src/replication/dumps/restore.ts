@@ -9,8 +9,8 @@ import type { Clock } from '../../ports/clock.js';
 import type { Notifier } from '../../ports/notifier.js';
 import type { Stack } from '../../ports/stack.js';
 import type { NodeState } from '../../state/node-state.js';
+import { assertAsInManifest } from './compare-with-manifest.js';
 import { type RestoreJob, unlessAborted } from './restore-job.js';
-import { assertAsInManifest } from './verify.js';
 
 export interface Restorer {
   settings: { nodeName: string; databaseName: string };

@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openCommand, runCommand, splitCommand, startDetached } from '../../src/drivers/command.js';
+import {
+  openCommand,
+  runCommand,
+  splitCommand,
+  startDetached,
+} from '../../src/drivers/run-command.js';
 
 const timeout = 30_000;
 const sh = (script: string) => ['sh', '-c', script];
