@@ -26,8 +26,8 @@ describeDocker('compose stack', () => {
   });
   afterAll(() => engine?.remove());
 
-  // The driver of PostgreSQL is the host stack's, which is tried in full: what differs is where its programs run.
-  testStackContract(async () => harness, 0.4);
+  // The driver of PostgreSQL is the host stack's, which is tried in most of it: what differs is where its programs run.
+  testStackContract(async () => harness, 0.25);
 
   describe('as only containers can be', () => {
     beforeEach(() => harness.reset());

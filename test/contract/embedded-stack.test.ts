@@ -136,7 +136,7 @@ beforeAll(async () => {
 afterAll(() => harness?.cleanup());
 
 describe('embedded stack', () => {
-  // It is the demo's: the two that serve real data are tried in full.
+  // It is the demo's: the two that serve real data are tried in more of it.
   const stopApp = () => harness.stack.app.stop(never);
   testStackContract(async () => ({ ...harness, cleanup: stopApp }), 0.2);
 });

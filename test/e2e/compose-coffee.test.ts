@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { type Announcements, receiveAnnouncements } from '../support/announcements.js';
 import {
   type ComposeMachine,
@@ -11,6 +11,7 @@ import {
 import { ComposeProject } from '../support/compose-project.js';
 import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually, serves, standsBy } from '../support/pair.js';
+import { drawnTests } from '../support/sample.js';
 import { missingForVcl1, startVcl1, type Vcl1 } from '../support/vcl1.js';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 300_000 });
@@ -106,6 +107,8 @@ describeDocker(
       expect(await quantities(vcl3)).toBeUndefined();
     };
 
+    // All of them in a soak.
+    const { test } = drawnTests(0.4);
     test('the agents are installed on a shop that runs already, and take its restart policies away', async () => {
       await vcl2.project.compose('up', '--detach');
       await eventually('the shop is open', () => quantities(vcl2));

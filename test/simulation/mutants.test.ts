@@ -13,24 +13,27 @@ test('every guard that is to be broken is there, once', async () => {
     expect.soft(() => applyEdits(code, edits), name).not.toThrow();
 });
 
-/** One of each rule, by the run's seed. */
-const ofEachRule = (): string[] => {
+/** How many rules lose a guard in one run. */
+const RULES = 3;
+
+/** One guard of some rules, by the run's seed. */
+const drawn = (): string[] => {
   const common = MUTANTS.filter(({ isRare }) => !isRare);
   const rules = [...new Set(common.map(({ rule }) => rule))];
-  return rules.flatMap((rule) => {
+  return sample('rules', rules, RULES).flatMap((rule) => {
     const names = common.filter((mutant) => mutant.rule === rule).map(({ name }) => name);
     return sample(`mutants of rule ${rule}`, names, 1);
   });
 };
 
-test('a guard of each rule is broken on purpose, and the simulation notices', {
+test('guards are broken on purpose, and the simulation notices', {
   timeout: 900_000,
 }, async ({ task }) => {
-  const names = IS_SOAK ? [] : ofEachRule().flatMap((name) => ['--name', name]);
+  const names = IS_SOAK ? [] : drawn().flatMap((name) => ['--name', name]);
   const { status, output } = await runScript('mutants', '--quick', `--seeds=${SEEDS}`, ...names);
   console.log(output);
   const [figure = '', caught, tried] =
-    /^(\d+) of (\d+) mutants caught, of 8 rules$/m.exec(output) ?? [];
+    /^(\d+) of (\d+) mutants caught, of \d+ rules$/m.exec(output) ?? [];
   expect(caught).toBeDefined();
   expect(caught).toBe(tried);
   expect(status).toBe(0);

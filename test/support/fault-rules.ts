@@ -1,12 +1,22 @@
 import type { FaultRule } from './pair.js';
-import { sample } from './sample.js';
+import { isDrawn, sample } from './sample.js';
 
-/** Every step fails, before its effect and after it: one test each. For a pair in process. */
+/** How much of the failures the default suite draws, beside those of decisive steps. */
+const FAILURES_DRAWN = 0.5;
+
+/** A step fails, before its effect and after it: one test each. For a pair in process. */
 export const failures = (labels: readonly string[]): FaultRule[] =>
-  labels.flatMap((label) => [
-    { label, moment: 'before', action: 'fail' },
-    { label, moment: 'after', action: 'fail' },
-  ]);
+  labels
+    .flatMap((label): FaultRule[] => [
+      { label, moment: 'before', action: 'fail' },
+      { label, moment: 'after', action: 'fail' },
+    ])
+    .filter(
+      ({ label, moment }, index) =>
+        index === 0 ||
+        DECISIVE.includes(label) ||
+        isDrawn(`${label} fails ${moment}`, FAILURES_DRAWN),
+    );
 
 /** How many kills the default suite draws of each operation, beside those that it always has. */
 const DRAWN = 1;
