@@ -55,7 +55,7 @@ const createGuardRound = (node: Guarded): (() => Promise<void>) => {
   };
 };
 
-/** The state file cannot be written, so it still says primary. Until it can be, only the stopped app prevents two writers. */
+/** The state file cannot be written and still says primary. The app is stopped, so that there are never two writers. */
 const stopOvertaken = async (node: Guarded): Promise<void> => {
   const { heardEpoch: epoch } = node.leadership;
   node.log.error({ epoch }, 'superseded, but the state cannot be written: the app is stopped');

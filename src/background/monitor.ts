@@ -17,7 +17,7 @@ export const createMonitor = (node: Node): (() => Promise<void>) => {
   const pause = createBackoff(node.clock, { first: RETRY_FIRST, most: RETRY_MOST });
   node.runner.onEnd(({ source, error }) => {
     if (source !== 'monitor' || error?.code !== 'primary-busy') return;
-    // The primary was restarting its app. Its pauses grow as ours do, so in step with it we would always find it busy.
+    // The primary was restarting its app, with pauses that grow like ours. Without a reset we would always find it busy.
     pause.reset(RETRY_FIRST);
   });
   return async () => {

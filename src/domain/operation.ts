@@ -77,7 +77,7 @@ export type OperationRecord = z.infer<typeof operationRecordSchema>;
 export const isInTheWay = (operation: Pick<OperationRecord, 'kind'> | null | undefined): boolean =>
   operation != null && operation.kind !== 'prepare' && operation.kind !== 'drill';
 
-/** Whether operations of this kind start or stop the app. Backups, pushes and drills do not. */
+/** Whether the app may be down while an operation of this kind runs. Backups, pushes and drills run while it serves. */
 export const affectsApp = (kind: OperationKind): boolean =>
   kind !== 'backup' && kind !== 'push' && kind !== 'drill';
 

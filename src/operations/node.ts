@@ -22,11 +22,11 @@ import type { NodeState } from '../state/node-state.js';
 /** One agent with everything that it acts through. Each operation names the parts that it needs. */
 export interface Node {
   settings: Settings;
-  /** What is on disk: role, epoch, promises. */
+  /** What is on disk, such as role and epoch. */
   state: NodeState;
-  /** Who may serve. */
+  /** Decides who may serve. */
   leadership: Leadership;
-  /** How the standby gets the data. */
+  /** Brings the primary's data to the standby. */
   replication: Replication;
   backups: BackupStore;
   ballast: Ballast;
@@ -44,7 +44,7 @@ export interface Node {
   ids: Ids;
   notifier: Notifier;
   log: Log;
-  /** What was seen last of the other node, and of this one. */
+  /** The last observations of the other node and of this one. */
   peerView: PeerView;
   local: LocalView;
 }

@@ -81,7 +81,7 @@ export const probeWitness = async ({
 const agentView = (agent: PeerProbe['agent']): AgentView => {
   if ('error' in agent) return 'unreachable';
   if (agent.serving) return 'serving';
-  // With ALONE=wait it waits until it reaches us. If only our link to it works, its boot never ends.
+  // With ALONE=wait its boot waits until it reaches us. If only our link to it works, that boot never ends.
   if (agent.alone !== null && agent.policy.alone === 'wait') return 'idle';
   const kind = agent.operation?.kind;
   // A fence is what we are about to ask for.

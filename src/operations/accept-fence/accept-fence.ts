@@ -64,6 +64,6 @@ export const yieldMachine = async (
     const { database } = node.stack;
     if (!(await database.answers())) return say('the database does not run');
     await database.freeze();
-    say('no more writes');
+    say('the database refuses writes');
   });
 };

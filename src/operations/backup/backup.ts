@@ -89,7 +89,7 @@ const takeLastDump = async (node: Taker, steps: Steps): Promise<void> => {
   // If this fails, the dump stays but is incomplete.
   await steps.step('check-frozen', async ({ say }) => {
     await assertOwnUnwritten(node, writes);
-    say('nothing was written since');
+    say('nothing was written since the freeze');
   });
   // Records which backup holds every write, so that a later stand-down need not set the database aside.
   await steps.step('remember-final', async () => {

@@ -39,7 +39,7 @@ export const askPeer = (node: Asker, steps: Steps<'ask-peer'>): Promise<void> =>
 const isPromoting = ({ operation }: NodeStatus): boolean =>
   operation?.kind === 'promote' && !operation.committed;
 
-/** Describes the peer. @throws ColdspareError `superseded`; the guard then stands this node down, since it has heard the epoch */
+/** Describes the peer. @throws ColdspareError `superseded`; this node stands down, as it has heard the epoch */
 const assertNotSuperseded = ({ state }: Pick<Node, 'state'>, agent: NodeStatus): string => {
   const { epoch } = state.current;
   if (agent.epoch <= epoch) return `${agent.node} is ${agent.mode} at epoch ${agent.epoch}`;

@@ -52,7 +52,7 @@ export const planHandover = (node: HandoverNode, command: DemoteCommand): Plan =
     const backup = await node.replication.finalSync(steps);
     await steps.step('check-frozen', async ({ say }) => {
       await assertOwnUnwritten(node, writes);
-      say('nothing was written since');
+      say('nothing was written since the freeze');
     });
     await decide(node, steps, { epoch, backup, writes: `${writes}` });
   },
@@ -160,7 +160,7 @@ const decide = async (
     async ({ operation, say }) => {
       const promised = { operation, epoch, cause: 'handover' as const };
       await node.leadership.handOff({ ...promised, finalBackup: backup, writes });
-      say(`epoch ${epoch} is the peer's to take`);
+      say(`epoch ${epoch} is offered to the peer`);
     },
     {
       undo: async (error) => {
