@@ -38,8 +38,8 @@ interface BackgroundTask {
 
 /** How the standby gets the primary's data. Today by dumps. */
 export interface Replication {
-  /** The names of the steps of `finalSync` and `takeOver`, in their order. */
-  readonly steps: { readonly finalSync: readonly string[]; readonly takeOver: readonly string[] };
+  /** The names of the steps of `finalSync`, `takeOver` and `afterTakeOver`, in their order. */
+  readonly steps: Readonly<Record<'finalSync' | 'takeOver' | 'afterTakeOver', readonly string[]>>;
   /** Background tasks besides the scheduled backups. */
   readonly tasks: readonly BackgroundTask[];
   /** What a takeover would start from now; undefined when there is nothing. Cheap to call. */
@@ -58,6 +58,8 @@ export interface Replication {
    * @throws Refused `no-backup`, `backup-too-old`, `backup-unusable`; ColdspareError of the database
    */
   takeOver(steps: Steps, request: TakeOverRequest): Promise<TakenOver>;
+  /** Cleans up once the new primary serves. Never fails the takeover. */
+  afterTakeOver(steps: Steps): Promise<void>;
   /**
    * Sets the database of a superseded node aside if it may hold writes of its own. Safe to repeat. Resolves to what was
    * done, as a sentence; undefined when there was nothing to do.

@@ -4,7 +4,6 @@ import type { Source } from '../../domain/operation.js';
 import type { Plan, Steps } from '../../engine/operation.js';
 import { peerStatus } from '../../peer/peer-view.js';
 import type { PeerProbe } from '../../peer/probe-peer.js';
-import { dropOldCopies } from '../../replication/dumps/drop-old-copies.js';
 import type { TakenOver } from '../../replication/replication.js';
 import { SERVE_STEPS, serve } from '../../serve/serve.js';
 import type { Node } from '../node.js';
@@ -71,7 +70,7 @@ const planTakeOverFromLost = (
   command: { type: 'promote', source, ...command },
   steps: [
     ...['confirm', 'assess-loss', 'fence', 'rescue', ...node.replication.steps.takeOver],
-    ...['fence-again', 'commit-role', ...SERVE_STEPS, 'drop-old-copies'],
+    ...['fence-again', 'commit-role', ...SERVE_STEPS, ...node.replication.steps.afterTakeOver],
   ],
   run: async (steps) => {
     reportOutcome(steps);
@@ -85,7 +84,7 @@ const planTakeOverFromLost = (
     );
     await commitRole(node, steps, { ...ready, cause: 'unplanned' });
     await serve(node, steps);
-    await dropOldCopies(node, steps);
+    await node.replication.afterTakeOver(steps);
   },
 });
 

@@ -1,7 +1,6 @@
 import type { PromoteCommand } from '../../domain/commands.js';
 import type { OperationRecord, Source } from '../../domain/operation.js';
 import type { Plan } from '../../engine/operation.js';
-import { dropOldCopies } from '../../replication/dumps/drop-old-copies.js';
 import { stopApp } from '../../serve/app.js';
 import { SERVE_STEPS } from '../../serve/serve.js';
 import { type Booter, bootPrimary } from '../boot/boot.js';
@@ -23,10 +22,10 @@ export const planPromoteRemainder = (
     kind: 'promote',
     reason: 'interrupted after its commit',
     command: { type: 'promote', ...command },
-    steps: ['ask-peer', 'check-lineage', ...SERVE_STEPS, 'drop-old-copies'],
+    steps: ['ask-peer', 'check-lineage', ...SERVE_STEPS, ...node.replication.steps.afterTakeOver],
     run: async (steps) => {
       await bootPrimary(node, steps);
-      await dropOldCopies(node, steps);
+      await node.replication.afterTakeOver(steps);
     },
     isCommitted: () => true,
     isPreemptible: () => node.state.current.standDown !== null,

@@ -1,6 +1,5 @@
 import type { TakeOverCommand } from '../../domain/commands.js';
 import type { Plan } from '../../engine/operation.js';
-import { dropOldCopies } from '../../replication/dumps/drop-old-copies.js';
 import { SERVE_STEPS, serve } from '../../serve/serve.js';
 import type { HandoverNode } from '../handover/handover.js';
 import { commitRole, promotion, reportOutcome } from './commit-role.js';
@@ -13,13 +12,18 @@ export const planTakeOver = (
   ...promotion(node),
   reason: 'handover from the other node',
   command: { type: 'take-over', operation, epoch, backup },
-  steps: [...node.replication.steps.takeOver, 'commit-role', ...SERVE_STEPS, 'drop-old-copies'],
+  steps: [
+    ...node.replication.steps.takeOver,
+    'commit-role',
+    ...SERVE_STEPS,
+    ...node.replication.steps.afterTakeOver,
+  ],
   run: async (steps) => {
     reportOutcome(steps, epoch);
     const request = { epoch, force: false, complete: backup, isHandover: true };
     const taken = await node.replication.takeOver(steps, request);
     await commitRole(node, steps, { ...taken, epoch, cause: 'planned' });
     await serve(node, steps);
-    await dropOldCopies(node, steps);
+    await node.replication.afterTakeOver(steps);
   },
 });

@@ -9,6 +9,7 @@ import type { Stack } from '../../ports/stack.js';
 import type { LocalView } from '../../serve/local-view.js';
 import type { Lag, Replication, TakenOver, TakeOverRequest } from '../replication.js';
 import { type Choice, chooseGiven, chooseNewest } from './choose-backup.js';
+import { dropOldCopies } from './drop-old-copies.js';
 import { createPreparation } from './prepare.js';
 import { createPushRetry, type Pusher, pushBackup } from './push.js';
 import {
@@ -51,7 +52,11 @@ const TAKE_OVER_STEPS = [
 
 /** Keeps the standby by dumps: its database is stopped, and restored from the newest dump. */
 export const createDumpReplication = (node: DumpPorts): Replication => ({
-  steps: { finalSync: FINAL_SYNC_STEPS, takeOver: TAKE_OVER_STEPS },
+  steps: {
+    finalSync: FINAL_SYNC_STEPS,
+    takeOver: TAKE_OVER_STEPS,
+    afterTakeOver: ['drop-old-copies'],
+  },
   tasks: [
     { name: 'push retry', run: createPushRetry(node) },
     { name: 'preparation', run: createPreparation(node) },
@@ -63,6 +68,7 @@ export const createDumpReplication = (node: DumpPorts): Replication => ({
   },
   finalSync: (steps) => finalSync(node, steps),
   takeOver: (steps, request) => takeOver(node, steps, request),
+  afterTakeOver: (steps) => dropOldCopies(node, steps),
   rejoin: (signal) => setAsideIfDue(node, signal),
 });
 
