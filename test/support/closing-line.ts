@@ -1,10 +1,10 @@
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
-import { sayRunFigures } from './run-figures.js';
+import { formatRunFigures } from './run-figures.js';
 
 /**
- * Names every skipped test with its reason, fails the run for them when CI=true, names every test that passed only when it
- * was tried again, and ends the output with the run's figures and `N passed, N failed, N skipped`. A file or suite whose hook failed counts as one failure more, and tests that
- * could not run for it have failed, not been skipped.
+ * Ends the output with every skipped test and its reason, every test that passed only at its second try, the run's
+ * figures, and `N passed, N failed, N skipped`. With CI=true a skipped test fails the run. A file or suite whose hook
+ * failed counts as one more failure, and the tests that could not run because of it count as failed.
  */
 export default class ClosingLine implements Reporter {
   #filtersByName = false;
@@ -30,7 +30,7 @@ export default class ClosingLine implements Reporter {
       this.#skipped.length +
       groups.filter((group) => group.errors().length > 0).length +
       unhandledErrors.length;
-    this.#figures = sayRunFigures(modules);
+    this.#figures = formatRunFigures(modules);
     reportSlowest(modules);
     this.#reportSkipped();
     this.#reportTriedAgain(tests.filter((test) => test.diagnostic()?.flaky));
@@ -41,7 +41,7 @@ export default class ClosingLine implements Reporter {
     console.log('These tests passed only when they were tried again:');
     for (const test of tests) {
       const errors = (test.result().errors ?? []).map(({ message }) => message);
-      console.log(`  ${sayTest(test)}\n    ${errors.join('\n    ') || 'without an error'}`);
+      console.log(`  ${formatTest(test)}\n    ${errors.join('\n    ') || 'without an error'}`);
     }
   }
 
@@ -49,7 +49,7 @@ export default class ClosingLine implements Reporter {
     // Who asks for some tests by name knows that the others do not run.
     if (this.#skipped.length === 0 || this.#filtersByName) return;
     console.log('These tests were skipped:');
-    for (const test of this.#skipped) console.log(`  ${sayTest(test)}`);
+    for (const test of this.#skipped) console.log(`  ${formatTest(test)}`);
     if (process.env.CI !== 'true') return;
     console.error('CI=true: nothing may be skipped, so this run has failed.');
     process.exitCode = 1;
@@ -93,7 +93,7 @@ const wasSkipped = (test: TestCase): boolean => {
 const groupsOf = ({ parent }: TestCase | TestSuite): (TestSuite | TestModule)[] =>
   parent.type === 'module' ? [parent] : [parent, ...groupsOf(parent)];
 
-const sayTest = (test: TestCase): string => {
+const formatTest = (test: TestCase): string => {
   const result = test.result();
   const reason = result.state === 'skipped' ? result.note : undefined;
   return `${test.module.relativeModuleId} > ${test.fullName}${reason ? `: ${reason}` : ''}`;

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { runCommand } from '../../src/drivers/run-command.js';
 import type { DockerEngine } from './docker-engine.js';
 
-/** A directory with a compose file, as a user has it, and the engine it runs on. */
+/** A directory with a compose file, and the engine it runs on. */
 export class ComposeProject {
   readonly directory: string;
   readonly engine: DockerEngine;
@@ -29,7 +29,7 @@ export class ComposeProject {
     return new ComposeProject(directory, engine);
   }
 
-  /** What a person types in that directory. Resolves to what it prints. */
+  /** Runs docker compose in that directory. Resolves to its output. */
   compose(...args: string[]): Promise<string> {
     return runCommand(['docker', 'compose', ...args], {
       timeout: 120_000,

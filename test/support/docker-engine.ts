@@ -55,7 +55,7 @@ export const describeDocker = (name: string, tests: () => void, alsoMissing?: st
   }
 };
 
-/** What an engine that lost power leaves mounted: layers and namespaces of its containers, the innermost first. */
+/** Mounts that an engine leaves when it loses power: layers and namespaces of its containers, the innermost first. */
 const mountsBelow = (directory: string): string[] =>
   readFileSync('/proc/mounts', 'utf8')
     .split('\n')
@@ -63,7 +63,7 @@ const mountsBelow = (directory: string): string[] =>
     .filter((path) => path.startsWith(`${directory}/`))
     .reverse();
 
-/** What an engine has on disk when it has the images and nothing else. Named by what they are made of. */
+/** The data directory of an engine that has only the images. Its name is a digest of what they are made of. */
 const imagesDirectory = async (): Promise<string> => {
   const { size, mtimeMs } = await stat(BASE_IMAGE);
   const hash = createHash('sha256').update(`${size} ${mtimeMs}`);
@@ -73,7 +73,7 @@ const imagesDirectory = async (): Promise<string> => {
   return resolve('.cache', `engine-images-${hash.digest('hex').slice(0, 16)}`);
 };
 
-/** With owners, devices and extended attributes, which the layers of images have. */
+/** Copies with owners, devices and extended attributes, which the layers of images need. */
 const copyAll = (from: string, to: string): Promise<string> =>
   runCommand(['cp', '--archive', '--reflink=auto', from, to], { timeout: 120_000 });
 
@@ -82,7 +82,7 @@ let makingImages: Promise<void> | undefined;
 
 /** A Docker engine of the test's own, with images named as users know them. It sees no network but its own. */
 export class DockerEngine {
-  /** Makes docker and docker compose talk to it. */
+  /** The environment with which docker and docker compose use this engine. */
   readonly env: { DOCKER_HOST: string; DOCKER_BUILDKIT: string };
   readonly #directory: string;
   #process: ChildProcess | undefined;
@@ -111,7 +111,7 @@ export class DockerEngine {
     }
   }
 
-  /** Resolves to what it prints. */
+  /** Runs docker. Resolves to its output. */
   docker(...args: string[]): Promise<string> {
     return runCommand(['docker', ...args], { timeout: 120_000, env: this.env });
   }
@@ -128,7 +128,7 @@ export class DockerEngine {
         // Published ports go through a proxy of the engine, so nothing of the machine's own network is touched.
         ...['--bridge', 'none', '--iptables=false', '--ip6tables=false'],
       ],
-      // A containerd that takes long to end is made to write its stacks there.
+      // A containerd that takes long to end writes its stack traces there.
       { stdio: ['ignore', log, log], env: { ...process.env, TMPDIR: this.#directory } },
     );
     this.#process = child;
@@ -148,24 +148,24 @@ export class DockerEngine {
     await exited;
   }
 
-  /** The machine loses power: the engine and whatever it started are gone at once, with all that is not on disk. */
+  /** The machine loses power: the engine and everything it started end at once, without writing anything to disk. */
   async losePower(): Promise<void> {
     await killFamilies(this.#pids());
     this.#hangs = false;
-    // Who was killed a moment ago may still hold one of them.
+    // A process that was just killed may still hold one of them.
     for (const path of mountsBelow(this.#directory)) execFileSync('umount', ['--lazy', path]);
-    // A new engine would wait for the containerd of before, whose number may be anybody's.
+    // A new engine would wait for the old containerd, whose pid may belong to another process by now.
     for (const each of ['exec', 'pid'])
       await rm(join(this.#directory, each), { recursive: true, force: true });
   }
 
-  /** The engine and whatever it started take what comes and answer nothing, as a machine does that cannot be reached. */
+  /** Makes the engine and everything it started hang: they accept connections and answer nothing. */
   hang(): void {
     this.#hangs = true;
     for (const pid of familiesOf(this.#pids())) process.kill(pid, 'SIGSTOP');
   }
 
-  /** The engine, and the keepers of its containers, which are no children of it. */
+  /** The engine and the shims of its containers, which are not its children. */
   #pids(): number[] {
     const { pid } = this.#process ?? {};
     const keepers = listPids().filter((each) => runsAs(each, join(this.#directory, 'exec')));
@@ -182,7 +182,7 @@ export class DockerEngine {
     await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** Takes away what it has made outside of its directory, which only an engine that answers can: its networks. */
+  /** Removes its networks, which lie outside of its directory. Only a running engine can do that. */
   async #tidyUp(): Promise<void> {
     const isUp = this.#process?.exitCode === null && this.#process.signalCode === null;
     if (!isUp || this.#hangs) {

@@ -16,14 +16,14 @@ export class Exchanges {
   readonly #known = new Set<string>();
   #struck: string | undefined;
 
-  /** `isWanted`: whether it is to be cut at this message. */
+  /** `isWanted`: whether to cut at this message. */
   constructor(link: Link, fate: Fate, isWanted: (message: string) => boolean) {
     this.#link = link;
     this.#fate = fate;
     this.#isWanted = isWanted;
   }
 
-  /** The next new message does not get through, nor does anything after it, until `heal`. */
+  /** Blocks the next new message and everything after it, until `heal`. */
   arm(primary: Machine): void {
     this.#struck = undefined;
     const isVcl2 = primary.agent.name === 'vcl2';

@@ -39,9 +39,9 @@ export const DECISIVE: readonly string[] = [
 ];
 
 /**
- * The agent is killed before a step, or after the last one: what comes after a kill goes by the state on disk, so nothing
- * lies between the end of a step and the next one. All of them in a soak; else those around the decisive steps, and some
- * more that change with the commit.
+ * Kills of the agent before each step and after the last one. A restart goes by the state on disk, which does not change
+ * between two steps, so a kill after a step is a kill before the next. A soak has all of them; else those around the
+ * decisive steps, and some more that change with the commit.
  */
 export const kills = (operation: string, labels: readonly string[]): FaultRule[] => {
   const all: FaultRule[] = [

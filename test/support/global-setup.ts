@@ -6,9 +6,9 @@ import { commitSeed } from '../../scripts/lib/commit-seed.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Of everything that a run draws. */
+    /** The seed of everything that a run draws. */
     seed: number;
-    /** Whether nothing is left out. */
+    /** Whether this is `npm run soak`, which leaves nothing out. */
     isSoak: boolean;
   }
 }
@@ -26,7 +26,7 @@ export default async ({ provide }: TestProject): Promise<void> => {
   provide('isSoak', isSoak);
   if (!isSoak)
     console.log(
-      `What is long by nature is drawn by seed ${seed}: TEST_SEED=${seed} draws the same, npm run soak all of it.`,
+      `Long tests run a sample drawn by seed ${seed}. TEST_SEED=${seed} repeats it; npm run soak runs all of them.`,
     );
   build();
   await bundleAgent();
@@ -46,7 +46,7 @@ const build = (): void => {
   if (status !== 0) console.warn(`dist/ was built in spite of these errors:\n${stdout}`);
 };
 
-/** One file instead of hundreds: an agent of the tests starts with half the work. What is loaded late is a file of its own. */
+/** Bundles the agent into one file, which starts twice as fast as hundreds. What is imported late becomes its own file. */
 const bundleAgent = async (): Promise<void> => {
   const bundle = await rolldown({
     input: 'dist/src/main.js',
@@ -59,10 +59,10 @@ const bundleAgent = async (): Promise<void> => {
     format: 'esm',
     entryFileNames: 'main.js',
     cleanDir: true,
-    // A sixth less work at each start. Names stay, for whoever reads a stack.
+    // A start takes a sixth less. Names are kept for stack traces.
     minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   });
   await bundle.close();
-  // Read beside the file that asks for them.
+  // The agent reads them from beside its own file.
   await cp('src/http/page/browser', `${BUNDLE}/browser`, { recursive: true });
 };

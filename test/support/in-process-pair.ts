@@ -21,15 +21,15 @@ import { Operated } from './operated.js';
 import { type FaultRule, QUIET, serves } from './pair.js';
 
 const NAME = 'ledger';
-/** How many times faster than real time passes for the agents. Their HTTP knows only real time. */
+/** Time passes this many times faster for the agents. Their HTTP runs in real time. */
 const SPEED = 10;
-/** Stands in the database from the app's first start on, as a table of no rows. */
+/** An empty table that is in the database from the app's first start on. */
 const TABLE = 'public.entries';
 const SEED = 'SEED';
 
 /** The ledger in memory: every entry, with its number, is a "table" of one row, so that restores and counts know each. */
 class LedgerApp extends FakeApp {
-  /** It cannot be started. */
+  /** Whether it fails to start. */
   isBroken = false;
   readonly #database: FakeDatabase;
 
@@ -60,7 +60,7 @@ class LedgerApp extends FakeApp {
       .map((name) => name.slice(name.indexOf(' ') + 1));
   }
 
-  /** Whether it was acknowledged. */
+  /** Resolves to whether the write was acknowledged. */
   write(text: string): boolean {
     const rows = this.#rows;
     if (!this.runs || rows?.[TABLE] === undefined || this.#database.isFrozen) return false;
@@ -86,7 +86,7 @@ const fastClock: Clock = {
 class MemoryFaults implements Faults {
   rules: FaultRule[] = [];
   hits: string[] = [];
-  /** Ends the agent, and with it the step that waits here. */
+  /** Ends the agent and the step that waits here. */
   onKill: () => void = () => {};
   #letGo: ((error?: Error) => void)[] = [];
 
@@ -149,8 +149,8 @@ class InProcessAgent extends AgentProcess {
   }
 
   /**
-   * What runs is left for the next start, as by a kill; but the agent ends in good order. What a kill does in the middle
-   * of a write, only a real one shows.
+   * Leaves a running operation for the next start, as a kill does, but ends the agent in order. Only a real kill shows
+   * what happens in the middle of a write.
    */
   override kill(): Promise<void> {
     return this.stop();

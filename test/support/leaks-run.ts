@@ -11,7 +11,7 @@ declare module 'vitest' {
   }
 }
 
-/** The second guard: finds what a test file left that could not look itself, since its process had died. */
+/** Finds what a test file left behind when its process died before it could check itself. */
 export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
   if (!canSeeProcesses) {
     console.warn('leak guard: there is no /proc here, so left processes and ports cannot be seen');
@@ -34,8 +34,7 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
 };
 
 /**
- * A file of which every test was skipped runs no hook, so its folder is still there: ours to remove, and empty unless the
- * file made something in it all the same.
+ * A file whose tests were all skipped runs no hook, so its folder is still there. It is removed here, and must be empty.
  */
 const removeUnused = async (root: string): Promise<void> => {
   for (const folder of await readdir(root)) await rmdir(join(root, folder)).catch(() => {});

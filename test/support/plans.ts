@@ -1,6 +1,6 @@
 import type { Plan, StepContext, StepOptions } from '../../src/engine/operation.js';
 
-/** One step of an operation that a test makes up. What `run` resolves to, if it is text, is the step's last word. */
+/** One step of an invented operation. When `run` resolves to text, that is the step's detail. */
 export interface TestStep extends StepOptions {
   name: string;
   run(context: StepContext): Promise<unknown>;

@@ -17,7 +17,7 @@ interface Said {
   body: { code?: string };
 }
 
-/** Somebody with the peer's key and two calls of curl, who cares for no role and no epoch. */
+/** Pushes a dump with the peer's key in two plain requests, without regard for roles and epochs. */
 export const pushDump = async (
   { agent }: Machine,
   manifest: Manifest,

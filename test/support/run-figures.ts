@@ -2,15 +2,15 @@ import type { TestCase, TestModule } from 'vitest/node';
 
 declare module 'vitest' {
   interface TaskMeta {
-    /** What a test has found out in numbers, for the end of the run. Counts only when the test passes. */
+    /** A figure that the test has measured, printed at the end of the run when the test passes. */
     figure?: string;
     /** Set when its nodes were in one process with it, on a stack in memory. */
     isInProcess?: true;
   }
 }
 
-/** What was shown to hold in this run, in numbers. What did not run, or failed, is not counted. */
-export const sayRunFigures = (modules: readonly TestModule[]): string[] => {
+/** What this run has shown, in numbers. Tests that did not run or failed do not count. */
+export const formatRunFigures = (modules: readonly TestModule[]): string[] => {
   const passed = (folder: string): TestCase[] =>
     modules
       .filter(({ relativeModuleId }) => relativeModuleId.startsWith(folder))

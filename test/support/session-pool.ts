@@ -26,7 +26,7 @@ export const openSessions = (connectionString: string, count: number): SessionPo
         await client.query('BEGIN');
         await client.query('SELECT count(*) FROM pg_class');
         held.add(client);
-        // Whoever closes the pool knows only those that are held by then.
+        // The pool was closed meanwhile, so nobody else would end this session.
         if (isClosed) await client.end();
         await lost;
         if (!isClosed) ended += 1;

@@ -29,7 +29,7 @@ const mayMount = (): boolean => {
   }
 };
 
-/** `describe` for tests that need PostgreSQL and may mount a file system; skipped with the reason in its name, but never in CI. */
+/** `describe` for tests that mount a file system and need PostgreSQL; skipped with its reason, but never in CI. */
 export const describeMount = (name: string, tests: () => void): void => {
   if (mayMount()) {
     describePostgres(name, tests);
@@ -41,7 +41,7 @@ export const describeMount = (name: string, tests: () => void): void => {
   }
 };
 
-/** A real file system of its own, small enough for a test to fill. */
+/** A real file system that is small enough for a test to fill. */
 export class SmallDisk {
   readonly #mountPoint: string;
 
@@ -60,7 +60,7 @@ export class SmallDisk {
     return mkdtempSync(join(this.#mountPoint, 'node-'));
   }
 
-  /** Takes every byte that is left: from now on writes fail with ENOSPC. */
+  /** Fills it: from now on writes fail with ENOSPC. */
   async fill(): Promise<void> {
     const file = await open(this.#filler, 'a');
     try {

@@ -17,7 +17,7 @@ const PRIVILEGE_SEPARATION = '/run/sshd';
 export const missingSshd = (): string | undefined =>
   SSHD === undefined ? 'sshd is not installed (openssh-server)' : undefined;
 
-/** `describe` for tests that need PostgreSQL and an installed sshd; skipped with the reason in its name, but never in CI. */
+/** `describe` for tests that need PostgreSQL and sshd; skipped with the reason in its name, but never in CI. */
 export const describeSshd = (name: string, tests: () => void): void => {
   const reason = missingSshd();
   if (reason === undefined) {
@@ -77,7 +77,7 @@ ${setEnvironment(environment)}
     return sshd;
   }
 
-  /** The private key that is let in. */
+  /** The file of the private key that may log in. */
   get keyFile(): string {
     return join(this.#directory, 'client');
   }
@@ -98,14 +98,14 @@ ${setEnvironment(environment)}
     return file;
   }
 
-  /** The machine was installed anew, or somebody is in between. */
+  /** Replaces the host key, as a new installation or a man in the middle would. */
   async changeHostKey(): Promise<void> {
     await this.#end();
     this.makeKey('host');
     await this.#run();
   }
 
-  /** Takes connections and says nothing, until `wake`. */
+  /** Makes sshd hang until `wake`: it accepts connections and sends nothing. */
   hang(): void {
     this.#process?.kill('SIGSTOP');
   }

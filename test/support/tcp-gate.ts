@@ -5,7 +5,7 @@ import { pipeline, Transform } from 'node:stream';
 /** Sees each chunk before it goes through, and may cut the gate before that. Every connection has a number. */
 export type Tap = (connection: number, isInward: boolean, chunk: Buffer) => void;
 
-/** A port that leads to another one of this machine, until it is cut: a cable that a test can pull. */
+/** Forwards a port to another port of this machine, until the test cuts it like a cable. */
 export class TcpGate {
   readonly #target: number;
   readonly #server = createServer({ allowHalfOpen: true }, (client) => this.#carry(client));
@@ -13,7 +13,7 @@ export class TcpGate {
   tap: Tap | undefined;
   #held = Promise.resolve();
   #connections = 0;
-  /** Bytes that still get in before nothing comes through any more, in either direction. */
+  /** Bytes that still get in before nothing gets through in either direction. */
   #left = Number.POSITIVE_INFINITY;
 
   private constructor(target: number) {
@@ -30,18 +30,18 @@ export class TcpGate {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** After `bytes` more, nothing comes through and nobody is told so: connections hang, new ones as well. */
+  /** After `bytes` more bytes nothing gets through, without an error: open and new connections hang. */
   cut(bytes = 0): void {
     this.#left = bytes;
   }
 
-  /** New connections come through again. Those that the cut caught are reset. */
+  /** Lets new connections through again, and resets those that were open during the cut. */
   heal(): void {
     if (this.#left < Number.POSITIVE_INFINITY) this.#reset();
     this.#left = Number.POSITIVE_INFINITY;
   }
 
-  /** Nothing moves until the returned function is called; nobody is cut off. */
+  /** Holds all traffic until the returned function is called, without closing a connection. */
   hold(): () => void {
     let release = () => {};
     this.#held = new Promise((resolve) => {
@@ -72,7 +72,7 @@ export class TcpGate {
     pipeline(target, this.#valve(number, false), client, end);
   }
 
-  /** Once it is cut, a chunk or an end is never done with: it and all that follow wait for ever. */
+  /** After a cut, the callback of a chunk or an end is never called, so that everything behind it waits. */
   #valve(connection: number, isInward: boolean): Transform {
     const valve = new Transform({
       transform: async (chunk: Buffer, _encoding, done) => {

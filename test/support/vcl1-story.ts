@@ -8,15 +8,15 @@ import { eventually, type Machine, type Pair, serves, standsBy, startPair } from
 import { type Balancer, startVcl1, type Vcl1 } from './vcl1.js';
 import { startWriters, type Write, type Writers } from './writers.js';
 
-/** Milliseconds from the new primary's word to the first write that it confirms through VCL1. */
+/** Milliseconds from the new primary's first 200 to the first write that it confirms through VCL1. */
 const SWITCH = 2_000;
 const WRITERS = 4;
-/** Milliseconds for a test: several takeovers, on a machine that has other things to do. */
+/** Milliseconds for a test: several takeovers on a busy machine. */
 const PATIENCE = 180_000;
-/** Milliseconds between two looks at what is timed. */
+/** Milliseconds between two checks of what is timed. */
 const TICK = 20;
 
-/** What every load balancer has to do, told once for each: the tests follow one another on one pair. */
+/** What every load balancer has to do. The tests follow one another on one pair. */
 export const tellVcl1Story = (balancer: Balancer): void => {
   let pair: Pair;
   let vcl1: Vcl1;
@@ -51,7 +51,7 @@ export const tellVcl1Story = (balancer: Balancer): void => {
     const reign = reigns.at(-1);
     if (reign !== undefined) reign.to = at;
   };
-  /** Lets `machine` take over, and measures how soon after its agent's word it is believed. */
+  /** Lets `machine` take over, and measures how soon the load balancer follows its agent. */
   const takesOver = async (machine: Machine, act: () => Promise<unknown>): Promise<void> => {
     const asked = Date.now();
     const word = firstWord(machine);
@@ -157,7 +157,7 @@ export const tellVcl1Story = (balancer: Balancer): void => {
       const { writes } = writers;
       const kept = (await vcl3.entries()) ?? [];
       const isKept = new Set(kept);
-      // Without any answer is a write that was under way when VCL1 gave its server up: nobody confirmed it.
+      // A write without an answer was under way when VCL1 gave its server up. Nobody confirmed it.
       const isRefused = ({ status }: Write) => status === 0 || status >= 500;
       expect(writes.filter((write) => write.by === undefined && !isRefused(write))).toEqual([]);
       expect(writes.filter((write) => !isWithin(reigns, write))).toEqual([]);
@@ -206,12 +206,12 @@ const upgrade = async (url: string): Promise<{ response: IncomingMessage; socket
 };
 
 interface StallClock {
-  /** Milliseconds in this span during which this process, which wanted to run, was not let run. */
+  /** Milliseconds in this span during which this process was ready to run but got no CPU. */
   between(from: number, to: number): number;
   stop(): void;
 }
 
-/** What a busy machine takes from us is no fault of a load balancer, and may not hide one either. */
+/** Time that a busy machine takes from this process is not the load balancer's fault, and must not hide a fault. */
 const startStallClock = (): StallClock => {
   const stalls: { at: number; late: number }[] = [];
   let due = Date.now() + TICK;

@@ -19,7 +19,7 @@ export const missingForVcl1 = (balancer: Balancer): string | undefined =>
     ...(userInfo().uid === 0 ? [] : ['only root can start it']),
   ].join(', ') || undefined;
 
-/** `describe` for tests that need the real program, root for its configuration's user, and PostgreSQL; never skipped in CI. */
+/** `describe` for tests that need the real program, root rights and PostgreSQL; never skipped in CI. */
 export const describeVcl1 = (balancer: Balancer, name: string, tests: () => void): void => {
   const missing = missingForVcl1(balancer);
   if (missing === undefined) {
@@ -102,7 +102,7 @@ const fillTemplate = (balancer: Balancer, values: Record<string, string>): strin
   return execFileSync('sh', ['-euc', command], { env, encoding: 'utf8' });
 };
 
-/** Writes what the program is to read, and answers its arguments: in the foreground, with all its files in `directory`. */
+/** Writes the program's configuration to `directory`, and returns the arguments that run it in the foreground. */
 const ARGUMENTS: Record<Balancer, (directory: string, config: string) => string[]> = {
   haproxy: (directory, config) => {
     const file = join(directory, 'haproxy.cfg');

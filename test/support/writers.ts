@@ -19,7 +19,7 @@ export interface Writers {
   stop(): Promise<void>;
 }
 
-/** Milliseconds between two writes, so that the machine has time for what goes on. */
+/** Milliseconds between two writes, so that they do not take all of the machine's time. */
 const PAUSE = 5;
 
 /**
