@@ -1,13 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { createComposeStack } from '../../src/drivers/compose/stack.js';
 import { isHealthy } from '../../src/ports/probe.js';
 import { type ComposeHarness, makeComposeHarness } from '../support/compose-harness.js';
 import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually } from '../support/pair.js';
 import { watchProcesses } from '../support/processes.js';
+import { drawnTests } from '../support/sample.js';
 import { CROCKERY, dump, testStackContract } from './stack-contract.js';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
@@ -28,6 +29,9 @@ describeDocker('compose stack', () => {
 
   // The driver of PostgreSQL is the host stack's, which is tried in most of it: what differs is where its programs run.
   testStackContract(async () => harness, 0.25);
+
+  // All of it in a soak.
+  const { describe, test } = drawnTests(0.35);
 
   describe('as only containers can be', () => {
     beforeEach(() => harness.reset());

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../scripts/lib/agent-process.js';
 import { type BareServer, DeployStage } from '../support/deploy-pair.js';
+import { drawnTests } from '../support/sample.js';
 import { describeSshd } from '../support/sshd.js';
 import { TcpGate } from '../support/tcp-gate.js';
 
@@ -155,7 +156,10 @@ describeRoot('a pair is deployed over SSH', () => {
     PATIENCE,
   );
 
-  test(
+  // Each of these begins with a pair that is well and ends with one. All of them in a soak.
+  const drawn = drawnTests(0.4);
+
+  drawn.test(
     'a second run changes nothing and says so',
     async () => {
       const before = [running(), await stage.tree()];
@@ -168,7 +172,7 @@ describeRoot('a pair is deployed over SSH', () => {
     PATIENCE,
   );
 
-  test(
+  drawn.test(
     'an agent that does not come up: the other one is left alone, and there is a way back',
     async () => {
       const before = running();
@@ -199,7 +203,7 @@ describeRoot('a pair is deployed over SSH', () => {
     PATIENCE,
   );
 
-  test(
+  drawn.test(
     'an upgrade never stops the app, nor both agents at once; and back again',
     async () => {
       const before = running();
@@ -243,7 +247,7 @@ describeRoot('a pair is deployed over SSH', () => {
     PATIENCE,
   );
 
-  test(
+  drawn.test(
     'new keys reach both, and only the .secrets file shows them',
     async () => {
       const { app } = running();
@@ -265,7 +269,7 @@ describeRoot('a pair is deployed over SSH', () => {
     PATIENCE,
   );
 
-  test(
+  drawn.test(
     'what is asked to be proven is restored on each and served from there',
     async () => {
       await vcl2.database.psql("INSERT INTO entries (text) VALUES ('an order')", 'ledger');

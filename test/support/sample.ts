@@ -37,8 +37,8 @@ export const drawnTests = (share: number) => {
         tests();
       });
     },
-    test: (name: string, run: () => Promise<void>): void => {
-      if (isFirst || isDrawn(name, share)) test(name, run);
+    test: (name: string, run: () => Promise<void>, timeout?: number): void => {
+      if (isFirst || isDrawn(name, share)) test(name, run, timeout);
       isFirst = false;
     },
     some: <T>(what: string, cases: readonly T[]): T[] =>
