@@ -155,7 +155,7 @@ describePostgres('coldspare, as somebody types it', () => {
     const { value } = await json(pair.vcl3, 'backups');
     const [backup] = backupListSchema.parse(value).backups;
     expect((await type(pair.vcl3, 'backups')).out).toMatch(
-      new RegExp(`^${backup?.id} .* old +\\d+ kB +not restored yet\n$`),
+      new RegExp(`^${backup?.id} .* old +[\\d.]+ kB +not restored yet\n$`),
     );
     const again = await json(pair.vcl2, 'backup');
     expect(operationRecordSchema.parse(again.value)).toMatchObject({

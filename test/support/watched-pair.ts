@@ -115,27 +115,20 @@ const watch = <P extends WatchablePair>(start: () => Promise<P>) => {
      */
     settled: async (): Promise<M> => {
       const { primary: first, standby: second } = present();
-      const machine = await eventually(
-        'one node serves',
+      const { machine, other } = await eventually(
+        'one node serves and the other one is a standby with nothing to do',
         async () => {
-          for (const candidate of [first, second]) {
-            const { status } = await candidate.agent.get('/primary');
-            const isIdle = (await candidate.agent.status()).operation === null;
-            // Its agent may not have noticed yet that the app lost its database.
-            if (status === 200 && isIdle && (await candidate.entries()) !== undefined)
-              return candidate;
-          }
+          // Both are looked at in every round: a takeover that goes on may still change which of them it is.
+          for (const [candidate, next] of [
+            [first, second],
+            [second, first],
+          ] as const)
+            if ((await serves(candidate)) && (await standsBy(next, candidate)))
+              return { machine: candidate, other: next };
           return undefined;
         },
         PATIENCE,
       );
-      const other = machine === first ? second : first;
-      const { epoch } = await machine.agent.status();
-      await eventually(`${other.agent.name} is a standby with nothing to do`, async () => {
-        const { mode, operation, epoch: theirs, problems } = await other.agent.status();
-        const isStandingDown = problems.includes('standing-down');
-        return mode === 'standby' && operation === null && theirs === epoch && !isStandingDown;
-      });
       expect(await machine.entries()).toEqual(acknowledged);
       expect(await other.entries()).toBeUndefined();
       expect(guard?.bothServed).toEqual([]);
@@ -143,6 +136,20 @@ const watch = <P extends WatchablePair>(start: () => Promise<P>) => {
       return machine;
     },
   };
+};
+
+/** Its agent may not have noticed yet that the app lost its database. */
+const serves = async (machine: WatchedMachine): Promise<boolean> => {
+  const { status } = await machine.agent.get('/primary');
+  const isIdle = (await machine.agent.status()).operation === null;
+  return status === 200 && isIdle && (await machine.entries()) !== undefined;
+};
+
+const standsBy = async (machine: WatchedMachine, primary: WatchedMachine): Promise<boolean> => {
+  const { epoch } = await primary.agent.status();
+  const { mode, operation, epoch: known, problems } = await machine.agent.status();
+  const isStandingDown = problems.includes('standing-down');
+  return mode === 'standby' && operation === null && known === epoch && !isStandingDown;
 };
 
 /** What test cases use of a pair, with real processes or in process. */
