@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -288,6 +288,11 @@ const databaseOf = (config: Config) => ({
   ...(config.DB_PASSWORD !== undefined && { password: config.DB_PASSWORD }),
 });
 
+/** Whether Node was started with this file, by whatever name: "dist/src/main" is one as well. */
+function isStartedFile(program: string): boolean {
+  const own = fileURLToPath(import.meta.url);
+  return [program, `${program}.js`].some((name) => existsSync(name) && realpathSync(name) === own);
+}
+
 // Not when scripts/embedded-stack/main.ts imports this file. A deployed agent is started through a symbolic link.
-if (realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url))
-  await runProgram(process.argv);
+if (isStartedFile(process.argv[1] ?? '')) await runProgram(process.argv);

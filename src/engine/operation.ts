@@ -58,10 +58,12 @@ export interface Plan {
   neverPreempts?: true;
 }
 
-/** Runs steps outside an operation, such as in an undo. They are not recorded. */
-export const unrecorded = (signal: AbortSignal): Steps => ({
+/** Runs steps outside an operation, such as in an undo: each ends within `timeout` milliseconds. They are not recorded. */
+export const unrecorded = (timeout: number): Steps => ({
   operation: '',
-  step: (_name, run) =>
-    run({ operation: '', signal, ending: signal, progress() {}, say() {}, commit() {} }),
+  step: (_name, run) => {
+    const signal = AbortSignal.timeout(timeout);
+    return run({ operation: '', signal, ending: signal, progress() {}, say() {}, commit() {} });
+  },
   report() {},
 });

@@ -1,3 +1,4 @@
+import type { Rejected } from '../backups/catalog.js';
 import type { Manifest } from '../domain/manifest.js';
 import type { Steps } from '../engine/operation.js';
 
@@ -19,6 +20,8 @@ export interface TakeOverRequest {
   force: boolean;
   /** The backup that was dumped in this operation after the last write. */
   complete?: string | undefined;
+  /** Backups that this operation could not restore so far. `takeOver` adds to it. */
+  rejected?: Rejected[];
   /** Only `complete` may be used: an older backup would lose acknowledged writes. */
   isHandover?: boolean;
 }
@@ -48,7 +51,7 @@ export interface Replication {
    * What a takeover would lose without a last dump of the old primary, as a sentence.
    * @throws Refused `no-backup`, `backup-too-old`, `backup-unusable`
    */
-  assessLoss(force: boolean): string;
+  assessLoss(force: boolean, rejected?: readonly Rejected[]): string;
   /**
    * For a frozen primary: brings every write to the peer. Resolves to the id of the backup that holds them.
    */

@@ -12,9 +12,9 @@ export interface LocalView {
   /** Why the guard last stopped an app that somebody else had started. */
   foreignApp: Seen<string> | undefined;
   /** Why a standby could not restore a backup for lack of free space; null when the last check found enough. */
-  noRoom: ColdspareError | null;
+  noRoom: ColdspareError | null | undefined;
   /** Why the present certificate files cannot be used; null when they are in use. */
-  certificateError: ColdspareError | null;
+  certificateError: ColdspareError | null | undefined;
 }
 
 export const newLocalView = (): LocalView => ({
@@ -22,6 +22,6 @@ export const newLocalView = (): LocalView => ({
   database: undefined,
   opened: false,
   foreignApp: undefined,
-  noRoom: null,
-  certificateError: null,
+  noRoom: undefined,
+  certificateError: undefined,
 });

@@ -348,3 +348,15 @@ describe('what a node sees of itself', () => {
     ]);
   });
 });
+
+test('an agent is restarted while there is no room for a restore: nobody is told that there is, before it has looked', async () => {
+  const { node } = standby;
+  await node.state.update({ announced: { 'no-room': [''] } });
+  const look = createAlarms(node);
+  await look();
+  expect(told(standby)).not.toContain('no-room over');
+  expect(node.state.current.announced).toHaveProperty('no-room');
+  node.local.noRoom = null;
+  await look();
+  expect(told(standby)).toContain('no-room over');
+});

@@ -164,7 +164,7 @@ describe('every cell of it, with real sockets', () => {
     };
     const command = { force: false, planned: false, dryRun: false, reason: '' };
     try {
-      const steps = unrecorded(new AbortController().signal);
+      const steps = unrecorded(60_000);
       await verifyOutage(node, steps, command, asker, undefined);
       return 'go';
     } catch (error) {

@@ -65,9 +65,11 @@ export const planInterruptedHandover = (node: HandoverNode, command: DemoteComma
   run: async (steps) => {
     const { epoch = 0, finalBackup = null, writes = null } = node.state.current.yielding ?? {};
     steps.report({ backup: finalBackup, epoch });
-    await freezeWrites(node, steps);
-    // The count from before the offer, so that writes made while the agent was down are noticed.
-    await decide(node, steps, { epoch, backup: finalBackup, writes });
+    const counted = await freezeWrites(node, steps);
+    // The count from before the offer, so that writes made while the agent was down are noticed. PostgreSQL forgets its
+    // counts in a crash: a lower one says nothing.
+    const before = writes !== null && BigInt(writes) <= counted ? BigInt(writes) : counted;
+    await decide(node, steps, { epoch, backup: finalBackup, writes: `${before}` });
   },
 });
 
@@ -135,7 +137,7 @@ const freezeWrites = (node: HandoverNode, steps: Steps<'freeze'>): Promise<bigin
     {
       undo: async () => {
         if (node.state.current.mode !== 'primary') return;
-        await serve(node, unrecorded(AbortSignal.timeout(SERVE_AGAIN_TIMEOUT)));
+        await serve(node, unrecorded(SERVE_AGAIN_TIMEOUT));
       },
     },
   );

@@ -2,7 +2,7 @@ import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import type { StepContext } from '../../engine/operation.js';
 import type { PeerMachine } from '../../peer/peer-machine.js';
 import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './fenced.js';
-import { freezePeerDatabase } from './peer-database.js';
+import { type Claim, freezePeerDatabase } from './peer-database.js';
 
 /**
  * Stops the old primary's app over SSH, and freezes its database if it runs. Safe to repeat.
@@ -17,7 +17,7 @@ export const fenceOverSsh = async (
   { epoch: wanted, force }: FenceRequest,
   { operation, signal, say }: StepContext,
 ): Promise<Omit<Fenced, 'triedAt'>> => {
-  let epoch = wanted;
+  const claim: Claim = { operation, epoch: wanted };
   let isReached = false;
   let isStopped = false;
   try {
@@ -26,17 +26,18 @@ export const fenceOverSsh = async (
       await app.stop(signal);
       isStopped = true;
       if (!(await database.answers())) return 'its app is stopped, its database does not run';
-      ({ epoch } = await freezePeerDatabase(node, database, { operation, epoch }));
+      await freezePeerDatabase(node, database, claim);
       if (node.settings.rescueTimeout > 0) return 'its app is stopped, its database is frozen';
       await database.stop(signal);
       return 'its app and its database are stopped';
     });
     say(noteFenced(node, detail));
-    return { outcome: 'fenced-by-ssh', epoch, sshError: null };
+    return { outcome: 'fenced-by-ssh', epoch: claim.epoch, sshError: null };
   } catch (thrown) {
     signal.throwIfAborted();
     const error = toColdspareError(thrown);
     const sshError = error.code;
+    const { epoch } = claim;
     if (isStopped) {
       say(noteFenced(node, `its app is stopped, but not its database: ${error.message}`));
       return { outcome: 'fenced-by-ssh', epoch, sshError };

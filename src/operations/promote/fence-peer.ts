@@ -5,6 +5,7 @@ import type { PeerProbe } from '../../peer/probe-peer.js';
 import { retryUnreachable } from '../../peer/retry-unreachable.js';
 import { fenceOverSsh } from './fence-over-ssh.js';
 import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './fenced.js';
+import { isFresh } from './verify-outage.js';
 
 const TRIES = 2;
 
@@ -23,8 +24,10 @@ export const fencePeer = (
   probe: PeerProbe,
 ): Promise<Fenced> =>
   steps.step('fence', async (context) => {
-    const fenced = await fence(node, request, probe, context);
-    steps.report({ fenced: fenced.outcome, sshError: fenced.sshError });
+    const report = ({ outcome, sshError }: Pick<Fenced, 'outcome' | 'sshError'>): void =>
+      steps.report({ fenced: outcome, sshError });
+    const fenced = await fence(node, request, probe, context, report);
+    report(fenced);
     return { ...fenced, triedAt: node.clock.elapsed() };
   });
 
@@ -33,10 +36,11 @@ const fence = async (
   request: FenceRequest,
   probe: PeerProbe,
   context: StepContext,
+  report: (fenced: Pick<Fenced, 'outcome' | 'sshError'>) => void,
 ): Promise<Omit<Fenced, 'triedAt'>> => {
   const { epoch } = request;
   try {
-    if (probe.silence !== undefined) throw probe.silence;
+    if (probe.silence !== undefined && isFresh(node, probe)) throw probe.silence;
     // A fence may take long, because an app has to stop. A status request detects a hung machine sooner (H20).
     await node.peer.status();
     const answer = await fenceThroughAgent(node, epoch, context);
@@ -53,7 +57,13 @@ const fence = async (
     }
     context.say(`over SSH: ${error.message}`);
     const force = request.force && isSilent;
-    const fenced = await fenceOverSsh(node, node.machine, { epoch, force }, context);
+    const fenced = await fenceOverSsh(node, node.machine, { epoch, force }, context).catch(
+      (failure: unknown) => {
+        report({ outcome: 'unreachable', sshError: toColdspareError(failure).code });
+        throw failure;
+      },
+    );
+    report(fenced);
     if (!isSilent && fenced.outcome !== 'fenced-by-ssh') throw error;
     return fenced;
   }

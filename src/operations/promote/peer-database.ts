@@ -10,30 +10,31 @@ import type { Node } from '../node.js';
 
 type PeerDatabase = PeerStack['database'];
 /** The fencing operation of this node, and the epoch that it means to take. */
-interface Claim {
+export interface Claim {
   operation: string;
+  /** Raised when the peer's database was served in an epoch that this node has not heard of. */
   epoch: number;
 }
 
 /**
  * Freezes the peer's database, and writes the fence into its marker for the peer's agent, which may start at any moment
- * and not reach this node. Safe to repeat. Resolves to the earlier marker and to the epoch to take: the peer may have
- * served in an epoch that this node has not heard of.
+ * and not reach this node. Raises the epoch of `claim` above the marker's before anything else, so that it counts even if
+ * this fails afterwards. Safe to repeat. Resolves to the earlier marker.
  * @throws ColdspareError `foreign-lineage`, before anything is changed
  */
 export const freezePeerDatabase = async (
   node: Pick<Node, 'settings' | 'state'>,
   database: PeerDatabase,
   claim: Claim,
-): Promise<{ marker: Marker; epoch: number }> => {
+): Promise<Marker> => {
   const { marker } = await database.live();
   const { lineage, parity } = node.state.current;
   if (marker === undefined || (lineage !== null && marker.lineage !== lineage))
     throw foreignDatabase(node, marker?.lineage);
-  const epoch = Math.max(claim.epoch, nextEpoch(marker.epoch, parity));
+  claim.epoch = Math.max(claim.epoch, nextEpoch(marker.epoch, parity));
   await database.freeze();
-  await writeFenceMarker(database, marker, { ...claim, epoch });
-  return { marker, epoch };
+  await writeFenceMarker(database, marker, claim);
+  return marker;
 };
 
 /**
@@ -46,8 +47,8 @@ export const dumpPeerDatabase = async (
   database: PeerDatabase,
   claim: Claim,
   signal: AbortSignal,
-): Promise<{ manifest: Manifest; epoch: number }> => {
-  const { marker, epoch: claimed } = await freezePeerDatabase(node, database, claim);
+): Promise<Manifest> => {
+  const marker = await freezePeerDatabase(node, database, claim);
   const { lineage, epoch } = marker;
   const sequence = lastSequence(node.backups, epoch) + 1;
   const before = await database.writes();
@@ -61,8 +62,8 @@ export const dumpPeerDatabase = async (
     "the old primary's database",
     'stop what writes with explicit READ WRITE transactions there, then POST /promote again',
   );
-  await writeFenceMarker(database, marker, { ...claim, epoch: claimed }, manifest);
-  return { manifest, epoch: claimed };
+  await writeFenceMarker(database, marker, claim, manifest);
+  return manifest;
 };
 
 const writeFenceMarker = (

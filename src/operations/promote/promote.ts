@@ -1,3 +1,4 @@
+import type { Rejected } from '../../backups/catalog.js';
 import type { PromoteCommand } from '../../domain/commands.js';
 import { isError, Refused, toColdspareError } from '../../domain/errors.js';
 import type { Source } from '../../domain/operation.js';
@@ -75,34 +76,38 @@ const planTakeOverFromLost = (
   run: async (steps) => {
     reportOutcome(steps);
     steps.report({ fenced: null, sshError: null, rescue: null });
-    const ready = await prepareTakeover(node, steps, command, source, evidence).catch(
-      (error: unknown) => {
-        if (!isError(error, 'peer-is-back')) throw error;
-        // Starts over, but only once, so that the operation ends.
-        return prepareTakeover(node, steps, command, source, undefined);
-      },
-    );
+    const attempt: Attempt = { source, evidence, rejected: [] };
+    const ready = await prepareTakeover(node, steps, command, attempt).catch((error: unknown) => {
+      if (!isError(error, 'peer-is-back')) throw error;
+      // Starts over, but only once, so that the operation ends.
+      return prepareTakeover(node, steps, command, { ...attempt, evidence: undefined });
+    });
     await commitRole(node, steps, { ...ready, cause: 'unplanned' });
     await serve(node, steps);
     await node.replication.afterTakeOver(steps);
   },
 });
 
+interface Attempt extends PromoteAsked {
+  /** Backups that an earlier attempt of this operation could not restore. */
+  rejected: Rejected[];
+}
+
 /** Everything before the commit: stops the old primary, and makes this node's database the newest one available. */
 const prepareTakeover = async (
   node: Node,
   steps: Steps,
   command: PromoteCommand,
-  source: Source,
-  evidence: PeerProbe | undefined,
+  { source, evidence, rejected }: Attempt,
 ): Promise<TakenOver & { epoch: number }> => {
   const { force } = command;
   const probe = await verifyOutage(node, steps, command, source, evidence);
-  const wanted = await assessLoss(node, steps, force);
+  const wanted = await assessLoss(node, steps, force, rejected);
+  steps.report({ epoch: wanted });
   const fenced = await fencePeer(node, steps, { epoch: wanted, force }, probe);
   const { complete, epoch } = await rescue(node, steps, fenced);
   steps.report({ epoch });
-  const taken = await node.replication.takeOver(steps, { epoch, force, complete });
+  const taken = await node.replication.takeOver(steps, { epoch, force, complete, rejected });
   await assertStillUnreachable(node, steps, fenced);
   return { ...taken, epoch };
 };
@@ -111,10 +116,15 @@ const prepareTakeover = async (
  * Reports what the takeover would lose, before anything is changed. Refuses when no backup can be used and no last dump
  * of the old primary is possible. Resolves to the epoch that this node claims.
  */
-const assessLoss = (node: Node, steps: Steps<'assess-loss'>, force: boolean): Promise<number> =>
+const assessLoss = (
+  node: Node,
+  steps: Steps<'assess-loss'>,
+  force: boolean,
+  rejected: readonly Rejected[],
+): Promise<number> =>
   steps.step('assess-loss', async ({ say }) => {
     try {
-      say(node.replication.assessLoss(force));
+      say(node.replication.assessLoss(force, rejected));
     } catch (refusal) {
       if (!isRescuePossible(node)) throw refusal;
       const { message } = toColdspareError(refusal);

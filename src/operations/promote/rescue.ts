@@ -7,7 +7,7 @@ import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
 import { retryUnreachable } from '../../peer/retry-unreachable.js';
 import type { Node } from '../node.js';
 import type { Fenced } from './fenced.js';
-import { dumpPeerDatabase } from './peer-database.js';
+import { type Claim, dumpPeerDatabase } from './peer-database.js';
 
 const POLL_PAUSE = 100;
 const TRIES = 3;
@@ -28,20 +28,20 @@ export interface Rescue {
  */
 export const rescue = (node: Rescuer, steps: Steps<'rescue'>, fenced: Fenced): Promise<Rescue> =>
   steps.step('rescue', async (context) => {
-    const { epoch } = fenced;
+    const claim: Claim = { operation: context.operation, epoch: fenced.epoch };
     const giveUp = (why: string): Rescue => {
       steps.report({ rescue: why });
       context.say(why);
-      return { complete: undefined, epoch };
+      return { complete: undefined, epoch: claim.epoch };
     };
     const why = whyNotPossible(node, fenced);
     if (why !== undefined) return giveUp(why);
     try {
       // The database was frozen before the dump, so nothing was written after it.
-      const rescued = await lastDump(node, fenced, context);
-      steps.report({ rescue: rescued.complete });
-      context.say(`everything that was written is in ${rescued.complete}`);
-      return rescued;
+      const complete = await lastDump(node, fenced, claim, context);
+      steps.report({ rescue: complete });
+      context.say(`everything that was written is in ${complete}`);
+      return { complete, epoch: claim.epoch };
     } catch (error) {
       context.signal.throwIfAborted();
       return giveUp(`the last dump failed: ${toColdspareError(error).message}`);
@@ -57,21 +57,23 @@ const whyNotPossible = (
   return `there is no fenced primary to take a last dump from${sshError === null ? '' : ` (${sshError})`}`;
 };
 
+/** Resolves to the id of the last dump. */
 const lastDump = async (
   node: Rescuer,
-  { outcome, epoch }: Fenced,
+  { outcome }: Fenced,
+  claim: Claim,
   context: StepContext,
-): Promise<Rescue> => {
+): Promise<string> => {
   const { machine } = node;
   try {
-    if (outcome === 'fenced') return { complete: await dumpThroughAgent(node, context), epoch };
+    if (outcome === 'fenced') return await dumpThroughAgent(node, context);
   } catch (error) {
     // The agent may have died since it was fenced.
     if (machine === undefined || !isError(error, 'peer-unreachable')) throw error;
     context.say(`over SSH: ${error.message}`);
   }
   if (machine === undefined) throw new Error('neither an agent nor a machine was fenced');
-  return dumpOverSsh(node, machine, epoch, context);
+  return dumpOverSsh(node, machine, claim, context);
 };
 
 /** Resolves to the id of the last dump. Safe to repeat: a second request joins a dump that is being taken. */
@@ -122,15 +124,15 @@ const waitForEnd = async (
 
 /**
  * Takes a last dump of the old primary's database over SSH, as a backup of this node. Afterwards its app and database
- * are stopped, also when the dump failed. Safe to repeat.
+ * are stopped, also when the dump failed. Safe to repeat. Resolves to the backup's id.
  * @throws ColdspareError as `PeerMachine`, `Database` and `dumpPeerDatabase` say; `ssh-timed-out` after RESCUE_TIMEOUT
  */
 const dumpOverSsh = async (
   node: Rescuer,
   machine: PeerMachine,
-  epoch: number,
-  { operation, signal }: StepContext,
-): Promise<Rescue> => {
+  claim: Claim,
+  { signal }: StepContext,
+): Promise<string> => {
   const { rescueTimeout } = node.settings;
   const timeout = AbortSignal.timeout(rescueTimeout);
   const either = AbortSignal.any([signal, timeout]);
@@ -138,9 +140,7 @@ const dumpOverSsh = async (
     return await machine.reach(either, async (stack) => {
       await stack.database.start(either);
       try {
-        const claim = { operation, epoch };
-        const dump = await dumpPeerDatabase(node, stack.database, claim, either);
-        return { complete: dump.manifest.id, epoch: dump.epoch };
+        return (await dumpPeerDatabase(node, stack.database, claim, either)).id;
       } finally {
         await stopForGood(node, stack, either);
       }

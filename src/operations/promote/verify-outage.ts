@@ -41,11 +41,11 @@ export const verifyOutage = (
 /** Milliseconds. Older evidence is not used: while the promote waited for another operation, the primary may have returned. */
 const EVIDENCE_MAX_AGE = 1_000;
 
-const probeOnce = (node: Verifier, evidence: PeerProbe | undefined): Promise<PeerProbe> => {
-  const isFresh =
-    evidence !== undefined && node.clock.elapsed() - evidence.endedAt < EVIDENCE_MAX_AGE;
-  return isFresh ? Promise.resolve(evidence) : probePeer(node);
-};
+export const isFresh = ({ clock }: Pick<Node, 'clock'>, { endedAt }: PeerProbe): boolean =>
+  clock.elapsed() - endedAt < EVIDENCE_MAX_AGE;
+
+const probeOnce = async (node: Verifier, evidence: PeerProbe | undefined): Promise<PeerProbe> =>
+  evidence !== undefined && isFresh(node, evidence) ? evidence : probePeer(node);
 
 /** Only a webhook or an operator reports from outside this machine. */
 const askerOf = (source: Source): Asker =>

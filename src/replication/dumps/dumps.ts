@@ -62,8 +62,8 @@ export const createDumpReplication = (node: DumpPorts): Replication => ({
     { name: 'preparation', run: createPreparation(node) },
   ],
   lag: () => lagOf(node),
-  assessLoss: (force) => {
-    const { backup } = chooseNewest(node, { force });
+  assessLoss: (force, rejected = []) => {
+    const { backup } = chooseNewest(node, { force, rejected });
     return `without a last dump of the old primary ${formatLoss(node, backup, undefined)}`;
   },
   finalSync: (steps) => finalSync(node, steps),
@@ -103,7 +103,7 @@ const takeOver = async (
   steps: Steps<(typeof TAKE_OVER_STEPS)[number]>,
   request: TakeOverRequest,
 ): Promise<TakenOver> => {
-  const rejected: Rejected[] = [];
+  const { rejected = [] } = request;
   for (;;) {
     const choice = await steps.step('choose-backup', async ({ say }) => {
       const chosen = choose(node, request, rejected);
@@ -125,7 +125,7 @@ const takeOver = async (
     });
     if (restored === undefined) continue;
     const keptAs = await swapIn(node, steps, restored, request.epoch);
-    steps.report({ replacedDatabase: keptAs });
+    if (keptAs !== null) steps.report({ replacedDatabase: keptAs });
     return { backup: choice.backup, loss: choice.loss };
   }
 };
