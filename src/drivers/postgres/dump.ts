@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import { readMarker } from '../../domain/marker.js';
@@ -17,6 +18,9 @@ import { connectedTool, type Server, toolEnv } from './server.js';
  * and every reader wait behind it. No server can detect that deadlock: it does not know that we wait for pg_dump.
  */
 const LOCK_WAIT_MS = 2_000;
+
+/** Milliseconds within which a link that breaks ends everything that goes over it. */
+const LINK_MS = 1_000;
 
 type Sequences = DumpFacts['inventory']['sequences'];
 
@@ -52,9 +56,14 @@ export const dumpDatabase = async (
       const before = await readSequences(session);
       const fingerprint = await readFingerprint(session, before);
       const args = ['--format=custom', compression, `--snapshot=${snapshot}`];
+      const dumped = runPgDump(server, database, args, sink, options);
       const [{ contents, globals }] = await Promise.all([
-        readBesidePgDump(session),
-        runPgDump(server, database, args, sink, options),
+        readBesidePgDump(session).catch(async (error: unknown) => {
+          // A link that breaks ends both, and only pg_dump's error says that it was the link.
+          await Promise.race([dumped, sleep(LINK_MS, undefined, { ref: false })]);
+          throw error;
+        }),
+        dumped,
       ]);
       const sequences = unmoved(before, await readSequences(session));
       return {
