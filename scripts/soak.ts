@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { Random } from '../test/simulation/random.js';
+import { COSTLY } from '../test/support/costly-files.js';
 import { commitSeed } from './lib/commit-seed.js';
 
 /**
@@ -29,19 +30,21 @@ const TAIL = 6_000;
 type Slice = string;
 
 const slicesOf = async (seed: number): Promise<Slice[]> => {
-  const files = await filesThatDraw();
-  const tests = files.map((file) => `SOAK=true TEST_SEED=${seed} npx vitest run ${file}`);
+  const files = new Set([...(await filesThatDraw()), ...COSTLY]);
+  files.delete(MUTANTS);
+  const tests = [...files].map((file) => `SOAK=true TEST_SEED=${seed} npx vitest run ${file}`);
   return [...tests, 'npm run mutants'].filter((slice) => slice.includes(values.only));
 };
 
-/** What a test file imports that runs only a sample in ./scripts/test. The mutants have their own command. */
+/** They have their own command. */
+const MUTANTS = 'test/simulation/mutants.test.ts';
+
+/** What a test file imports that runs only a sample in ./scripts/test. */
 const DRAWS = /\/(sample|fault-rules|stack-contract)\.js'/;
 
 const filesThatDraw = async (): Promise<string[]> => {
   const names = await readdir('test', { recursive: true });
-  const files = names
-    .filter((name) => name.endsWith('.test.ts') && name !== 'simulation/mutants.test.ts')
-    .map((name) => `test/${name}`);
+  const files = names.filter((name) => name.endsWith('.test.ts')).map((name) => `test/${name}`);
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   return files.filter((_, index) => DRAWS.test(texts[index] ?? ''));
 };

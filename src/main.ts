@@ -8,9 +8,13 @@ import type { Drivers } from './agent/create-node.js';
 import { watch } from './agent/watchdog.js';
 import { type Config, ConfigError, loadConfig } from './config/config.js';
 import { meantVariable } from './config/misspelled.js';
-import { heartbeatFile } from './config/settings.js';
+import { peerCommands } from './config/peer-commands.js';
+import { isCarriedByAgents, replicationOf } from './config/replication.js';
+import { healthCheckOf, heartbeatFile } from './config/settings.js';
+import { explainStart } from './config/start-error.js';
 import { environmentSchema } from './config/variables.js';
 import { ColdspareError } from './domain/errors.js';
+import { printable } from './domain/printable.js';
 import { createFileDisk } from './drivers/file-disk.js';
 import { createFileFaults } from './drivers/file-faults.js';
 import { createHttpPeer } from './drivers/http-peer.js';
@@ -19,9 +23,11 @@ import { acquireNodeLock, endLockHolder } from './drivers/node-lock.js';
 import { createNotifier } from './drivers/notify/notifier.js';
 import { createPinoLog } from './drivers/pino-log.js';
 import { createRandomIds } from './drivers/random-ids.js';
+import { withRoleHooks } from './drivers/role-hooks.js';
 import { startDetached } from './drivers/run-command.js';
 import { createSystemClock } from './drivers/system-clock.js';
 import { openTlsFiles } from './drivers/tls-files.js';
+import { createTunnels } from './drivers/tunnel/tunnels.js';
 import type { PeerMachine } from './peer/peer-machine.js';
 import type { Clock } from './ports/clock.js';
 import type { CredentialFiles } from './ports/credentials.js';
@@ -43,7 +49,7 @@ type Stacks = Partial<Record<Config['STACK'], BuildStack>>;
 export const runProgram = (argv: string[], extraStacks: Stacks = {}): Promise<void> =>
   main(argv, { compose: buildComposeStack, host: buildHostStack, ...extraStacks }).catch(
     (error: unknown) => {
-      if (error instanceof ConfigError) console.error(error.message);
+      if (error instanceof ConfigError) console.error(printable(error.message));
       else if (error instanceof ColdspareError) console.error(`${error.message}\n${error.remedy}`);
       else console.error(error);
       process.exit(1);
@@ -65,7 +71,7 @@ const main = async ([, program = '', command]: string[], stacks: Stacks): Promis
   if (buildStack === undefined) throw new ConfigError(otherProgram(config.STACK));
   if (command === 'watchdog') return runWatchdog(config, buildStack);
   if (command !== undefined) throw new ConfigError(`there is no command "${command}"`);
-  await runAgent(config, environment, buildStack);
+  await runAgent(config, environment, buildStack).catch(explainStart(config));
   // One of an agent before goes by its settings, and outlives that agent: it would stop the app of one without a watchdog.
   await endLockHolder(watchdogDirectory(config), watchdogOf(config));
   if (config.WATCHDOG_TIMEOUT > 0) await startWatchdog(config, program, environment);
@@ -136,16 +142,16 @@ const runWatchdog = async (config: Config, buildStack: BuildStack): Promise<void
 
 const buildDrivers = async (config: Config, buildStack: BuildStack): Promise<Drivers> => {
   const log = createPinoLog(config.LOG_LEVEL, config.NODE_NAME);
-  // One forgotten promise must not end the agent, and with it backups, fencing and takeovers (R01): what it belonged to
+  // One forgotten promise must not end the agent, and with it backups, fencing and takeovers: what it belonged to
   // has failed, and everything else is intact. An exception outside of promises still ends the process.
   process.on('unhandledRejection', (error) =>
     log.error({ error }, 'a failure that nothing handled: this is a bug, please report it'),
   );
   const clock = createSystemClock();
-  const probe = createHttpProbe();
+  const appProbe = createHttpProbe(healthCheckOf(config));
   const faultsFile = process.env.COLDSPARE_TEST_FAULTS;
   if (faultsFile !== undefined) log.warn({ faultsFile }, 'faults are injected: this is a test');
-  const machine = await buildPeerMachine(config, probe);
+  const machine = await buildPeerMachine(config, appProbe);
   const credentials = await openCredentials(config, clock);
   return {
     disk: createFileDisk(),
@@ -154,10 +160,13 @@ const buildDrivers = async (config: Config, buildStack: BuildStack): Promise<Dri
     log,
     faults: faultsFile === undefined ? noFaults : createFileFaults(faultsFile),
     notifier: createNotifier({ urls: config.NOTIFY_URLS, node: config.NODE_NAME, log, clock }),
-    probe,
-    stack: await buildStack(config, probe),
+    probe: createHttpProbe(),
+    stack: withRoleHooks(await buildStack(config, appProbe), hooksOf(config)),
     ...(machine && { machine }),
     ...(credentials && { credentials }),
+    ...(isCarriedByAgents(config) && {
+      tunnels: createTunnels({ directory: config.REPLICATION_SOCKET_DIR, log }),
+    }),
     connectPeer: (link) =>
       createHttpPeer({
         url: config.PEER_URL,
@@ -201,7 +210,9 @@ const buildComposeStack = async (config: Config, probe: Probe): Promise<Stack> =
 
 const buildHostStack = async (config: Config, probe: Probe): Promise<Stack> => {
   const { createHostStack } = await import('./drivers/host/stack.js');
+  const replication = replicationOf(config);
   return createHostStack({
+    ...(replication && { replication: { ...replication, disk: createFileDisk() } }),
     database: { host: config.DB_HOST, ...databaseOf(config) },
     ...(config.PG_BIN !== undefined && { programs: config.PG_BIN }),
     ...(config.DB_START_COMMAND !== undefined &&
@@ -253,27 +264,12 @@ const buildPeerMachine = async (config: Config, probe: Probe): Promise<PeerMachi
   });
 };
 
-const peerCommands = (config: Config) => {
-  const { DB_SERVICE, APP_SERVICE, COMPOSE_COMMAND } = config;
-  const own =
-    config.STACK === 'compose'
-      ? {
-          // As its own agent left the container: the override file over there is nobody's but that agent's.
-          start: `${COMPOSE_COMMAND} up --no-build --detach --no-deps --no-recreate ${DB_SERVICE}`,
-          stop: `${COMPOSE_COMMAND} stop ${DB_SERVICE}`,
-          appStop: `${COMPOSE_COMMAND} stop ${APP_SERVICE.join(' ')}`,
-        }
-      : {
-          start: config.DB_START_COMMAND,
-          stop: config.DB_STOP_COMMAND,
-          appStop: config.APP_STOP_COMMAND ?? '',
-        };
-  return {
-    start: config.PEER_DB_START_COMMAND ?? own.start,
-    stop: config.PEER_DB_STOP_COMMAND ?? own.stop,
-    appStop: config.PEER_APP_STOP_COMMAND ?? own.appStop,
-  };
-};
+const hooksOf = (config: Config) => ({
+  commands: { primary: config.ON_PRIMARY_COMMAND, standby: config.ON_STANDBY_COMMAND },
+  cwd: config.STACK === 'compose' ? config.COMPOSE_PROJECT_DIR : process.cwd(),
+  disk: createFileDisk(),
+  file: join(config.STATE_DIR, 'role-hooks.json'),
+});
 
 const timeoutsOf = (config: Config) => ({
   start: config.DB_START_TIMEOUT,

@@ -11,6 +11,7 @@ import { growthOf } from './growth.js';
 import { measureHostLost } from './host-lost.js';
 import { describeMachine } from './machine.js';
 import { OldWay } from './old-way.js';
+import { measurePrimaryCost } from './primary-cost.js';
 import { measurePush } from './push.js';
 import { renderMarkdown } from './report.js';
 import { measureRestore } from './restore.js';
@@ -22,6 +23,7 @@ import { measureUnchanged } from './unchanged.js';
 /** The measurements, in their order. Those that do not depend on the size are made at one size. */
 const MEASURES: Record<string, { measure: Measure; at?: 'smallest' | 'largest' }> = {
   push: { measure: measurePush },
+  cost: { measure: measurePrimaryCost },
   takeover: { measure: measureTakeover },
   'host-lost': { measure: measureHostLost, at: 'smallest' },
   unchanged: { measure: measureUnchanged, at: 'largest' },
@@ -36,8 +38,17 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     only: { type: 'string', default: Object.keys(MEASURES).join(',') },
     out: { type: 'string' },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  const names = Object.keys(MEASURES).join(',');
+  const sizes = SIZES.map(({ name }) => name).join(',');
+  console.log(
+    `npm run bench -- [--sizes "${sizes}"] [--runs 3] [--only ${names}] [--out DIRECTORY]`,
+  );
+  process.exit();
+}
 
 /** The items of a list with commas. @throws when one is none of `known` */
 const choose = (list: string, known: readonly string[]): string[] => {

@@ -31,6 +31,8 @@ const SETTINGS = {
   FAIL_THRESHOLD: '3',
   CONFIRM_CHECKS: '3',
   CONFIRM_INTERVAL: '300ms',
+  // The app that crashes is not started again where it is: the story is about the takeover.
+  APP_RESTART_AFTER: '10m',
   FAILBACK: 'auto',
   FAILBACK_STABLE: '2s',
 };

@@ -1,3 +1,4 @@
+import { type Finding, nodeNotes } from '../../src/domain/conditions/findings.js';
 import { diagnose, type ExaminedServer, type UnreachableServer } from './diagnose.js';
 import type { Inventory, ServerSettings } from './inventory.js';
 import type { Say } from './progress.js';
@@ -10,9 +11,15 @@ import { survey } from './survey.js';
 export const examine = async (inventory: Inventory, say: Say): Promise<number> => {
   const views = await Promise.all(inventory.servers.map((server) => observe(inventory, server)));
   const findings = diagnose(views);
-  for (const { server, what, remedy } of findings)
+  const notes = views.flatMap((view) =>
+    'status' in view && view.status ? nodeNotes(view.status) : [],
+  );
+  const tell = ({ server, what, remedy }: Finding) =>
     say(`${server.padEnd(8)} ${what}\n${''.padEnd(9)}→ ${remedy}`);
-  say(findings.length === 0 ? 'Nothing is wrong.' : `${findings.length} found.`);
+  findings.forEach(tell);
+  const wrong = findings.length === 0 ? 'Nothing is wrong.' : `${findings.length} found.`;
+  say(notes.length === 0 ? wrong : `${wrong} To be known:`);
+  notes.forEach(tell);
   return findings.length === 0 ? 0 : 1;
 };
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { printable } from '../../src/domain/printable.js';
 import { connectPair } from './connect-pair.js';
 import { deploy, rollBack } from './deploy.js';
 import { examine } from './doctor.js';
@@ -39,7 +40,9 @@ const main = async (): Promise<number> => {
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
     console.error(
-      `\nStopped at ${progress.where}.\n${error.message}\n\nWhat to do: ${error.remedy}\nWhere it stands: ${progress.standing}`,
+      printable(
+        `\nStopped at ${progress.where}.\n${error.message}\n\nWhat to do: ${error.remedy}\nWhere it stands: ${progress.standing}`,
+      ),
     );
     return 1;
   } finally {
@@ -55,7 +58,7 @@ const formatEnd = ({ changes, isDry }: Progress): string => {
 };
 
 const say = (line: string): number => {
-  console.log(line);
+  console.log(printable(line));
   return 0;
 };
 
@@ -81,7 +84,7 @@ const readArguments = () => {
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    console.error(error instanceof Stop ? `${error.message}\n${error.remedy}` : error);
+    console.error(error instanceof Stop ? printable(`${error.message}\n${error.remedy}`) : error);
     process.exit(2);
   },
 );

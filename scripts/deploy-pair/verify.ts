@@ -129,14 +129,27 @@ export const proveRestore = async (
   if (seen.variables.PREPARE === 'on-promote') return rehearsePromote(server, progress);
   const deadline = performance.now() + RESTORE_DEADLINE;
   for (;;) {
-    const newest = (await survey(server)).status?.latestBackup;
+    const { status } = await survey(server);
+    const newest = status?.latestBackup;
+    if (status?.replication?.line === 'replica')
+      return progress.tell(
+        server.name,
+        'restore',
+        `nothing to restore: ${status.replication.proven}`,
+      );
     // A newer backup may have arrived meanwhile. Then that one counts.
     const proof = newest?.proof;
-    if (newest && proof) {
+    // The preparation ends by making the app ready.
+    if (newest && proof && status.operation?.kind !== 'prepare') {
       if (proof.error !== null)
         throw new Stop(
           `${server.name} could not restore ${newest.id}: ${proof.error}`,
           `GET /operations on ${server.name} shows the steps; a takeover would have to start from an older backup`,
+        );
+      if (status.app.cannotStart)
+        throw new Stop(
+          `${server.name} could not start its app now: ${status.app.cannotStart}`,
+          `build or pull the image on ${server.name}, in the directory of its compose file: docker compose build, or docker compose pull. Then run the same command again`,
         );
       const took = formatDuration(proof.took);
       return progress.tell(server.name, 'restore', `${newest.id} restored and counted in ${took}`);

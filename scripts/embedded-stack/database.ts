@@ -137,6 +137,7 @@ export const createDatabase = (
     freeze: () => ask('setFrozen', [true], transfer),
     thaw: () => ask('setFrozen', [false], transfer),
     writes: async () => BigInt(await ask('writes', [], ASK_TIMEOUT)),
+    usage: async () => undefined,
   };
 };
 

@@ -27,13 +27,14 @@ export class AgentProcess {
   readonly stateDirectory: string;
   readonly #env: Record<string, string>;
   readonly #logFile: string;
-  readonly #main: string;
+  /** The program that `start` runs. */
+  main: string;
   #child: ChildProcess | undefined;
 
   constructor(env: Record<string, string>, logFile: string, main = MAIN) {
     this.#env = env;
     this.#logFile = logFile;
-    this.#main = main;
+    this.main = main;
     this.name = env.NODE_NAME ?? '';
     this.stateDirectory = env.STATE_DIR ?? '/';
     this.url = `${env.TLS_CERT === undefined ? 'http' : 'https'}://127.0.0.1:${env.PORT}`;
@@ -41,7 +42,7 @@ export class AgentProcess {
 
   /** Another agent with the same environment and `more`, as a second unit on the same machine would start it. */
   twin(more: Record<string, string>, logFile: string): AgentProcess {
-    return new AgentProcess({ ...this.#env, ...more }, logFile, this.#main);
+    return new AgentProcess({ ...this.#env, ...more }, logFile, this.main);
   }
 
   get isRunning(): boolean {
@@ -57,7 +58,7 @@ export class AgentProcess {
   /** Starts it and returns once it listens. @throws when it exits instead */
   async start(more: Record<string, string> = {}): Promise<void> {
     const log = openSync(this.#logFile, 'a', 0o600);
-    this.#child = spawn(process.execPath, [this.#main], {
+    this.#child = spawn(process.execPath, [this.main], {
       env: {
         PATH: process.env.PATH ?? '',
         TMPDIR: process.env.TMPDIR ?? '/tmp',
@@ -164,7 +165,7 @@ export class AgentProcess {
 export const eventually = async <T>(
   what: string,
   ask: () => Promise<T | undefined | false>,
-  timeout = 30_000,
+  timeout = 60_000,
 ): Promise<T> => {
   const deadline = performance.now() + timeout;
   for (;;) {

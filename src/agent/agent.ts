@@ -36,11 +36,13 @@ export const startAgent = async (config: Config, drivers: Drivers): Promise<Agen
   });
   const { mode, epoch } = node.state.current;
   node.log.info({ node: config.NODE_NAME, port: server.port, mode, epoch }, 'listening');
+  await node.tunnels?.listen((signal) => node.peer.openReplication(signal));
   const stopSchedules = startSchedules(node, config);
   return {
     port: server.port,
     stop: async () => {
       await Promise.all([stopSchedules(), node.runner.stop()]);
+      await node.tunnels?.close();
       await server.close();
     },
   };

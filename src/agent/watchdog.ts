@@ -15,7 +15,7 @@ interface Watched {
 }
 
 interface WatchdogOptions {
-  /** File that the agent's guard rewrites in every round. */
+  /** File that the agent's guard touches in every round. */
   heartbeat: string;
   /** Milliseconds without a heartbeat after which the app is stopped. */
   timeout: number;
@@ -34,10 +34,10 @@ export const watch = (
   signal: AbortSignal,
 ): Promise<void> => {
   const { disk, clock, log } = ports;
-  let lastBeat: string | undefined;
+  let lastBeat: number | undefined;
   let changedAt = clock.elapsed();
   return loopWithPause(ports, interval, signal, 'watchdog', async () => {
-    const beat = await disk.read(heartbeat);
+    const beat = await disk.changedAt(heartbeat);
     if (beat !== lastBeat) {
       lastBeat = beat;
       changedAt = clock.elapsed();

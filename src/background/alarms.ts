@@ -9,7 +9,6 @@ import type { Node } from '../operations/node.js';
 import type { Announcement } from '../ports/notifier.js';
 import type { Observed } from '../status/facts.js';
 import { nodeFacts } from '../status/node-status.js';
-import { watchLatestOperations } from './latest-operations.js';
 
 type AlarmNode = Observed & Pick<Node, 'notifier' | 'log'>;
 
@@ -18,7 +17,6 @@ type AlarmNode = Observed & Pick<Node, 'notifier' | 'log'>;
  * on disk before it is sent, so that a restarted agent does not repeat it.
  */
 export const createAlarms = (node: AlarmNode): (() => Promise<void>) => {
-  const latest = watchLatestOperations(node);
   const startedAt = node.clock.elapsed();
   /** Announced variants of each event that still lasts. Also kept in memory, because the disk may be what is broken. */
   const announced = new Map(Object.entries(node.state.current.announced));
@@ -58,7 +56,7 @@ export const createAlarms = (node: AlarmNode): (() => Promise<void>) => {
 
   return async () => {
     const before = JSON.stringify([...announced]);
-    const facts = { ...nodeFacts(node), latest, upFor: node.clock.elapsed() - startedAt };
+    const facts = Object.assign(nodeFacts(node), { upFor: node.clock.elapsed() - startedAt });
     const codes = Object.keys(CONDITIONS) as ConditionCode[];
     const announcements = codes.flatMap((code) => check(code, facts) ?? []);
     if (JSON.stringify([...announced]) !== before) await saveAnnounced(node, announced);

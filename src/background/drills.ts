@@ -7,7 +7,8 @@ const RETRY_MOST = 300_000;
 
 /** Runs at each tick of DRILL_CRON, on a standby only. A drill slows a primary down, so there a person has to ask for it. */
 export const drillIfStandby = async (node: Node): Promise<void> => {
-  if (node.state.current.mode !== 'standby') return;
+  // Beside a replica nothing can be restored.
+  if (node.state.current.mode !== 'standby' || node.replication.keepsDatabase?.()) return;
   await requestOrLog(node, 'drill', { reason: 'DRILL_CRON' }, { source: 'schedule' });
 };
 

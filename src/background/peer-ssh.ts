@@ -1,7 +1,7 @@
 import { toColdspareError } from '../domain/errors.js';
 import type { Node } from '../operations/node.js';
 
-/** Logs in on the peer's machine and does nothing there. A missing key is noticed before it is needed (H03). */
+/** Runs a command on the peer's machine that changes nothing. What is missing there is noticed before it is needed (H03). */
 export const createPeerSshWatch =
   (
     { machine, peerView, clock }: Pick<Node, 'machine' | 'peerView' | 'clock'>,

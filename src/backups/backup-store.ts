@@ -1,15 +1,20 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { Readable, Transform, type Writable } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ColdspareError, Refused } from '../domain/errors.js';
 import { type Manifest, manifestSchema, newestFirst } from '../domain/manifest.js';
-import { parseJson } from '../domain/parse-json.js';
-import { expired } from '../domain/retention.js';
-import type { Disk } from '../ports/disk.js';
+import { parseJsonAs } from '../domain/parse-json.js';
+import { expired, type Retention } from '../domain/retention.js';
+import { type Disk, type DiskSpace, spaceOf } from '../ports/disk.js';
 import type { Faults } from '../ports/faults.js';
+import { followFile, type OpenedDump } from './follow-file.js';
+import { OwnFiles } from './own-files.js';
 import { Quarantine, type Quarantined } from './quarantine.js';
-import { type Received, Uploads } from './uploads.js';
+import { RESERVED_BYTES, type Received, Uploads } from './uploads.js';
+
+/** Backups for which there has to be room before those of earlier days and weeks are kept. */
+const NEXT_BACKUPS = 2;
 
 /**
  * Backups on disk. `<id>.json` is the manifest, and its rename is the commit: a dump without a manifest is no backup
@@ -21,6 +26,7 @@ export class BackupStore {
   readonly #faults: Faults;
   readonly #uploads: Uploads;
   readonly #quarantine: Quarantine;
+  readonly #own: OwnFiles;
   readonly #manifests = new Map<string, Manifest>();
 
   private constructor(
@@ -29,15 +35,17 @@ export class BackupStore {
     faults: Faults,
     maxBytes: number,
     quarantine: Quarantine,
+    own: OwnFiles,
   ) {
     this.#disk = disk;
     this.#directory = directory;
     this.#faults = faults;
     this.#uploads = new Uploads(disk, directory, faults, maxBytes);
     this.#quarantine = quarantine;
+    this.#own = own;
   }
 
-  /** Reads the committed backups, and removes uncommitted files that a crash left behind. */
+  /** Reads the committed backups, and removes what a crash of an agent left behind. Other files are not touched. */
   static async open(
     disk: Disk,
     directory: string,
@@ -45,29 +53,31 @@ export class BackupStore {
     maxBytes: number,
   ): Promise<BackupStore> {
     const quarantine = await Quarantine.open(disk, join(directory, 'quarantine'));
-    const store = new BackupStore(disk, directory, faults, maxBytes, quarantine);
+    const own = await OwnFiles.open(disk, directory);
+    const store = new BackupStore(disk, directory, faults, maxBytes, quarantine, own);
     const names = await disk.list(directory);
     for (const name of names.filter((candidate) => candidate.endsWith('.json'))) {
-      const text = await disk.read(join(directory, name));
-      const manifest = manifestSchema.safeParse(parseJson(text ?? '')).data;
+      // In a folder that others use too, it may be a directory, or nothing that we may read.
+      const text = await disk.read(join(directory, name)).catch(() => undefined);
+      const manifest = parseJsonAs(manifestSchema, text);
       const isComplete =
         manifest !== undefined &&
         `${manifest.id}.json` === name &&
         (await disk.size(store.#dumpPath(manifest.id))) === manifest.bytes;
       if (isComplete) store.#manifests.set(manifest.id, manifest);
     }
-    for (const name of names) {
-      const isOrphan =
-        name.endsWith('.part') ||
-        (name.endsWith('.dump') && !names.includes(`${name.slice(0, -'.dump'.length)}.json`));
-      if (isOrphan) await disk.remove(join(directory, name));
-    }
+    await own.removeLeftovers(names);
     return store;
   }
 
   /** Committed backups, newest first by epoch and sequence. */
   list(): Manifest[] {
     return [...this.#manifests.values()].sort(newestFirst);
+  }
+
+  /** The space of the file system of BACKUP_DIR. */
+  space(): Promise<DiskSpace> {
+    return spaceOf(this.#disk, this.#directory);
   }
 
   has(id: string): boolean {
@@ -141,9 +151,15 @@ export class BackupStore {
   async open(
     id: string,
     extent: { from?: number; announcedBytes?: number } = {},
-  ): Promise<{ sink: Writable; received: Promise<Received> }> {
+  ): Promise<OpenedDump> {
     this.#assertNotCommitted(id);
-    return this.#uploads.open(id, extent);
+    const { sink, received, path, onGrowth } = await this.#uploads.open(id, extent);
+    // The commit renames the file, maybe while it is being followed.
+    const read = (at: number) =>
+      this.#disk.reader(path, at).catch(() => this.#disk.reader(this.#dumpPath(id), at));
+    const follow = (onBytes: (done: number) => void) =>
+      followFile({ read, onGrowth, received }, onBytes);
+    return { sink, received, follow, onGrowth };
   }
 
   /**
@@ -154,6 +170,7 @@ export class BackupStore {
     const known = this.#manifests.get(manifest.id);
     if (known?.sha256 === manifest.sha256) return;
     this.#assertNotCommitted(manifest.id);
+    await this.#own.assertFree(manifest.id);
     // Every byte arrived, and only the end of the request was lost.
     if ((await this.#uploads.tornBytesOf(manifest.id)) === manifest.bytes)
       await this.receive(manifest.id, Readable.from([]), { from: manifest.bytes });
@@ -169,14 +186,17 @@ export class BackupStore {
     await this.#faults.at('receive.commit', 'before');
     this.#uploads.forget(manifest.id);
     try {
+      await this.#own.begin(manifest.id);
       await this.#disk.rename(upload.path, this.#dumpPath(manifest.id));
       await this.#faults.at('receive.commit', 'during');
       await this.#disk.write(this.#manifestPath(manifest.id), JSON.stringify(manifest, null, 2));
     } catch (error) {
       await this.#disk.remove(upload.path);
       await this.#disk.remove(this.#dumpPath(manifest.id));
+      await this.#own.end(manifest.id);
       throw error;
     }
+    await this.#own.end(manifest.id);
     this.#manifests.set(manifest.id, manifest);
     await this.#faults.at('receive.commit', 'after');
   }
@@ -202,16 +222,46 @@ export class BackupStore {
     }
   }
 
-  /** Removes the backups of `lineage` beyond the newest `keep`, except `spared`. Resolves to the removed ids. */
-  async prune(lineage: string, keep: number, spared?: ReadonlySet<string>): Promise<string[]> {
-    const removed = expired(this.list(), lineage, keep, spared).map(({ id }) => id);
-    for (const id of removed) {
-      // The manifest is removed first: a manifest without its dump would be a backup without data.
-      await this.#disk.remove(this.#manifestPath(id));
-      this.#manifests.delete(id);
-      await this.#disk.remove(this.#dumpPath(id));
+  /** Removes the backups of `lineage` that retention does not keep, except `spared`. Resolves to the removed ids. */
+  async prune(
+    lineage: string,
+    retention: Retention,
+    spared?: ReadonlySet<string>,
+  ): Promise<string[]> {
+    const removed = expired(this.list(), lineage, retention, spared).map(({ id }) => id);
+    for (const id of removed) await this.#remove(id);
+    return [...removed, ...(await this.makeRoom(lineage, retention, spared))];
+  }
+
+  /**
+   * Where the disk has no room for the next backups, those of earlier days and weeks give way, the oldest first. Resolves
+   * to the removed ids.
+   */
+  async makeRoom(
+    lineage: string,
+    { newest }: Pick<Retention, 'newest'>,
+    spared?: ReadonlySet<string>,
+  ): Promise<string[]> {
+    const removed: string[] = [];
+    const recent = { newest, daily: 0, weekly: 0 };
+    for (const { id } of expired(this.list(), lineage, recent, spared).toReversed()) {
+      const needed = NEXT_BACKUPS * (this.list()[0]?.bytes ?? 0) + RESERVED_BYTES;
+      if ((await this.#disk.free(this.#directory)) >= needed) break;
+      await this.#remove(id);
+      removed.push(id);
     }
     return removed;
+  }
+
+  /** The manifest is removed first: a manifest without its dump would be a backup without data. */
+  async #remove(id: string): Promise<void> {
+    // A full disk may not take this down, and must not keep old backups from making room.
+    await this.#own.begin(id).catch(() => {});
+    // The manifest is removed first: a manifest without its dump would be a backup without data.
+    await this.#disk.remove(this.#manifestPath(id));
+    this.#manifests.delete(id);
+    await this.#disk.remove(this.#dumpPath(id));
+    await this.#own.end(id);
   }
 
   #assertNotCommitted(id: string): void {

@@ -39,6 +39,15 @@ export const currentAt = ({ state }: Pick<Catalog, 'state'>, backup: Manifest): 
 export const ageOf = (node: DatedCatalog, backup: Manifest): number =>
   Math.max(0, node.clock.now() - Date.parse(currentAt(node, backup)));
 
+/** Milliseconds by which the clocks of the two nodes may differ without a word. */
+const SKEW = 300_000;
+
+/** Milliseconds by which the backup is dated in the future; 0 when that may be the difference of the two clocks. */
+export const aheadBy = (node: DatedCatalog, backup: Manifest): number => {
+  const ahead = Date.parse(currentAt(node, backup)) - node.clock.now();
+  return ahead > SKEW ? ahead : 0;
+};
+
 /** Whether a trial restore of the backup has failed. */
 export const isKnownUnusable = ({ state }: Pick<Catalog, 'state'>, { id }: Manifest): boolean =>
   state.current.proofs[id]?.error != null;
@@ -73,4 +82,11 @@ export const formatLoss = (
 ): string =>
   backup.id === complete
     ? `nothing is lost: ${backup.id} was dumped after the last write`
-    : `${backup.id} is ${formatDuration(ageOf(node, backup))} old: what was written after ${currentAt(node, backup)} is lost`;
+    : `${backup.id} is ${formatAge(node, backup)}: what was written after ${currentAt(node, backup)} is lost`;
+
+const formatAge = (node: DatedCatalog, backup: Manifest): string => {
+  const ahead = aheadBy(node, backup);
+  return ahead > 0
+    ? `dated ${formatDuration(ahead)} in the future, so nobody knows how old it is`
+    : `${formatDuration(ageOf(node, backup))} old`;
+};

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { manifestSchema } from '../domain/manifest.js';
-import { parseJson } from '../domain/parse-json.js';
+import { parseJsonAs } from '../domain/parse-json.js';
 import type { Disk } from '../ports/disk.js';
 
 const quarantinedSchema = z.object({
@@ -32,10 +32,10 @@ export class Quarantine {
 
   static async open(disk: Disk, directory: string): Promise<Quarantine> {
     const quarantine = new Quarantine(disk, directory);
-    for (const name of await disk.list(directory)) {
+    for (const name of await disk.list(directory).catch(() => [])) {
       if (!name.endsWith('.json')) continue;
-      const text = await disk.read(join(directory, name));
-      const entry = quarantinedSchema.safeParse(parseJson(text ?? '')).data;
+      const text = await disk.read(join(directory, name)).catch(() => undefined);
+      const entry = parseJsonAs(quarantinedSchema, text);
       if (entry !== undefined) quarantine.#entries.set(entry.manifest.id, entry);
     }
     return quarantine;

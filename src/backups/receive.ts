@@ -2,11 +2,13 @@ import type { Readable } from 'node:stream';
 import { Refused } from '../domain/errors.js';
 import type { Manifest } from '../domain/manifest.js';
 import { isInTheWay } from '../domain/operation.js';
+import { assertNearEpoch } from '../domain/transitions.js';
 import type { Leadership } from '../leadership/leadership.js';
 import { type Clock, isoNow } from '../ports/clock.js';
 import type { Notifier } from '../ports/notifier.js';
 import type { BackupStore } from './backup-store.js';
-import { backupsInUse, type Pruner, pruneBackups } from './prune.js';
+import { backupsInUse, makeRoom, type Pruner, pruneBackups } from './prune.js';
+import { noteShrinkage } from './shrinkage.js';
 import type { Received } from './uploads.js';
 
 interface Receiver extends Pruner {
@@ -25,12 +27,13 @@ export const receiveBackup = async (
   extent: { from?: number; bytes?: number },
 ): Promise<Received> => {
   assertNotServing(node);
+  await makeRoom(node);
   return node.backups.receive(id, content, extent);
 };
 
 /**
  * Makes an upload a backup of this node and keeps the last BACKUP_KEEP. An adopted dump may be of a past epoch.
- * @throws Refused `serving`, `stale-epoch`, `foreign-lineage`, and those of `BackupStore.commit`
+ * @throws Refused `serving`, `invalid-request`, `stale-epoch`, `backup-behind`, `foreign-lineage`, and those of `BackupStore.commit`
  */
 export const commitBackup = async (
   node: Receiver,
@@ -38,8 +41,13 @@ export const commitBackup = async (
   { isAdopted = false } = {},
 ): Promise<void> => {
   assertNotServing(node);
-  if (!isAdopted) assertCurrentEpoch(node, manifest);
+  assertNearEpoch(manifest.epoch, node.state.current.epoch);
+  if (!isAdopted) {
+    assertCurrentEpoch(node, manifest);
+    assertNotBehind(node, manifest);
+  }
   await assertOwnLineage(node, manifest);
+  await noteShrinkage(node, manifest);
   await node.backups.commit(manifest);
   await node.leadership.noteEpoch(manifest.epoch);
   if (node.state.current.lineage === null) await node.state.update({ lineage: manifest.lineage });
@@ -92,6 +100,19 @@ const assertCurrentEpoch = (node: Receiver, manifest: Manifest): void => {
     `${manifest.id} is of epoch ${manifest.epoch}, this node knows of epoch ${epoch}`,
     'the sender is superseded: it stands down by itself and gets the data by failback',
     { value: manifest.epoch },
+  );
+};
+
+/** A sender that has lost its count would have its new backups taken for the oldest ones, and removed at once (H36). */
+const assertNotBehind = ({ backups, settings }: Receiver, manifest: Manifest): void => {
+  const { id, epoch, lineage, sequence } = manifest;
+  const newest = backups.list().find((kept) => kept.epoch === epoch && kept.lineage === lineage);
+  if (newest === undefined || backups.has(id) || sequence > newest.sequence) return;
+  throw new Refused(
+    'backup-behind',
+    `${id} is number ${sequence} of epoch ${epoch}, and ${settings.nodeName} has ${newest.id}, number ${newest.sequence}`,
+    'the sender has lost its count; its next backup goes on from the number here. POST /backups on it takes one at once',
+    { value: sequence },
   );
 };
 

@@ -12,6 +12,15 @@ export interface Received {
   sha256: string;
 }
 
+/** A file that takes a dump. */
+interface Opened {
+  sink: Writable;
+  received: Promise<Received>;
+  path: string;
+  /** Calls back when more was written, whoever asked last. */
+  onGrowth(listener: () => void): void;
+}
+
 interface Upload extends Received {
   path: string;
 }
@@ -23,7 +32,7 @@ const MAX_UPLOADS = 2;
 const MIN_KEPT_BYTES = 1024 * 1024;
 
 /** Bytes that stay free for the state and the journal. */
-const RESERVED_BYTES = 64 * 1024 * 1024;
+export const RESERVED_BYTES = 64 * 1024 * 1024;
 /** Bytes of an upload after which the free space is checked again. */
 const FREE_SPACE_CHECK = 16 * 1024 * 1024;
 
@@ -60,20 +69,19 @@ export class Uploads {
    * Opens a sink for a dump. `received` resolves once the dump is on disk. A destroyed sink leaves nothing behind,
    * unless it is destroyed with `upload-torn` and the part is large enough to keep.
    */
-  async open(
-    id: string,
-    { from = 0, announcedBytes = 0 } = {},
-  ): Promise<{ sink: Writable; received: Promise<Received> }> {
+  async open(id: string, { from = 0, announcedBytes = 0 } = {}): Promise<Opened> {
     await this.#assertNotTooLarge(from, announcedBytes);
     await this.#faults.at('receive.write', 'before');
     const { path, hash } = await this.#begin(id, from);
     const file = await this.#disk.writer(path, { append: from > 0 });
     let bytes = from;
     let checkedAt = from;
+    let onGrowth = () => {};
     const sink = new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
         bytes += chunk.length;
         hash.update(chunk);
+        onGrowth();
         if (bytes > this.#maxBytes) return done(this.#tooLarge(bytes));
         if (bytes - checkedAt < FREE_SPACE_CHECK) return done(null, chunk);
         checkedAt = bytes;
@@ -97,7 +105,14 @@ export class Uploads {
       });
     // Avoids an unhandled rejection: a caller that fails earlier gets the error through the sink.
     received.catch(() => {});
-    return { sink, received };
+    return {
+      sink,
+      received,
+      path,
+      onGrowth: (listener) => {
+        onGrowth = listener;
+      },
+    };
   }
 
   /** The upload that the manifest describes; undefined when there is none. @throws Refused `upload-torn`, `digest-mismatch` */

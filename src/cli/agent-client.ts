@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { problemSchema } from '../domain/answers.js';
 import { type OperationRecord, operationRecordSchema } from '../domain/operation.js';
 import { parseJson } from '../domain/parse-json.js';
+import { printable, printableData } from '../domain/printable.js';
 import { sendRequest } from '../drivers/http-client.js';
 import { EXIT, Failure } from './failure.js';
 import type { Settings } from './settings.js';
@@ -83,7 +84,7 @@ export class AgentClient {
     const { location } = response.headers;
     return {
       body: this.#parse(content, schema),
-      node: String(response.headers['coldspare-node']),
+      node: printable(String(response.headers['coldspare-node'])),
       location: location === undefined ? undefined : new URL(location, this.url),
     };
   }
@@ -116,7 +117,8 @@ export class AgentClient {
   }
 
   #parse<T extends z.ZodType>(content: string, schema: T): z.output<T> {
-    const parsed = schema.safeParse(parseJson(content));
+    // An answer may hold what strangers wrote, and goes to root's terminal.
+    const parsed = schema.safeParse(printableData(parseJson(content)));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     throw new Failure(

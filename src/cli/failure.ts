@@ -1,3 +1,6 @@
+import { printable } from '../domain/printable.js';
+import { spoken } from '../domain/spoken.js';
+
 /** The exit statuses. The README has the same list. */
 export const EXIT = {
   done: 0,
@@ -17,10 +20,10 @@ export class Failure extends Error {
   readonly remedy: string;
 
   constructor(exit: ExitStatus, code: string, message: string, remedy: string) {
-    super(message);
+    super(printable(message));
     this.name = 'Failure';
     this.exit = exit;
     this.code = code;
-    this.remedy = remedy;
+    this.remedy = spoken(printable(remedy), 'terminal');
   }
 }

@@ -1,5 +1,7 @@
 import { formatBytes, formatDuration } from '../domain/format.js';
 import { hasEnded, type OperationRecord, type StepRecord } from '../domain/operation.js';
+import { oneLine } from '../domain/printable.js';
+import { spoken } from '../domain/spoken.js';
 import type { BackupSummary } from '../domain/status.js';
 
 /** How long ago. Never negative, because the clocks may differ a little. */
@@ -13,29 +15,44 @@ const NAME_WIDTH = 14;
 export const formatStep = ({ name, detail, startedAt, endedAt }: StepRecord): string => {
   const ms = endedAt === null ? 0 : Date.parse(endedAt) - Date.parse(startedAt);
   const seconds = `${(ms / 1_000).toFixed(1)} s`;
-  return `${name.padEnd(NAME_WIDTH)} ${seconds.padStart(8)}  ${detail ?? ''}`.trimEnd();
+  return `${name.padEnd(NAME_WIDTH)} ${seconds.padStart(8)}  ${formatDetail(detail)}`.trimEnd();
 };
 
 /** A running step. */
 export const formatRunningStep = ({ name, detail, progress }: StepRecord): string => {
   const doing =
     progress === undefined
-      ? (detail ?? '')
+      ? formatDetail(detail)
       : `${formatBytes(progress.done)} of ${formatBytes(progress.total)}`;
   return `${name.padEnd(NAME_WIDTH)} ${doing}`.trimEnd();
 };
 
-/** How an operation ended, in a few lines, with the remedy for an error. */
+const formatDetail = (detail: string | null): string => spoken(detail ?? '', 'terminal');
+
+/** How an operation ended, in a few lines: what was lost first, and the remedy for an error last. */
 export const formatEnd = (record: OperationRecord): string[] => {
   const { kind, state, error } = record;
   // A rolled back operation has no result.
   const result = state === 'done' || record.committed ? record.result : null;
   const took = hasEnded(record) ? ` after ${formatDurationOf(record)}` : '';
-  const facts = Object.entries(result ?? {}).flatMap(([name, value]) => formatFact(name, value));
+  const facts = Object.entries(result ?? {})
+    .filter(([name]) => name !== 'lostSeconds')
+    .flatMap(([name, value]) => formatFact(name, value));
   return [
     `${kind} ${state}${took}${error === null ? '' : `: ${error.message}`}`,
+    ...formatLost(result?.lostSeconds),
     ...facts,
-    ...(error === null ? [] : [`What to do: ${error.remedy}`]),
+    ...(error === null ? [] : [`What to do: ${spoken(error.remedy, 'terminal')}`]),
+  ];
+};
+
+/** Nothing for an operation that says nothing of it. */
+const formatLost = (seconds: unknown): string[] => {
+  if (typeof seconds !== 'number') return [];
+  return [
+    seconds === 0
+      ? '  NOTHING IS LOST'
+      : `  LOST: what was written in the last ${formatDuration(seconds * 1_000)} before the takeover`,
   ];
 };
 
@@ -60,7 +77,7 @@ const formatValue = (value: unknown): string => {
 export const formatOperation = (record: OperationRecord): string => {
   const { id, state, reason } = record;
   const took = hasEnded(record) ? formatDurationOf(record) : '';
-  return `${id.padEnd(42)} ${state.padEnd(11)} ${took.padStart(10)}  ${reason}`.trimEnd();
+  return `${id.padEnd(42)} ${state.padEnd(11)} ${took.padStart(10)}  ${oneLine(reason)}`.trimEnd();
 };
 
 /** `until 14:30 UTC, for 12 min`. */

@@ -5,10 +5,15 @@ import { createProgram } from './program.js';
 
 const isJson = process.argv.includes('--json');
 
+/** A text of several lines cannot pass for a line of ours. */
+const indented = (text: string): string => text.replaceAll('\n', '\n    ');
+
 const main = async (): Promise<number> => {
   let exit: number = EXIT.done;
   const program = createProgram((outcome) => {
-    console.log(isJson ? JSON.stringify(outcome.value, null, 2) : outcome.lines.join('\n'));
+    console.log(
+      isJson ? JSON.stringify(outcome.value, null, 2) : outcome.lines.map(indented).join('\n'),
+    );
     exit = outcome.exit ?? EXIT.done;
   });
   try {
@@ -25,7 +30,7 @@ const reportError = (error: unknown): number => {
   if (!(error instanceof Failure)) throw error;
   const { code, message, remedy } = error;
   if (isJson) console.log(JSON.stringify({ error: { code, message, remedy } }, null, 2));
-  else console.error(`${message}\nWhat to do: ${remedy}`);
+  else console.error(`${indented(message)}\nWhat to do: ${indented(remedy)}`);
   return error.exit;
 };
 

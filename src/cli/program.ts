@@ -4,7 +4,9 @@ import { AgentClient } from './agent-client.js';
 import { backups } from './commands/backups.js';
 import { doctor } from './commands/doctor.js';
 import { history } from './commands/history.js';
+import { notify } from './commands/notify.js';
 import { pause } from './commands/pause.js';
+import { release } from './commands/release.js';
 import { demote, promote, type RoleOptions } from './commands/roles.js';
 import { status } from './commands/status.js';
 import type { Context, Outcome } from './context.js';
@@ -37,9 +39,11 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
       const options = command.optsWithGlobals<GlobalOptions>();
       const settings = readSettings(options, process.env);
       const agent = new AgentClient(settings.url, settings);
+      const isOwn = settings.url.origin === settings.own.origin;
       const context: Context = {
         agent,
-        peer: settings.peerUrl && !options.peer ? agent.at(settings.peerUrl) : undefined,
+        // PEER_URL is that of this node: another agent says itself where its peer is.
+        peer: settings.peerUrl && isOwn ? agent.at(settings.peerUrl) : undefined,
         screen: new Screen(process.stdout),
         json: options.json ?? false,
       };
@@ -67,6 +71,11 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
         runOperation(context, '/backups', { reason: why }),
       ),
     );
+  program
+    .command('release')
+    .description('says that you have looked at a backup that shrank, to both nodes')
+    .argument('<id>', 'the backup before it, which is kept until then')
+    .action(run(release));
   roleCommand(program.command('promote'))
     .description('lets this node take over')
     .option('--planned', 'asks the primary to hand over, without a loss')
@@ -86,6 +95,10 @@ export const createProgram = (end: (outcome: Outcome) => void): Command => {
     .option(...reason)
     .option('--end', 'ends the pause')
     .action(run(pause));
+  program
+    .command('notify')
+    .description('sends a test message to every channel of NOTIFY_URLS')
+    .action(run(notify));
   program
     .command('history')
     .description('the last operations, or one with its steps')

@@ -1,4 +1,5 @@
 import { hasEnded, type OperationRecord, operationRecordSchema } from '../domain/operation.js';
+import { oneLine } from '../domain/printable.js';
 import type { AgentClient } from './agent-client.js';
 import type { Context, Outcome } from './context.js';
 import { EXIT, type ExitStatus } from './failure.js';
@@ -34,7 +35,7 @@ export const watch = async (
   };
   process.once('SIGINT', leave);
   try {
-    if (!json) screen.line(`${id}${reason === '' ? '' : `: ${reason}`}`);
+    if (!json) screen.line(`${id}${reason === '' ? '' : `: ${oneLine(reason)}`}`);
     for await (record of follow(agent, id)) if (!json) progress.show(record);
   } finally {
     process.off('SIGINT', leave);

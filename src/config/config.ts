@@ -34,6 +34,17 @@ const configSchema = environmentSchema
       need('APP_START_COMMAND', 'with STACK=host');
       need('APP_STOP_COMMAND', 'with STACK=host');
     }
+    if (env.REPLICATION === 'stream') {
+      const why = 'with REPLICATION=stream';
+      if (env.STACK !== 'host')
+        context.addIssue({
+          code: 'custom',
+          path: ['REPLICATION'],
+          message: `stream works with STACK=host so far; with STACK=${env.STACK} use dump`,
+        });
+      need('DB_START_COMMAND', `${why}: the agent stops the database for a handover`);
+      need('DB_STOP_COMMAND', `${why}: the agent stops the database for a handover`);
+    }
     if (env.PEER_SSH !== undefined) {
       need('PEER_SSH_KEY', 'with PEER_SSH');
       need('PEER_SSH_HOST_KEY', 'with PEER_SSH: host keys are never trusted blindly');
@@ -49,6 +60,7 @@ const configSchema = environmentSchema
   .transform((env) => ({
     ...env,
     BACKUP_DIR: env.BACKUP_DIR ?? join(env.STATE_DIR, 'backups'),
+    REPLICATION_SOCKET_DIR: env.REPLICATION_SOCKET_DIR ?? join(env.STATE_DIR, 'replication'),
     CHECK_TIMEOUT: env.CHECK_TIMEOUT ?? defaultCheckTimeout(env.CHECK_INTERVAL),
     BACKUP_PREFIX:
       env.BACKUP_PREFIX ?? env.DB_NAME.replace(/[^\w-]/g, '_').replace(/^[^A-Za-z0-9]/, 'x'),

@@ -38,6 +38,19 @@ export const path = z.string().refine(isAbsolute, 'must be an absolute path');
 
 export const cron = z.string().refine(isCron, 'must be a cron expression such as */30 * * * *');
 
+/** Statuses of HTTP, such as `2xx, 302` or `200-399`, as ranges from the first to the last. */
+export const statuses = z.string().transform((list, context): [number, number][] => {
+  const ranges = splitList(list, /[\s,]+/).map((item): [number, number] => {
+    const [, hundred] = /^([1-5])xx$/i.exec(item) ?? [];
+    if (hundred !== undefined) return [Number(hundred) * 100, Number(hundred) * 100 + 99];
+    const [, first, last = first] = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(item) ?? [];
+    return [Number(first), Number(last)];
+  });
+  if (ranges.length > 0 && ranges.every(([first, last]) => first <= last)) return ranges;
+  context.addIssue({ code: 'custom', message: 'must be statuses, such as 2xx, 302 or 200-399' });
+  return z.NEVER;
+});
+
 /** Items between separators; empty ones are dropped. */
 export const splitList = (list: string, separator: RegExp): string[] =>
   list

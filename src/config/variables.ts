@@ -6,6 +6,7 @@ import { keys } from './groups/keys.js';
 import { node } from './groups/node.js';
 import { notify } from './groups/notify.js';
 import { policies } from './groups/policies.js';
+import { replication } from './groups/replication.js';
 import { ssh } from './groups/ssh.js';
 import { app, compose, embedded, host } from './groups/stack.js';
 import { tls } from './groups/tls.js';
@@ -23,6 +24,7 @@ const groups = [
   checks,
   policies,
   backups,
+  replication,
   webhooks,
   notify,
   ssh,

@@ -28,8 +28,13 @@ const quarantinedBackupSchema = manifestSchema
 export const backupListSchema = z
   .object({
     backups: z
-      .array(manifestSchema.extend({ proof: proofSchema.nullable() }).meta({ id: 'ListedBackup' }))
-      .describe('Newest first'),
+      .array(
+        manifestSchema
+          .omit({ inventory: true })
+          .extend({ proof: proofSchema.nullable() })
+          .meta({ id: 'ListedBackup' }),
+      )
+      .describe('Newest first, without what each holds: GET /backups/{id} says that'),
     quarantined: z
       .array(quarantinedBackupSchema)
       .describe('Dumps that were refused for good: never restored, kept as evidence'),
@@ -74,6 +79,10 @@ export const fenceAnswerSchema = z
   .object({
     mode: modeSchema.describe('From now on'),
     detail: z.string().describe('What was done, for the report'),
+    unused: z
+      .boolean()
+      .exactOptional()
+      .describe('Nobody has written here since this node took over; when that was asked'),
   })
   .meta({ id: 'FenceAnswer' });
 export type FenceAnswer = z.infer<typeof fenceAnswerSchema>;
@@ -90,6 +99,19 @@ const acceptedSchema = z
 export const promoteBegunSchema = z
   .union([operationRecordSchema, acceptedSchema])
   .meta({ id: 'PromoteBegun' });
+
+export const notifyTestSchema = z
+  .object({
+    channels: z
+      .array(
+        z.object({
+          channel: z.string().describe('Its kind and host'),
+          error: z.string().nullable().describe('Null when the message was taken'),
+        }),
+      )
+      .describe('Empty without NOTIFY_URLS'),
+  })
+  .meta({ id: 'NotifyTest' });
 
 /** An error (RFC 9457). */
 export const problemSchema = z

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { backupIdSchema } from './backup-id.js';
+import { logPlaceSchema } from './replication.js';
 
 /** What may be asked of a node, validated once at the edge. */
 
@@ -29,13 +30,33 @@ export type DemoteCommand = z.infer<typeof demoteCommandSchema>;
 export const takeOverCommandSchema = z.strictObject({
   operation: z.string().regex(/^[\w-]{8,120}$/),
   epoch: z.int().positive(),
-  backup: backupIdSchema,
+  backup: backupIdSchema.exactOptional().describe('Has every write'),
+  position: logPlaceSchema
+    .exactOptional()
+    .describe("Where the caller's write-ahead log ends: a replica that has it has every write"),
 });
 export type TakeOverCommand = z.infer<typeof takeOverCommandSchema>;
+
+/** What a primary served that was superseded: its epoch, and the backup that it had become primary from. */
+const servedSchema = z.object({
+  epoch: z.int().positive(),
+  backup: backupIdSchema.nullable(),
+});
+export type Served = z.infer<typeof servedSchema>;
+
+export const takeBackCommandSchema = servedSchema.extend({
+  failbackDue: z.boolean().default(false).describe('It was to give the role back all the same'),
+});
+export type TakeBackCommand = z.infer<typeof takeBackCommandSchema>;
 
 export const fenceCommandSchema = z.strictObject({
   operation: z.string().regex(/^[\w-]{8,120}$/),
   epoch: z.int().positive(),
+  unusedBeside: servedSchema
+    .exactOptional()
+    .describe(
+      'Only if nobody has written here since this node took over from a backup of what the caller served',
+    ),
 });
 export type FenceCommand = z.infer<typeof fenceCommandSchema>;
 

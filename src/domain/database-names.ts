@@ -1,10 +1,16 @@
 import { timestamp } from './backup-id.js';
 
-/** PostgreSQL cuts longer names without a word, and two cut names could be one. */
-const LONGEST_NAME = 63;
+/** Bytes. PostgreSQL cuts longer names without a word, and two cut names could be one. */
+export const LONGEST_NAME = 63;
 
 const suffixed = (database: string, suffix: string): string =>
-  `${database.slice(0, LONGEST_NAME - suffix.length)}${suffix}`;
+  `${cut(database, LONGEST_NAME - suffix.length)}${suffix}`;
+
+/** As many whole characters as fit into so many bytes. */
+const cut = (text: string, bytes: number): string =>
+  bytesIn(text) <= bytes ? text : cut([...text].slice(0, -1).join(''), bytes);
+
+export const bytesIn = (text: string): number => new TextEncoder().encode(text).length;
 
 /** Where a restore goes before it is proven. */
 export const incomingName = (database: string): string => suffixed(database, '_incoming');

@@ -1,3 +1,6 @@
+import { printable } from './printable.js';
+import { withoutRows } from './without-rows.js';
+
 /** Stable codes: other programs branch on them, so a code is never renamed. `http/problem.ts` maps each to a status. */
 export type ErrorCode =
   | 'already-primary'
@@ -5,14 +8,20 @@ export type ErrorCode =
   | 'primary-healthy'
   | 'primary-busy'
   | 'isolated'
+  | 'outage-unproven'
+  | 'common-cause'
   | 'paused'
   | 'busy'
   | 'no-backup'
   | 'backup-too-old'
   | 'backup-unusable'
+  | 'not-restorable'
   | 'drill-failed'
+  | 'not-replicable'
+  | 'is-replica'
   | 'backup-exists'
   | 'backup-not-found'
+  | 'backup-behind'
   | 'upload-unknown'
   | 'upload-elsewhere'
   | 'upload-torn'
@@ -21,6 +30,7 @@ export type ErrorCode =
   | 'disk-full'
   | 'no-room'
   | 'stale-epoch'
+  | 'not-the-peer'
   | 'serving'
   | 'foreign-lineage'
   | 'superseded'
@@ -67,18 +77,31 @@ interface ErrorExtras {
   value?: unknown;
 }
 
-/** An error that a person can act on: what happened, with which value, and what to type next. */
+/**
+ * An error that a person can act on: what happened, with which value, and what to type next. Its message goes to logs,
+ * people and terminals, so it holds neither rows nor control characters, whatever it was made from.
+ */
 export class ColdspareError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string;
   readonly value: unknown;
+  /** Not a property that a log would print. */
+  readonly #withRows: string | undefined;
 
   constructor(code: ErrorCode, message: string, remedy: string, extras: ErrorExtras = {}) {
-    super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
+    const shown = withoutRows(message);
+    super(printable(shown), extras.cause === undefined ? undefined : { cause: extras.cause });
     this.name = this.constructor.name;
     this.code = code;
-    this.remedy = remedy;
+    this.remedy = printable(remedy);
     this.value = extras.value;
+    if (shown !== message) this.#withRows = message;
+  }
+
+  /** The whole text with the rows that it quotes, for a file that only root reads; undefined when nothing was withheld. */
+  get withRows(): string | undefined {
+    const { cause } = this;
+    return cause instanceof ColdspareError ? (cause.withRows ?? this.#withRows) : this.#withRows;
   }
 }
 
@@ -87,6 +110,10 @@ export class Refused extends ColdspareError {}
 
 export const isError = (error: unknown, code: ErrorCode): error is ColdspareError =>
   error instanceof ColdspareError && error.code === code;
+
+/** The backup cannot be restored, here and elsewhere: it is broken, or the database that was dumped cannot be restored. */
+export const isUnusable = (error: unknown): error is ColdspareError =>
+  isError(error, 'backup-unusable') || isError(error, 'not-restorable');
 
 /** Any thrown thing as one of ours; what nobody foresaw becomes `internal` with the original as its cause. */
 export const toColdspareError = (error: unknown): ColdspareError =>

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { backupIdSchema } from './backup-id.js';
+import { logPlaceSchema } from './replication.js';
 
 const count = z.int().nonnegative();
 
@@ -13,14 +14,40 @@ const inventorySchema = z.object({
    */
   sequences: z.record(z.string(), z.object({ last: z.string(), called: z.boolean() })).default({}),
   largeObjects: count.default(0),
+  /** Partition → the table that it is a part of. */
+  partitionOf: z.record(z.string(), z.string()).optional(),
   /** `schema.table.constraint` → its kind, and whether it is yet to be validated. */
   constraints: z.record(z.string(), z.string()).optional(),
   /** Name → version. */
   extensions: z.record(z.string(), z.string()).optional(),
   /** `schema`, `schema.relation` and `schema.routine()` → who owns it. */
   owners: z.record(z.string(), z.string()).optional(),
+  /** Indexes, triggers, policies, rules and filled materialized views → kind. */
+  secondary: z.record(z.string(), z.string()).optional(),
 });
 export type Inventory = z.infer<typeof inventorySchema>;
+
+/** What a count of rows does not show. Compared in a drill, between servers of one major version. */
+const valuesSchema = z.object({
+  /** The major version. */
+  server: z.string(),
+  /** `schema.table` → digest of those columns that a restore may read differently or computes anew. */
+  digests: z.record(z.string(), z.string()),
+  /** An object with expressions → the functions and operators that they use. */
+  meanings: z.record(z.string(), z.string()),
+  /** `schema.table` → rows that are in no dump, because the table belongs to an extension. */
+  uncarried: z.record(z.string(), count).default({}),
+});
+export type Values = z.infer<typeof valuesSchema>;
+
+const positionSchema = z.object({
+  /** Which database of which cluster: a copy or a restored one has another. */
+  database: z.string(),
+  /** How far its write-ahead log had reached the disk, in bytes. */
+  log: logPlaceSchema,
+});
+/** Where a database stands in its own history. It never goes back, unless somebody puts an old copy of it in its place. */
+export type Position = z.infer<typeof positionSchema>;
 
 const roleSchema = z.object({
   name: z.string().min(1),
@@ -52,6 +79,8 @@ const globalsSchema = z.object({
   /** `ALTER DATABASE … SET name = value`. */
   settings: z.record(z.string(), z.string()),
   roles: z.array(roleSchema),
+  /** Settings of the dump's session that decide what a text in the dump means. Absent in manifests of older agents. */
+  textSettings: z.record(z.string(), z.string()).optional(),
 });
 export type DatabaseGlobals = z.infer<typeof globalsSchema>;
 
@@ -82,9 +111,11 @@ export const manifestSchema = z
       .describe(
         'While the database has the same one, the backup holds everything that is in there',
       ),
+    position: positionSchema.optional().describe('Where the database stood when it was dumped'),
     inventory: inventorySchema
       .optional()
       .describe('Absent for an adopted dump of the old scripts: nobody counted when it was taken'),
+    values: valuesSchema.optional(),
     surroundings: globalsSchema.optional(),
   })
   .meta({ id: 'Manifest' });
@@ -115,6 +146,29 @@ export const inventoryDifferences = (expected: Inventory, actual: Inventory): st
   ...described('extension', namesOf(expected.extensions), namesOf(actual.extensions)),
   ...described('owner of', expected.owners, actual.owners),
 ];
+
+/** What a restored database shows differently; undefined when that cannot be compared. */
+export const valueDifferences = (
+  expected: Values | undefined,
+  actual: Values | undefined,
+): string[] | undefined =>
+  expected === undefined || expected.server !== actual?.server
+    ? undefined
+    : [
+        ...differences(expected.digests, actual.digests, (digest = 'none') => digest).map(
+          (each) => `values of ${each.replace(/:.*/, '')} are other ones`,
+        ),
+        ...described('what is used by', expected.meanings, actual.meanings),
+      ];
+
+/** What was dumped and is not there, of what an app can work without: constraints and all that is `secondary`. */
+export const missingObjects = (expected: Inventory, actual: Inventory): string[] => [
+  ...missing(expected.constraints, actual.constraints).map((name) => `constraint ${name}`),
+  ...missing(expected.secondary, actual.secondary),
+];
+
+const missing = (expected: Facts = {}, actual: Facts = {}): string[] =>
+  Object.keys(expected).filter((name) => !(name in actual));
 
 type Facts = Readonly<Record<string, string>>;
 

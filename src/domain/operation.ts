@@ -8,6 +8,7 @@ const operationKindSchema = z.enum([
   'backup',
   'push',
   'prepare',
+  'seed',
   'drill',
   'fence',
   'boot',
@@ -73,12 +74,24 @@ export const operationRecordSchema = z
   .meta({ id: 'Operation' });
 export type OperationRecord = z.infer<typeof operationRecordSchema>;
 
-/** A preparation and a drill make way for everything else at once, so nobody has to wait for one. */
+/** A preparation, a seed and a drill make way for everything else at once, so nobody has to wait for one. */
 export const isInTheWay = (operation: Pick<OperationRecord, 'kind'> | null | undefined): boolean =>
-  operation != null && operation.kind !== 'prepare' && operation.kind !== 'drill';
+  operation != null && !['prepare', 'seed', 'drill'].includes(operation.kind);
 
 /** Whether the app may be down while an operation of this kind runs. Backups, pushes and drills run while it serves. */
 export const affectsApp = (kind: OperationKind): boolean =>
   kind !== 'backup' && kind !== 'push' && kind !== 'drill';
 
+/** Operations that decide who serves go on without a journal: role and epoch are in the state, for which room is kept. */
+export const needsJournal = (kind: OperationKind): boolean =>
+  kind !== 'boot' && kind !== 'promote' && kind !== 'fence' && kind !== 'stand-down';
+
 export const hasEnded = (record: OperationRecord): boolean => record.state !== 'running';
+
+/** Milliseconds after the end of an operation for which its Idempotency-Key still means it: callers repeat within minutes. */
+const KEY_LIFETIME = 24 * 60 * 60_000;
+
+/** Whether its idempotency key no longer answers a repeated call. */
+export const isKeyExpired = (now: number, { endedAt }: Pick<OperationRecord, 'endedAt'>): boolean =>
+  // The clock may have been set back since.
+  endedAt !== null && !(Math.abs(now - Date.parse(endedAt)) <= KEY_LIFETIME);

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { backupIdSchema } from './backup-id.js';
+import { unservedSchema } from './common-cause.js';
 import { drillRecordSchema } from './drill.js';
 import { markerSchema } from './marker.js';
 import { operationRecordSchema } from './operation.js';
+import { replicationStatusSchema } from './replication.js';
+import { shrunkSchema } from './shrinkage.js';
 import { modeSchema } from './transitions.js';
 
 const moment = z.iso.datetime();
@@ -69,7 +72,33 @@ export const nodeStatusSchema = z
     serving: z.boolean(),
     since: moment.describe('When it took this mode, on its own clock'),
     stack: z.string(),
-    app: z.object({ answers: z.boolean(), detail: z.string(), checkedAt: moment.nullable() }),
+    app: z.object({
+      answers: z.boolean(),
+      detail: z.string(),
+      checkedAt: moment.nullable(),
+      cannotStart: z
+        .string()
+        .nullable()
+        .exactOptional()
+        .describe(
+          'What would keep a start of the app from working, such as a missing image; absent before the first look',
+        ),
+      images: z
+        .record(z.string(), z.string())
+        .exactOptional()
+        .describe('The images that its services were started from last'),
+      kept: z
+        .array(z.string())
+        .exactOptional()
+        .describe(
+          'What its next start keeps although the files say otherwise now, such as an image',
+        ),
+    }),
+    unopened: z
+      .string()
+      .nullable()
+      .exactOptional()
+      .describe('Why a primary has not opened its database since the start of its agent'),
     database: z.object({ answers: z.boolean(), marker: markerSchema.nullable() }),
     latestBackup: backupSummarySchema.nullable(),
     prepared: z
@@ -79,6 +108,10 @@ export const nodeStatusSchema = z
     lastDrill: drillRecordSchema
       .nullable()
       .describe('What restoring a backup on trial came to last; null before the first drill here'),
+    shrunk: z
+      .array(shrunkSchema)
+      .default([])
+      .describe('Backups with much less than the one before, until a person has looked'),
     push: pushSchema,
     peer: z.object({
       url: z.string(),
@@ -95,6 +128,9 @@ export const nodeStatusSchema = z
     promotion: promotionSchema
       .nullable()
       .describe('How it last became primary; null when it never did so from a backup'),
+    unserved: unservedSchema
+      .nullable()
+      .describe('Since an unplanned takeover, until its app has answered well for the first time'),
     yielding: yieldingSchema.nullable().describe('Set while it has promised not to serve'),
     alone: z
       .string()
@@ -103,7 +139,17 @@ export const nodeStatusSchema = z
         'Why it serves, or waits (ALONE=wait), although the peer could not be asked; null once that has answered',
       ),
     pause: pauseSchema.nullable(),
-    failback: z.object({ policy: z.enum(['auto', 'manual']), due: z.boolean() }),
+    failback: z.object({
+      policy: z.enum(['auto', 'manual']),
+      due: z.boolean(),
+      at: moment
+        .nullable()
+        .default(null)
+        .describe(
+          'When the role goes back by itself, if nothing changes; null when nobody can tell',
+        ),
+      because: z.string().nullable().default(null).describe('Why not sooner'),
+    }),
     operation: operationRecordSchema.nullable().describe('The one that runs'),
     policy: z.object({
       alone: z.enum(['serve', 'wait']),
@@ -112,7 +158,24 @@ export const nodeStatusSchema = z
       backupMaxAgeSeconds: seconds,
       rescueTimeoutSeconds: seconds,
     }),
+    replication: replicationStatusSchema.exactOptional(),
+    uncarried: z
+      .array(z.string())
+      .optional()
+      .describe(
+        'What a takeover leaves behind on this server, by name. Absent before the first look, and on a standby',
+      ),
+    differences: z
+      .array(z.string())
+      .optional()
+      .describe(
+        'What is otherwise on this standby than on the primary, and no restore changes, by name',
+      ),
     problems: z.array(z.string()).describe('Why it does not do its job; empty when it does'),
+    details: z
+      .record(z.string(), z.object({ because: z.string().nullable(), remedy: z.string() }))
+      .optional()
+      .describe('The values behind each problem, and what to type on a terminal'),
   })
   .meta({ id: 'NodeStatus' });
 export type NodeStatus = z.infer<typeof nodeStatusSchema>;

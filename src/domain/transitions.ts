@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ColdspareError } from './errors.js';
+import { ColdspareError, Refused } from './errors.js';
 
 /**
  * `yielding` is a primary that has promised not to serve: a handover or a fence is under way, and only the
@@ -13,7 +13,9 @@ export type Parity = 'odd' | 'even';
 
 interface Transition {
   from: Mode;
-  event: 'promoted' | 'yield' | 'resume' | 'superseded' | 'heard';
+  event:
+    | ('promoted' | 'yield' | 'resume' | 'superseded' | 'heard')
+    | ('doubted' | 'found-primary' | 'found-standby');
   to: Mode;
   /** What the new epoch must be, compared with the present one. */
   epoch: 'higher' | 'same';
@@ -29,7 +31,7 @@ export const TRANSITIONS: readonly Transition[] = [
     event: 'promoted',
     to: 'primary',
     epoch: 'higher',
-    reason: 'it holds a verified restore',
+    reason: 'it holds a verified restore, or the peer gave way and has nothing that is not here',
   },
   {
     from: 'standby',
@@ -80,6 +82,36 @@ export const TRANSITIONS: readonly Transition[] = [
     epoch: 'higher',
     reason: 'a person vouches that the peer is gone',
   },
+  ...(['primary', 'standby'] as const).map(
+    (from): Transition => ({
+      from,
+      event: 'doubted',
+      to: 'yielding',
+      epoch: 'same',
+      reason: 'its state is older than what its database or the peer knows',
+    }),
+  ),
+  {
+    from: 'yielding',
+    event: 'doubted',
+    to: 'yielding',
+    epoch: 'same',
+    reason: 'the peer did not take over, and knows a later epoch of this node',
+  },
+  {
+    from: 'yielding',
+    event: 'found-primary',
+    to: 'primary',
+    epoch: 'higher',
+    reason: 'its database has served at that epoch, and the peer knows of no later one',
+  },
+  {
+    from: 'yielding',
+    event: 'found-standby',
+    to: 'standby',
+    epoch: 'same',
+    reason: 'its lost state was that of a standby',
+  },
 ];
 
 interface Position {
@@ -107,6 +139,29 @@ export const transition = (here: Position, event: RoleEvent, epoch: number): Mod
 /** The lowest epoch above `known` that this node may claim. */
 export const nextEpoch = (known: number, parity: Parity): number => {
   const next = known + 1;
-  const isMine = next % 2 === (parity === 'odd' ? 1 : 0);
-  return isMine ? next : next + 1;
+  return isOwnEpoch(next, parity) ? next : next + 1;
 };
+
+/** The epoch in a header, or undefined. Its range is that of `z.int()`, which reads epochs everywhere else. */
+export const parseEpoch = (text: string): number | undefined => {
+  const epoch = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(epoch) ? epoch : undefined;
+};
+
+/** Epochs that one node may be ahead of the other: more changes of role than there are in years. */
+const FARTHEST_AHEAD = 1_000_000;
+
+/** An epoch never goes down again, so one mistyped message could use them all up. @throws Refused `invalid-request` */
+export const assertNearEpoch = (epoch: number, known: number): void => {
+  if (epoch <= known + FARTHEST_AHEAD) return;
+  throw new Refused(
+    'invalid-request',
+    `epoch ${epoch} is too far above ${known}, the epoch of this node, to be true`,
+    'compare the epochs that GET /status of both nodes shows; one that really is that far ahead is believed once this node asks it',
+    { value: epoch },
+  );
+};
+
+/** Whether only the node of this parity can have been primary at `epoch`. */
+export const isOwnEpoch = (epoch: number, parity: Parity): boolean =>
+  epoch > 0 && epoch % 2 === (parity === 'odd' ? 1 : 0);

@@ -9,6 +9,8 @@ import {
   stat,
   statfs,
   unlink,
+  utimes,
+  writeFile,
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Writable } from 'node:stream';
@@ -27,6 +29,13 @@ export const createFileDisk = (): Disk => {
   return {
     read: (path) => orAbsent(readFile(path, 'utf8')),
     write: (path, text) => explained(write(path, text)),
+    touch: async (path) => {
+      await makeDirectory(dirname(path));
+      const now = new Date();
+      const isThere = await orAbsent(utimes(path, now, now).then(() => true));
+      if (isThere !== true) await explained(writeFile(path, '', { mode: FILE_MODE }));
+    },
+    changedAt: async (path) => (await orAbsent(stat(path)))?.mtimeMs,
     list: async (directory) => (await orAbsent(readdir(directory))) ?? [],
     size: async (path) => (await orAbsent(stat(path)))?.size,
     remove: async (path) => {
@@ -34,23 +43,30 @@ export const createFileDisk = (): Disk => {
     },
     rename: (from, to) => explained(moveFile(from, to)),
     writer: (path, options) => explained(openWriter(path, options)),
-    reader: async (path) => (await openRegular(path)).createReadStream(),
+    reader: async (path, start = 0) => (await openRegular(path)).createReadStream({ start }),
     free: async (directory) => {
       await makeDirectory(directory);
       const { bavail, bsize } = await statfs(directory);
       return bavail * bsize;
+    },
+    capacity: async (directory) => {
+      const { blocks, bsize } = await statfs(directory);
+      return blocks * bsize;
     },
   };
 };
 
 /** The temp file has a fixed name, so that a crash leaves at most one, and the next write replaces it. */
 const replaceFile = async (path: string, text: string): Promise<void> => {
-  await makeDirectory(dirname(path));
   const temp = `${path}.tmp`;
-  const file = await open(temp, 'w', FILE_MODE);
+  const file = await inDirectory(temp, () => open(temp, 'w', FILE_MODE));
   try {
     await file.writeFile(text);
     await file.sync();
+  } catch (error) {
+    // On a full disk, what came through would take the space that the next write needs.
+    await unlink(temp).catch(() => {});
+    throw error;
   } finally {
     await file.close();
   }
@@ -64,8 +80,7 @@ const moveFile = async (from: string, to: string): Promise<void> => {
 };
 
 const openWriter = async (path: string, { append } = { append: false }): Promise<Writable> => {
-  await makeDirectory(dirname(path));
-  const file = await open(path, append ? 'a' : 'wx', FILE_MODE);
+  const file = await inDirectory(path, () => open(path, append ? 'a' : 'wx', FILE_MODE));
   const run = (work: Promise<unknown>, done: (error?: Error | null) => void) =>
     explained(work).then(() => done(), done);
   return new Writable({
@@ -87,6 +102,14 @@ const openRegular = async (path: string): Promise<FileHandle> => {
   throw new ColdspareError('invalid-request', `${path} is not a regular file`, 'name a file', {
     value: path,
   });
+};
+
+/** Opens a file of a directory that is nearly always there. */
+const inDirectory = async <T>(path: string, openFile: () => Promise<T>): Promise<T> => {
+  const opened = await orAbsent(openFile());
+  if (opened !== undefined) return opened;
+  await makeDirectory(dirname(path));
+  return openFile();
 };
 
 /** Creates a directory and its parents, such that a power failure does not remove them again. */

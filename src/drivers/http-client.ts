@@ -23,8 +23,12 @@ export interface HttpRequest {
   idleTimeout?: number;
   /** Ends the request, and the answer while it is read, with the signal's reason. */
   signal?: AbortSignal | undefined;
+  /** Called when the TCP connection is there. */
+  onConnect?(): void;
   /** For https: our certificate, and the authorities that are trusted. */
   tls?: https.RequestOptions | undefined;
+  /** Another protocol to go over to. An answer of 101 has taken it up, and its `socket` belongs to the caller. */
+  upgrade?: string;
 }
 
 /** A request that took too long: `silent` when there was no connection, `hangs` when there was no answer. */
@@ -37,6 +41,15 @@ export class HttpTimeout extends Error {
     this.outcome = outcome;
   }
 }
+
+/** Whether nothing listens there. A name may stand for several addresses, of which this machine need not have all kinds. */
+export const isRefused = (error: NodeJS.ErrnoException & { errors?: unknown }): boolean => {
+  const errors = Array.isArray(error.errors) ? (error.errors as NodeJS.ErrnoException[]) : [error];
+  const isRefusal = ({ code }: NodeJS.ErrnoException) => code === 'ECONNREFUSED';
+  const isNoAddress = ({ code = '' }: NodeJS.ErrnoException) =>
+    ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENETUNREACH'].includes(code);
+  return errors.some(isRefusal) && errors.every((one) => isRefusal(one) || isNoAddress(one));
+};
 
 /**
  * Sends one request over a connection of its own: the other side may just have closed a kept one, which would look
@@ -52,12 +65,21 @@ export const sendRequest = ({
   connectTimeout = CONNECT_TIMEOUT,
   timeout = LONGEST_TIMER,
   idleTimeout,
+  onConnect,
+  upgrade,
+  headers,
   ...options
 }: HttpRequest): Promise<http.IncomingMessage> =>
   new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const { request: open } = url.protocol === 'https:' ? https : http;
-    const request = open(url, { ...options, ...tls, agent: false });
+    const asking = upgrade !== undefined && { Connection: 'Upgrade', Upgrade: upgrade };
+    const request = open(url, {
+      ...options,
+      headers: { ...headers, ...asking },
+      ...tls,
+      agent: false,
+    });
     let response: http.IncomingMessage | undefined;
     const fail = (error: Error) => void (response ?? request).destroy(error);
 
@@ -65,7 +87,11 @@ export const sendRequest = ({
       setTimeout(() => fail(new HttpTimeout(outcome, ms)), ms);
     const connecting = failAfter(Math.min(connectTimeout, timeout), 'silent');
     const answering = failAfter(timeout, 'hangs');
-    request.once('socket', (socket) => socket.once('connect', () => clearTimeout(connecting)));
+    const connected = () => {
+      clearTimeout(connecting);
+      onConnect?.();
+    };
+    request.once('socket', (socket) => socket.once('connect', connected));
     if (idleTimeout !== undefined)
       request.setTimeout(idleTimeout, () => fail(new HttpTimeout('hangs', idleTimeout)));
     const abort = () => fail(signal?.reason);
@@ -76,6 +102,13 @@ export const sendRequest = ({
       answer.once('close', () => request.destroy());
       resolve(answer);
     });
+    if (upgrade !== undefined)
+      request.once('upgrade', (answer, socket, head) => {
+        // After an error comes the close.
+        socket.on('error', () => {});
+        if (head.length > 0) socket.unshift(head);
+        resolve(answer);
+      });
     request.on('error', reject);
     request.once('close', () => {
       clearTimeout(connecting);

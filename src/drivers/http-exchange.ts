@@ -1,11 +1,14 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { ColdspareError } from '../domain/errors.js';
 import type { Credentials } from '../ports/credentials.js';
 import { type HttpRequest, HttpTimeout, sendRequest } from './http-client.js';
 
 /** Bytes of an answer that are read. A list of manifests that count every table may be long. */
 const ANSWER_LIMIT = 64 * 1024 * 1024;
+
+/** Nothing else answers an upgrade so, and nothing but an upgrade is answered so. */
+const SWITCHING = 101;
 
 /** Without a length, the content is sent in chunks. */
 interface Upload {
@@ -23,6 +26,8 @@ export interface ExchangeAnswer {
   status: number;
   headers: IncomingHttpHeaders;
   text: string;
+  /** When the answer is the protocol that `upgrade` asked for. */
+  connection?: Duplex;
 }
 
 /**
@@ -45,6 +50,7 @@ export const exchange = async ({
       tls: credentials && tlsOptions(credentials),
     });
     const { statusCode: status = 0, headers } = response;
+    if (status === SWITCHING) return { status, headers, text: '', connection: response.socket };
     return { status, headers, text: await readText(response) };
   } catch (error) {
     request.signal?.throwIfAborted();

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
-import { fenceAnswerSchema } from '../domain/answers.js';
-import { ColdspareError, isError } from '../domain/errors.js';
+import { ColdspareError, type ErrorCode, isError } from '../domain/errors.js';
+import { manifestSchema } from '../domain/manifest.js';
 import { parseJson } from '../domain/parse-json.js';
+import { formatProtocol, REPLICATION_UPGRADE } from '../domain/protocol.js';
+import { parseEpoch } from '../domain/transitions.js';
 import type { Peer } from '../peer/peer.js';
 import type { CredentialFiles } from '../ports/credentials.js';
 import {
@@ -11,8 +13,8 @@ import {
   unreachable,
 } from './http-exchange.js';
 import {
-  backupsAnswer,
   commitAnswer,
+  fenceAnswer,
   operationAnswer,
   problemAnswer,
   receivedAnswer,
@@ -29,6 +31,8 @@ interface PeerOptions {
   credentials?: CredentialFiles;
   /** NODE_NAME of this node. */
   node: string;
+  /** Which run of this agent it is, sent with every message. */
+  instance: string;
   /** This node's epoch, sent with every message. */
   epoch(): number;
   /** Takes the epoch of every answer in, before the answer is acted on. */
@@ -50,12 +54,8 @@ type PeerRequest = Omit<ExchangeRequest, 'url' | 'credentials'>;
 
 /** The other agent over HTTP. */
 export const createHttpPeer = (options: PeerOptions): Peer => {
-  const ask = async <T extends z.ZodType>(
-    path: string,
-    schema: T,
-    { headers, ...request }: PeerRequest,
-  ): Promise<z.output<T>> => {
-    const url = new URL(path, options.url);
+  /** @throws ColdspareError also when the peer refuses */
+  const send = async (url: URL, { headers, ...request }: PeerRequest): Promise<ExchangeAnswer> => {
     const answer = await exchange({
       ...(request.idleTimeout === undefined && { timeout: CALL_TIMEOUT }),
       ...{ ...request, url },
@@ -66,7 +66,15 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
     // Who does not take our key may be of another pair: its epoch says nothing about ours.
     if (!refusesKey(answer)) await hearAnswer(answer, options);
     if (answer.status >= 300) throw refusalIn(url, answer);
-    return parseAnswer(url, schema, answer);
+    return answer;
+  };
+  const ask = async <T extends z.ZodType>(
+    path: string,
+    schema: T,
+    request: PeerRequest,
+  ): Promise<z.output<T>> => {
+    const url = new URL(path, options.url);
+    return parseAnswer(url, schema, await send(url, request));
   };
   const get = <T extends z.ZodType>(path: string, schema: T, timeout = CALL_TIMEOUT) =>
     ask(path, schema, { method: 'GET', timeout });
@@ -79,29 +87,36 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
 
   return {
     status: () => get('/status', statusAnswer, options.statusTimeout),
-    fence: (operation, epoch) =>
-      post('/fence', fenceAnswerSchema, { operation, epoch }, FENCE_TIMEOUT),
+    instance: async () => {
+      const { headers } = await exchange({
+        ...{ method: 'GET', url: new URL('/health', options.url), timeout: options.statusTimeout },
+        credentials: options.credentials?.current,
+      });
+      const instance = headers['coldspare-instance'];
+      return typeof instance === 'string' ? instance : undefined;
+    },
+    fence: (operation, epoch) => post('/fence', fenceAnswer, { operation, epoch }, FENCE_TIMEOUT),
+    fenceUnused: (operation, epoch, unusedBeside) =>
+      post('/fence', fenceAnswer, { operation, epoch, unusedBeside }, FENCE_TIMEOUT),
     rescue: (operation) => post('/backups', operationAnswer, { rescue: operation }),
-    takeOver: (operation, epoch, backup) =>
-      post('/takeovers', operationAnswer, { operation, epoch, backup }),
+    takeOver: (operation, epoch, backup, position) =>
+      post('/takeovers', operationAnswer, {
+        ...{ operation, epoch },
+        ...(backup !== null && { backup }),
+        ...(position != null && { position }),
+      }),
     requestHandover: (reason, idempotencyKey) =>
       ask('/handovers', operationAnswer, {
         method: 'POST',
         body: JSON.stringify({ reason }),
         ...(idempotencyKey !== undefined && { headers: { 'Idempotency-Key': idempotencyKey } }),
       }),
-    operation: async (id) => {
-      try {
-        return await get(`/operations/${encodeURIComponent(id)}`, operationAnswer);
-      } catch (error) {
-        if (isError(error, 'peer-refused') && error.value === 'operation-not-found')
-          return undefined;
-        throw error;
-      }
-    },
+    operation: (id) =>
+      unless('operation-not-found', get(`/operations/${encodeURIComponent(id)}`, operationAnswer)),
     cancel: (id) =>
       ask(`/operations/${encodeURIComponent(id)}`, operationAnswer, { method: 'DELETE' }),
-    backups: () => get('/backups', backupsAnswer),
+    backup: (id) =>
+      unless('backup-not-found', get(`/backups/${encodeURIComponent(id)}`, manifestSchema)),
     received: async (id) => {
       const { bytes } = await get(`/backups/${encodeURIComponent(id)}/upload`, receivedAnswer);
       return bytes;
@@ -124,13 +139,29 @@ export const createHttpPeer = (options: PeerOptions): Peer => {
       const path = `/backups/${encodeURIComponent(manifest.id)}/commit`;
       await post(path, commitAnswer, manifest, COMMIT_TIMEOUT);
     },
+    openReplication: async (signal) => {
+      const { path, protocol: upgrade } = REPLICATION_UPGRADE;
+      const url = new URL(path, options.url);
+      const { connection } = await send(url, { method: 'GET', upgrade, signal });
+      if (connection === undefined) throw noAgent(url, 'it keeps to HTTP');
+      return connection;
+    },
   };
 };
 
-const headersOf = ({ token, node, epoch }: PeerOptions): Record<string, string> => ({
+/** Undefined when the peer refuses with that code. */
+const unless = <T>(code: ErrorCode, answer: Promise<T>): Promise<T | undefined> =>
+  answer.catch((error: unknown) => {
+    if (isError(error, 'peer-refused') && error.value === code) return undefined;
+    throw error;
+  });
+
+const headersOf = ({ token, node, instance, epoch }: PeerOptions): Record<string, string> => ({
   Authorization: `Bearer ${token}`,
   'Coldspare-Epoch': String(epoch()),
+  'Coldspare-Instance': instance,
   'Coldspare-Node': node,
+  'Coldspare-Protocol': formatProtocol(),
 });
 
 const bodyHeaders = (body: ExchangeRequest['body']): Record<string, string> => {
@@ -145,11 +176,17 @@ const bodyHeaders = (body: ExchangeRequest['body']): Record<string, string> => {
 
 const hearAnswer = async (
   { headers }: ExchangeAnswer,
-  { onEpoch }: Pick<PeerOptions, 'onEpoch'>,
+  { epoch, onEpoch }: Pick<PeerOptions, 'epoch' | 'onEpoch'>,
 ): Promise<void> => {
-  const text = headers['coldspare-epoch'];
-  if (typeof text === 'string' && /^\d{1,15}$/.test(text)) await onEpoch(Number(text));
+  const heard = parseEpoch(String(headers['coldspare-epoch']));
+  if (heard !== undefined && heard - epoch() <= FARTHEST_HEARD) await onEpoch(heard);
 };
+
+/**
+ * What PEER_URL leads to is believed about itself, however far ahead: two nodes that do not believe each other would both
+ * serve. Only the end of the range is out of reach of a single answer.
+ */
+const FARTHEST_HEARD = 1e15;
 
 /** A PEER_URL that leads back here would make this node its own witness. */
 const refuseOurselves = (url: URL, { headers }: ExchangeAnswer, node: string): void => {

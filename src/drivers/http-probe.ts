@@ -1,27 +1,34 @@
-import type { Probe } from '../ports/probe.js';
-import { HttpTimeout, sendRequest } from './http-client.js';
+import type { HealthCheck, Probe } from '../ports/probe.js';
+import { HttpTimeout, isRefused, sendRequest } from './http-client.js';
 
-/** Errors after which the machine is known to be there. After any other, nothing came back. */
-const FROM_THE_MACHINE =
-  /^(ECONNREFUSED|ECONNRESET|EPIPE|EPROTO|HPE_|ERR_|CERT_|DEPTH_|SELF_|UNABLE_)/;
-
-/** Real GETs over new connections. Redirects are not followed, bodies are not read. */
-export const createHttpProbe = (): Probe => ({
-  get: async (text, timeout) => {
+/** Real GETs over new connections. Redirects are not followed, bodies are not read. `always` is how it asks by default. */
+export const createHttpProbe = (always: HealthCheck = {}): Probe => ({
+  get: async (text, timeout, { host, statuses } = always) => {
     if (!URL.canParse(text) || !/^https?:/i.test(text))
       return { outcome: 'silent', detail: 'not an http or https URL' };
+    let isConnected = false;
+    const onConnect = () => {
+      isConnected = true;
+    };
     try {
       const response = await sendRequest({
-        ...{ method: 'GET', url: new URL(text), headers: { 'User-Agent': 'coldspare' } },
-        ...{ timeout, connectTimeout: timeout },
+        ...{ method: 'GET', url: new URL(text), timeout, connectTimeout: timeout, onConnect },
+        headers: { 'User-Agent': 'coldspare', ...(host !== undefined && { Host: host }) },
+        // A certificate is for the name that is asked for.
+        ...(host !== undefined && { tls: { servername: host.replace(/:\d+$/, '') } }),
       });
       response.destroy();
-      return { outcome: 'answers', status: response.statusCode ?? 0 };
+      const { statusCode: status = 0 } = response;
+      if (statuses === undefined) return { outcome: 'answers', status };
+      const isExpected = statuses.some(([first, last]) => status >= first && status <= last);
+      return { outcome: 'answers', status, isExpected };
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (error instanceof HttpTimeout) return { outcome: error.outcome, detail: message };
       const detail = code ?? message;
-      return { outcome: FROM_THE_MACHINE.test(detail) ? 'refuses' : 'silent', detail };
+      // A certificate that has expired and a reset both come from something that runs (H40).
+      if (isConnected) return { outcome: 'breaks', detail };
+      return { outcome: isRefused(error as Error) ? 'refuses' : 'silent', detail };
     }
   },
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { closeSync, constants, openSync } from 'node:fs';
+import { mkdir, readdir, readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +10,8 @@ import { ColdspareError, isError } from '../domain/errors.js';
 /** Milliseconds. */
 const END_TIMEOUT = 5_000;
 const END_POLL = 50;
+/** Bytes of the name of a socket. */
+const LONGEST_NAME = 103;
 
 export interface NodeLock {
   /** Safe to repeat. */
@@ -24,8 +27,8 @@ const holderSchema = z.object({
 });
 
 /**
- * Makes sure that only one agent uses a state directory (H18). The lock is a listening socket: the kernel removes it
- * with its process, however that ends, so a lock is never stale.
+ * Makes sure that only one agent uses a state directory (H18). The lock is a listening socket: it stops answering with
+ * its process, however that ends, so a lock is never stale. It lies in the directory, where nobody else may write.
  * @throws ColdspareError `busy` naming who holds it
  */
 export const acquireNodeLock = async (
@@ -36,16 +39,28 @@ export const acquireNodeLock = async (
   await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
   const directory = await realpath(stateDirectory);
   const file = join(directory, 'agent.lock');
+  const old = platform === 'linux' ? await listenAbstract(directory, file) : undefined;
   const server =
-    platform === 'linux' ? await listen(abstractName(directory)) : await listenOnFile(directory);
-  if (server === undefined) throw lockedBy(directory, await readHolder(file));
+    old === 'taken'
+      ? undefined
+      : await listenOnFile(directory).catch((error: unknown) => {
+          // A file system that is full, or has no sockets. The name is better than no agent.
+          if (old === undefined) throw error;
+          return old;
+        });
+  if (server === undefined) {
+    if (old !== 'taken') old?.close();
+    throw lockedBy(directory, await readHolder(file));
+  }
   const holder = { pid: process.pid, since: new Date().toISOString(), ...info };
-  await writeFile(file, JSON.stringify(holder), { mode: 0o600 });
+  // It only serves the text of a refusal, and must not keep an agent from starting on a full disk.
+  await writeFile(file, JSON.stringify(holder), { mode: 0o600 }).catch(() => {});
   return {
     release: async () => {
       if (!server.listening) return;
       await rm(file, { force: true });
-      await new Promise((resolve) => server.close(resolve));
+      for (const each of [server, old])
+        if (typeof each === 'object') await new Promise((resolve) => each.close(resolve));
     },
   };
 };
@@ -80,17 +95,54 @@ const endProcess = (pid: number): void => {
   }
 };
 
-/** A name without a file, so that nothing has to be cleaned up. It holds a digest of the path: 107 bytes are the limit. */
-const abstractName = (directory: string): string =>
-  `\0coldspare-${createHash('sha256').update(directory).digest('hex')}`;
+/**
+ * The lock of an agent of before is a name without a file, which every user of the machine can take (H57). So it counts
+ * only if the process that `agent.lock` names has it. It is taken as well, to keep such an agent out.
+ */
+const listenAbstract = async (
+  directory: string,
+  file: string,
+): Promise<Server | 'taken' | undefined> => {
+  const name = `coldspare-${createHash('sha256').update(directory).digest('hex')}`;
+  const server = await listen(`\0${name}`).catch(() => undefined);
+  if (server !== undefined) return server;
+  return (await isHeldBy(name, (await readHolder(file))?.pid)) ? 'taken' : undefined;
+};
 
-/** Not on Linux: a socket file. A killed agent leaves it behind, and it then refuses connections. */
+/** Whether the process has the abstract socket. In doubt it has not: the socket in the directory decides. */
+const isHeldBy = async (name: string, pid: number | undefined): Promise<boolean> => {
+  if (pid === undefined) return false;
+  try {
+    const sockets = (await readFile('/proc/net/unix', 'utf8')).split('\n');
+    const inode = sockets.find((line) => line.includes(` @${name}`))?.split(/\s+/)[6];
+    const descriptors = `/proc/${pid}/fd`;
+    for (const descriptor of await readdir(descriptors)) {
+      const target = await readlink(join(descriptors, descriptor)).catch(() => '');
+      if (target === `socket:[${inode}]`) return true;
+    }
+    return false;
+  } catch {
+    return false;
+  }
+};
+
+/** A killed agent leaves the file behind, and it then refuses connections. */
 const listenOnFile = async (directory: string): Promise<Server | undefined> => {
-  const path = join(directory, 'agent.sock');
-  const server = await listen(path);
-  if (server !== undefined || (await answers(path))) return server;
-  await rm(path, { force: true });
-  return listen(path);
+  const whole = join(directory, 'agent.sock');
+  // The kernel takes 107 bytes at most, so a longer path goes by way of the open directory.
+  const isLong = Buffer.byteLength(whole) > LONGEST_NAME;
+  const fd = isLong ? openSync(directory, constants.O_RDONLY) : undefined;
+  const path = fd === undefined ? whole : `/proc/self/fd/${fd}/agent.sock`;
+  let server = await listen(path);
+  if (server === undefined && !(await answers(path))) {
+    await rm(whole, { force: true });
+    server = await listen(path);
+  }
+  const close = () => fd !== undefined && closeSync(fd);
+  if (server === undefined) close();
+  // The file is removed by its path when the server closes.
+  else server.once('close', close);
+  return server;
 };
 
 /** The listening server; undefined when the name is taken. */

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream, statSync, type WriteStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { execa, type Options, type Result } from 'execa';
@@ -20,6 +20,12 @@ import {
 /** Milliseconds between SIGTERM and SIGKILL. */
 const KILL_AFTER_MS = 5_000;
 
+/** A user of this machine, by number. */
+export interface User {
+  uid: number;
+  gid: number;
+}
+
 export interface CommandOptions {
   /** Milliseconds until it is ended with SIGTERM, and 5 s later with SIGKILL. */
   timeout: number;
@@ -28,6 +34,8 @@ export interface CommandOptions {
   env?: Record<string, string>;
   /** The working directory; default: the agent's own, or the home directory on another machine. */
   cwd?: string;
+  /** Runs it as this user of this machine, which only root may ask for. */
+  as?: User | undefined;
   /** Written to stdin. When the stream breaks, the program is killed before it sees an end of its input. */
   input?: string | Readable;
   /** Receives stdout at its own pace, and is ended. It is destroyed when the command fails. */
@@ -50,6 +58,7 @@ export const runCommand = async (
   options.signal?.throwIfAborted();
   if (options.log !== undefined) return runLogged(argv, options, options.log);
 
+  const limit = { until: performance.now() + options.timeout, signal: options.signal };
   const child = start(argv, options, {
     buffer: { stdout: options.output === undefined, stderr: false },
   });
@@ -58,7 +67,7 @@ export const runCommand = async (
   const [result, fed, drained] = await Promise.all([
     child,
     errorOf(feed(program, options.input)),
-    errorOf(options.output && drain(program, options.output)),
+    errorOf(options.output && drain(program, options.output, limit)),
   ]);
   try {
     throwUnlessGood(argv, options, result, stderr.text(), fed ?? drained);
@@ -67,7 +76,8 @@ export const runCommand = async (
     options.output?.destroy();
     throw error;
   }
-  if (options.output !== undefined) await finish(options.output);
+  if (options.output !== undefined)
+    await finish(options.output, limit, () => timedOut(argv, options, ''));
   return typeof result.stdout === 'string' ? result.stdout : '';
 };
 
@@ -80,7 +90,7 @@ export interface Executor {
 }
 
 /** The options of every program, whether it is run to its end or kept open. */
-export type StartOptions = Pick<CommandOptions, 'timeout' | 'signal' | 'env' | 'cwd'>;
+export type StartOptions = Pick<CommandOptions, 'timeout' | 'signal' | 'env' | 'cwd' | 'as'>;
 
 /** A program that stays open for a dialogue over its stdin and stdout. */
 export interface OpenCommand {
@@ -102,7 +112,7 @@ export const openCommand = (argv: readonly string[], options: StartOptions): Ope
     stdin: present(child.stdin),
     stdout: present(child.stdout),
     ended: Promise.resolve(child).then(
-      (result) => stderr.text() || `${argv[0]} ${formatEnd(result)}`,
+      (result) => stderr.text() || `${argv[0]} ${formatEnd(result, options.cwd)}`,
     ),
     kill: () => void child.kill(),
   };
@@ -118,13 +128,15 @@ export const startDetached = async (
   argv: readonly string[],
   options: { env?: Record<string, string>; logFile: string; cwd?: string },
 ): Promise<number> => {
-  const log = await openLog(options.logFile);
+  // On a full disk it goes on without a log.
+  const log = await openLog(options.logFile).catch(() => undefined);
+  const output = log ?? 'ignore';
   try {
     const child = start(
       argv,
       { timeout: 0, ...options },
       {
-        stdio: ['ignore', log, log],
+        stdio: ['ignore', output, output],
         detached: true,
         cleanup: false,
       },
@@ -136,7 +148,7 @@ export const startDetached = async (
     child.unref();
     return child.pid;
   } finally {
-    log.destroy();
+    log?.destroy();
   }
 };
 
@@ -159,15 +171,17 @@ const runLogged = async (
   options: CommandOptions,
   file: string,
 ): Promise<string> => {
-  const log = await openLog(file);
+  const log = await openLog(file).catch(() => undefined);
+  const target = log ?? 'ignore';
   try {
-    const { size } = await stat(file);
-    const result = await start(argv, options, { stdio: ['ignore', log, log] });
-    const output = result.failed ? (await readFile(file)).subarray(size).toString() : '';
+    const size = log === undefined ? 0 : (await stat(file)).size;
+    const result = await start(argv, options, { stdio: ['ignore', target, target] });
+    const isRead = result.failed && log !== undefined;
+    const output = isRead ? (await readFile(file)).subarray(size).toString() : '';
     throwUnlessGood(argv, options, result, lastLines(output));
     return '';
   } finally {
-    log.destroy();
+    log?.destroy();
   }
 };
 
@@ -188,7 +202,7 @@ type Outcome = Pick<
 
 const start = (
   [program = '', ...args]: readonly string[],
-  { timeout, signal, env = {}, cwd }: StartOptions,
+  { timeout, signal, env = {}, cwd, as }: StartOptions,
   more: Options,
 ) => {
   const child = execa(program, args, {
@@ -196,6 +210,7 @@ const start = (
     env: cwd === undefined ? env : { ...env, PWD: cwd },
     timeout,
     ...(cwd !== undefined && { cwd }),
+    ...as,
     ...(signal && { cancelSignal: signal }),
     forceKillAfterDelay: KILL_AFTER_MS,
     reject: false,
@@ -227,17 +242,19 @@ const throwUnlessGood = (
   streamError?: unknown,
 ): void => {
   if (result.isCanceled) throw options.signal?.reason ?? result.cause;
-  if (result.timedOut) {
-    throw new ColdspareError(
-      'timed-out',
-      `${argv[0]} did not end within ${formatDuration(options.timeout)}${stderr && `: ${stderr}`}`,
-      `run ${argv[0]} by hand to see what it waits for`,
-      { value: argv[0] },
-    );
-  }
+  if (result.timedOut) throw timedOut(argv, options, stderr);
   if (streamError !== undefined) throw streamError;
-  if (result.failed) throw commandFailed(argv, formatEnd(result), stderr, result.cause);
+  if (result.failed)
+    throw commandFailed(argv, formatEnd(result, options.cwd), stderr, result.cause);
 };
+
+const timedOut = (argv: readonly string[], { timeout }: CommandOptions, stderr: string) =>
+  new ColdspareError(
+    'timed-out',
+    `${argv[0]} did not end within ${formatDuration(timeout)}${stderr && `: ${stderr}`}`,
+    `run ${argv[0]} by hand to see what it waits for`,
+    { value: argv[0] },
+  );
 
 const commandFailed = (argv: readonly string[], end: string, stderr: string, cause: unknown) =>
   new ColdspareError(
@@ -247,10 +264,15 @@ const commandFailed = (argv: readonly string[], end: string, stderr: string, cau
     { value: argv[0], cause },
   );
 
-const formatEnd = ({ exitCode, signal, code, timedOut }: Outcome): string => {
+const formatEnd = ({ exitCode, signal, code, timedOut }: Outcome, cwd?: string): string => {
   if (timedOut) return 'was ended because its time was up';
   if (exitCode !== undefined) return `exited with ${exitCode}`;
-  return signal === undefined ? `could not be started (${code})` : `was ended by ${signal}`;
+  if (signal !== undefined) return `was ended by ${signal}`;
+  // The system says the same of a program and of a folder that are not there.
+  const isFolderGone =
+    cwd !== undefined && statSync(cwd, { throwIfNoEntry: false })?.isDirectory() !== true;
+  const why = isFolderGone ? `: there is no folder ${cwd}` : '';
+  return `could not be started (${code})${why}`;
 };
 
 const present = <T>(stream: T | null | undefined): T => {

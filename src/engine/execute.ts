@@ -1,5 +1,6 @@
 import { ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
 import type { OperationRecord, StepRecord } from '../domain/operation.js';
+import { printable } from '../domain/printable.js';
 import type { Faults } from '../ports/faults.js';
 import type { Log } from '../ports/log.js';
 import type { StepContext, StepOptions, Steps } from './operation.js';
@@ -10,6 +11,8 @@ interface Ports {
   log: Log;
   /** Writes the record to the journal and notifies watchers. */
   save(record: OperationRecord): Promise<void>;
+  /** Writes what an error quotes from the database to a file that only root reads. Resolves to its path. */
+  keepRows(operation: string, text: string): Promise<string>;
   /** ISO 8601. */
   now(): string;
 }
@@ -32,8 +35,11 @@ export const execute = async (running: Running, ports: Ports): Promise<void> => 
     await plan.run(stepsOf(running, undos, ports));
     finish(running, 'done', ports);
   } catch (thrown) {
-    if (!running.interrupt.signal.aborted)
-      await fail(running, undos, toColdspareError(thrown), ports);
+    if (!running.interrupt.signal.aborted) {
+      const error = toColdspareError(thrown);
+      await fail(running, undos, error, ports);
+      await keepRows(record, error, ports);
+    }
   }
   await ports.save(record).catch((error: unknown) => {
     // An operation ends even when the disk no longer takes its record (rule 7).
@@ -42,6 +48,18 @@ export const execute = async (running: Running, ports: Ports): Promise<void> => 
       'the end of an operation could not be written to the journal',
     );
   });
+};
+
+/** The rows that an error names go to no log, message or status. A person who needs them finds the file. */
+const keepRows = async (
+  record: OperationRecord,
+  { withRows }: ColdspareError,
+  ports: Ports,
+): Promise<void> => {
+  if (withRows === undefined || record.error === null) return;
+  const file = await ports.keepRows(record.id, withRows).catch(() => undefined);
+  if (file !== undefined)
+    record.error.remedy += `; ${file} on this server has the rows that it names`;
 };
 
 const stepsOf = (running: Running, undos: Undo[], ports: Ports): Steps => ({
@@ -91,7 +109,7 @@ const runStep = async <T>(
         changed();
       },
       say: (detail) => {
-        entry.detail = detail;
+        entry.detail = printable(detail);
         changed();
       },
       commit: () => {

@@ -7,17 +7,20 @@ export const backoff = (attempt: number, first: number, most: number): number =>
   Math.min(first * 2 ** attempt, most);
 
 /**
- * Asks every `pause` milliseconds until `ask` resolves to something.
+ * Asks every `pause` milliseconds until `ask` resolves to something. `goesOn` allows another `timeout` from then on.
  * @throws ColdspareError `timed-out` after `timeout` milliseconds
  */
 export const pollUntil = async <T>(
   { clock, signal }: { clock: Clock; signal: AbortSignal },
   { timeout, pause, what }: { timeout: number; pause: number; what: string },
-  ask: () => Promise<T | undefined>,
+  ask: (goesOn: () => void) => Promise<T | undefined>,
 ): Promise<T> => {
-  const deadline = clock.elapsed() + timeout;
+  let deadline = clock.elapsed() + timeout;
+  const goesOn = () => {
+    deadline = clock.elapsed() + timeout;
+  };
   for (;;) {
-    const answer = await ask();
+    const answer = await ask(goesOn);
     if (answer !== undefined) return answer;
     if (clock.elapsed() >= deadline) {
       throw new ColdspareError(
@@ -37,6 +40,8 @@ export interface Backoff {
   tried(): void;
   /** Allows the next try after `pause` milliseconds (default 0); the pauses start from the first again. */
   reset(pause?: number): void;
+  /** Allows the next try after `pause` milliseconds at the latest; the pauses start from the first again. */
+  within(pause: number): void;
 }
 
 /** Pauses that grow with every try until a reset, from `first` to `most` milliseconds. */
@@ -55,6 +60,10 @@ export const createBackoff = (
     reset: (pause = 0) => {
       tries = 0;
       notBefore = clock.elapsed() + pause;
+    },
+    within: (pause) => {
+      tries = 0;
+      notBefore = Math.min(notBefore, clock.elapsed() + pause);
     },
   };
 };

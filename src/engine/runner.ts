@@ -3,18 +3,22 @@ import { timestamp } from '../domain/backup-id.js';
 import { ColdspareError, Refused } from '../domain/errors.js';
 import {
   hasEnded,
+  isKeyExpired,
   type OperationKind,
   type OperationRecord,
   type Source,
 } from '../domain/operation.js';
+import { printable } from '../domain/printable.js';
 import type { Clock } from '../ports/clock.js';
 import type { Faults } from '../ports/faults.js';
 import type { Ids } from '../ports/ids.js';
 import type { Log } from '../ports/log.js';
+import type { Ballast } from '../state/ballast.js';
 import { execute } from './execute.js';
 import type { Journal } from './journal.js';
 import type { Plan } from './operation.js';
 import { newRunning, type Running } from './running.js';
+import { logUnsaved, saveRecord } from './save-record.js';
 
 /** Milliseconds that a graceful stop waits for a step that ignores its signal. The next start resumes the operation. */
 const STOP_TIMEOUT = 10_000;
@@ -34,6 +38,7 @@ export interface RunnerPorts {
   log: Log;
   /** The node's epoch now. */
   epoch(): number;
+  ballast: Pick<Ballast, 'withRoom'>;
 }
 
 /** Runs one operation at a time, writes each step to the journal, and undoes the steps of a failed one. */
@@ -64,7 +69,10 @@ export class Runner {
   /** The operation that an earlier call with this key started. @throws Refused `idempotency-conflict` when that was another kind */
   repeated(kind: OperationKind, idempotencyKey: string | undefined): OperationRecord | undefined {
     if (idempotencyKey === undefined) return undefined;
-    const earlier = this.list().find((record) => record.idempotencyKey === idempotencyKey);
+    const earlier = this.list().find(
+      (record) =>
+        record.idempotencyKey === idempotencyKey && !isKeyExpired(this.#ports.clock.now(), record),
+    );
     if (earlier !== undefined && earlier.kind !== kind) {
       throw new Refused(
         'idempotency-conflict',
@@ -118,7 +126,10 @@ export class Runner {
     ending: Pick<OperationRecord, 'state' | 'committed' | 'error'>,
   ): Promise<void> {
     const ended = { ...record, ...ending, endedAt: this.#now() };
-    await this.#ports.journal.save(ended);
+    // On a full disk it is closed again at the next start.
+    await this.#ports.journal
+      .save(ended)
+      .catch((error: unknown) => logUnsaved(this.#ports, ended, error));
     this.#events.emit('end', ended);
   }
 
@@ -214,6 +225,7 @@ export class Runner {
     await execute(running, {
       ...this.#ports,
       save: (saved) => this.#save(saved),
+      keepRows: (id, text) => this.#ports.journal.keepRows(id, text),
       now: () => this.#now(),
     });
     this.#running = undefined;
@@ -231,7 +243,7 @@ export class Runner {
       kind: plan.kind,
       state: 'running',
       committed: false,
-      reason: plan.reason,
+      reason: printable(plan.reason),
       source: asked.source,
       epoch: epoch(),
       startedAt: this.#now(),
@@ -246,7 +258,7 @@ export class Runner {
   }
 
   async #save(record: OperationRecord): Promise<void> {
-    await this.#ports.journal.save(structuredClone(record));
+    await saveRecord(this.#ports, record);
     this.#events.emit(record.id);
   }
 

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { type ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
 import type { Node } from '../operations/node.js';
 import { createAuth, type Tokens } from './auth.js';
-import { notePeerEpoch, setEpochHeaders } from './epoch.js';
+import { assertProtocol, notePeerEpoch, setEpochHeaders } from './epoch.js';
 import type { Metrics } from './metrics/metrics.js';
 import { problem } from './problem.js';
 import type { HttpContext, HttpEnv, Route } from './route.js';
@@ -11,14 +11,17 @@ import { backupRoutes } from './routes/backups.js';
 import { drillRoutes } from './routes/drill.js';
 import { healthRoutes } from './routes/health.js';
 import { metricsRoutes } from './routes/metrics.js';
+import { notifyRoutes } from './routes/notify.js';
 import { openapiRoutes } from './routes/openapi.js';
 import { operationRoutes } from './routes/operations.js';
 import { pageRoutes } from './routes/page.js';
 import { pauseRoutes } from './routes/pause.js';
 import { peerRoutes } from './routes/peer.js';
+import { replicationRoutes } from './routes/replication.js';
 import { roleRoutes } from './routes/roles.js';
 import { statusRoutes } from './routes/status.js';
 import { webhookRoutes } from './routes/webhooks.js';
+import { announceRefusal, noteTaken } from './webhook-refusals.js';
 
 /** The whole contract, one line a route. */
 export const ROUTES: readonly Route[] = [
@@ -31,8 +34,10 @@ export const ROUTES: readonly Route[] = [
   ...adoptRoutes,
   ...webhookRoutes,
   ...peerRoutes,
+  ...replicationRoutes,
   ...operationRoutes,
   ...pauseRoutes,
+  ...notifyRoutes,
   ...pageRoutes,
   ...openapiRoutes(() => ROUTES),
 ];
@@ -44,6 +49,9 @@ const BROWSER_HEADERS = [
   ['Referrer-Policy', 'no-referrer'],
 ] as const;
 
+/** All webhooks together: strangers do not get an announcement for each. */
+const WRONG_KEYS = '/webhooks';
+
 interface Served {
   node: Node;
   tokens: Tokens;
@@ -52,8 +60,22 @@ interface Served {
 
 /** The agent's HTTP service over `node`. It does not listen: see server.ts. */
 export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
-  const app = new Hono<HttpEnv>();
+  // A slash at the end of a path means nothing here.
+  const app = new Hono<HttpEnv>({ strict: false });
   const authenticate = createAuth(tokens, node);
+
+  /** A checker with a wrong key is told of as well, but not logged each time: strangers come without one. */
+  const identify = (c: HttpContext, route: Route) => {
+    const isWebhook = route.path.startsWith('/webhooks/');
+    try {
+      const client = authenticate(c, route);
+      if (isWebhook) noteTaken(node, WRONG_KEYS);
+      return client;
+    } catch (error) {
+      if (isWebhook) announceRefusal(node, WRONG_KEYS, error);
+      throw error;
+    }
+  };
 
   app.use(async (c, next) => {
     const began = node.clock.elapsed();
@@ -64,10 +86,14 @@ export const createApp = ({ node, tokens, metrics }: Served): Hono<HttpEnv> => {
     logRequest(c, node, node.clock.elapsed() - began);
   });
   for (const route of ROUTES) {
-    app.on(route.method, route.path, async (c) => {
-      const client = authenticate(c, route);
+    const methods = [route.method, ...(route.answersOptions ? ['OPTIONS'] : [])];
+    app.on(methods, route.path, async (c) => {
+      const client = identify(c, route);
       c.set('client', client);
-      if (client === 'peer') await notePeerEpoch(c, node, route);
+      if (client === 'peer') {
+        assertProtocol(c, route);
+        await notePeerEpoch(c, node, route);
+      }
       const response = await route.handle(c, node);
       // A HEAD's body is not read: close the file or the stream behind it.
       if (c.req.method === 'HEAD') await response.body?.cancel();

@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.js';
 import type { Log } from '../ports/log.js';
 import { createAuthRateLimit } from './auth-rate-limit.js';
 import type { Client, HttpContext, Route } from './route.js';
+import { splitQuery } from './webhook-query.js';
 
 export type Tokens = Record<Client, string>;
 
@@ -23,9 +24,13 @@ export const createAuth = (tokens: Tokens, node: { clock: Clock; log: Log }) => 
   return (c: HttpContext, { clients }: Pick<Route, 'clients'>): Client | undefined => {
     if (clients.length === 0) return undefined;
     const key = keyOf(c);
-    const client = key === undefined ? clientOfQuery(c, clients, findClient) : findClient(key);
+    const { token } = splitQuery(c.req.url);
+    // A proxy may have put its own Authorization there.
+    const client =
+      (key === undefined ? undefined : findClient(key)) ??
+      clientOfQuery(token, clients, findClient);
     if (client === undefined) {
-      const wasGiven = key !== undefined || c.req.query('token') !== undefined;
+      const wasGiven = c.req.header('Authorization') !== undefined || token !== undefined;
       if (wasGiven) countWrongKey(c.env.address);
       throw unauthorized(clients, wasGiven);
     }
@@ -38,20 +43,18 @@ export const createAuth = (tokens: Tokens, node: { clock: Clock; log: Log }) => 
 
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-const keyOf = (c: HttpContext): string | undefined => {
-  const authorization = c.req.header('Authorization');
-  if (authorization === undefined) return undefined;
-  return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? '';
-};
+/** Another scheme than Bearer is no key. */
+const keyOf = (c: HttpContext): string | undefined =>
+  /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '')?.[1];
 
 /** Some checkers cannot set headers. Queries end up in logs of proxies, so only the webhook key is accepted there. */
 const clientOfQuery = (
-  c: HttpContext,
+  token: string | undefined,
   clients: readonly Client[],
   findClient: (key: string) => Client | undefined,
 ): Client | undefined => {
-  if (!clients.includes('webhook')) return undefined;
-  const client = findClient(c.req.query('token') ?? '');
+  if (token === undefined || !clients.includes('webhook')) return undefined;
+  const client = findClient(token);
   return client === 'webhook' ? client : undefined;
 };
 

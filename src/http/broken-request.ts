@@ -34,7 +34,8 @@ const toRefusal = ({ code = '' }: NodeJS.ErrnoException): Refused => {
   }
 };
 
-const asText = async (response: Response): Promise<string> => {
+/** A whole answer as it goes over the connection, which it ends. */
+export const asText = async (response: Response): Promise<string> => {
   const body = await response.text();
   const headers = [...response.headers].map(([name, value]) => `${name}: ${value}`);
   return [

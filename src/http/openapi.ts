@@ -39,7 +39,7 @@ export const describeRoutes = (routes: readonly Route[]): Json => ({
   },
 });
 
-const CONVENTIONS = `Every answer carries Coldspare-Node, Coldspare-Role and Coldspare-Epoch.
+const CONVENTIONS = `Every answer carries Coldspare-Node, Coldspare-Role, Coldspare-Epoch, Coldspare-Instance, and Coldspare-Protocol: the oldest and the newest version of the agents' own messages that the node understands.
 
 An error is a problem (RFC 9457) with a stable code, the value at fault, and the remedy: what to do or type next.
 
@@ -74,7 +74,8 @@ const HEADERS: Record<RequestHeader, { description: string; schema: Json }> = {
     schema: { type: 'string', examples: ['wait=60'] },
   },
   'Idempotency-Key': {
-    description: 'The same call again with this key is the same operation',
+    description:
+      'The same call again with this key is the same operation, until a day after its end',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   },
   'Coldspare-Epoch': {
@@ -127,6 +128,7 @@ const answer = (status: number, content: About['answers'][number] | undefined): 
 });
 
 const DESCRIPTIONS: Record<number, string> = {
+  101: 'The connection is open',
   201: 'Created',
   202: 'It has begun, and Location says where to follow it',
   204: 'Done',

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Context } from 'hono';
 import type { z } from 'zod';
 import type { ErrorCode } from '../domain/errors.js';
@@ -17,6 +18,15 @@ export interface Caller {
   onAuthenticated(): void;
   /** Aborted when the agent stops listening, to end streams that have no end of their own. */
   closing: AbortSignal;
+  /** Only for a request that asks to leave HTTP. */
+  upgrade?: Upgrade;
+}
+
+export interface Upgrade {
+  /** Aborted when the connection is closed. */
+  signal: AbortSignal;
+  /** `join` gets the connection after the answer with the headers, also when it has been closed by then. */
+  accept(join: (connection: Duplex) => void): Response;
 }
 
 export interface HttpEnv {
@@ -56,12 +66,18 @@ export interface About {
 /** One line of the contract. Authentication, 405 answers, the OpenAPI document and tests read the table of all. */
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** OPTIONS is answered as well, with which some load balancers check. */
+  answersOptions?: true;
   /** With `:name` for a part that varies. */
   path: string;
   /** Who may call it. None: everybody, without a key. */
   clients: readonly Client[];
   /** A peer that is behind us is refused, because what it sends belongs to a past epoch. */
   refusesStaleEpoch?: true;
+  /** What it brings takes the place of an older backup, so it must be certain that the peer sends it. */
+  bringsBackup?: true;
+  /** It is more than a question, although an upgrade has to be a GET: a sender that is not the peer is refused. */
+  joinsPeer?: true;
   /** What GET /openapi.json says of it. */
   about: About;
   handle(c: HttpContext, node: Node): Response | Promise<Response>;

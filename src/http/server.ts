@@ -10,12 +10,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { ColdspareError, Refused } from '../domain/errors.js';
+import { REPLICATION_UPGRADE } from '../domain/protocol.js';
 import type { CredentialFiles } from '../ports/credentials.js';
 import { answerBrokenRequests } from './broken-request.js';
 import { problem } from './problem.js';
 import type { Caller, HttpEnv } from './route.js';
 import { showsCertificate, tlsOptions } from './tls.js';
 import { limitUnauthenticated } from './unauthenticated-connections.js';
+import { answerUpgrades } from './upgrade.js';
 
 export interface HttpServer {
   /** The port it listens on, also when 0 was asked for. */
@@ -54,7 +56,7 @@ const LIMITS = {
   maxHeaderSize: HEADER_BYTES,
   // The upload of a large dump may take as long as it needs.
   requestTimeout: 0,
-  // The listener refuses a missing Host, with a problem.
+  // The listener decides about a missing Host.
   requireHostHeader: false,
 };
 
@@ -78,14 +80,17 @@ export const serveHttp = async (
     onAuthenticated: () => unauthenticated.remove(socket),
     closing: closing.signal,
   });
+  const answer = (request: Request, incoming: IncomingMessage, caller = callerOf(incoming)) => {
+    // Names and values alternate.
+    if (incoming.rawHeaders.length > 2 * HEADER_COUNT) return problem(tooManyHeaders());
+    if (lacksHost(incoming)) return problem(badRequest(new RequestError('Missing host header')));
+    return app.fetch(request, caller);
+  };
   const listener = getRequestListener(
-    (request, env) => {
-      const incoming = env.incoming as IncomingMessage;
-      // Names and values alternate.
-      if (incoming.rawHeaders.length > 2 * HEADER_COUNT) return problem(tooManyHeaders());
-      return app.fetch(request, callerOf(incoming));
-    },
+    (request, env) => answer(request, env.incoming as IncomingMessage),
     {
+      // Where there is none.
+      hostname: 'localhost',
       overrideGlobalObjects: false,
       errorHandler: (error) => problem(error instanceof RequestError ? badRequest(error) : error),
     },
@@ -101,6 +106,9 @@ export const serveHttp = async (
   server.on('connection', unauthenticated.add);
   server.on('request', limitRestOfBody);
   answerBrokenRequests(server);
+  answerUpgrades(server, closing.signal, async (incoming, upgrade) =>
+    answer(toRequest(incoming), incoming, { ...callerOf(incoming), upgrade }),
+  );
   // Node would refuse an unknown Expect header.
   server.on('checkExpectation', listener);
   server.listen(port, host);
@@ -124,6 +132,18 @@ export const serveHttp = async (
     },
   };
 };
+
+/** The request of an upgrade: a GET without a body. */
+const toRequest = ({ headersDistinct }: IncomingMessage): Request => {
+  const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
+    values.map((value): [string, string] => [name, value]),
+  );
+  return new Request(`http://localhost${REPLICATION_UPGRADE.path}`, { headers });
+};
+
+/** HTTP/1.1 demands one. Load balancers check without it, and HTTP/1.0 has none. */
+const lacksHost = ({ headers, httpVersion, method = '' }: IncomingMessage): boolean =>
+  !headers.host && httpVersion !== '1.0' && !['GET', 'HEAD', 'OPTIONS'].includes(method);
 
 /** A request that was answered before its body ended must end soon. No other limit applies to it any more. */
 const limitRestOfBody = (request: IncomingMessage, response: ServerResponse): void => {

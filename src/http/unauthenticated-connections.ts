@@ -9,8 +9,12 @@ const LIMIT = 512;
  */
 export const limitUnauthenticated = () => {
   const sockets = new Map<string, Socket>();
+  const seen = new WeakSet<Socket>();
   return {
     add: (socket: Socket): void => {
+      // It comes again after a request that offered to leave HTTP (upgrade.ts).
+      if (seen.has(socket)) return;
+      seen.add(socket);
       const name = nameOf(socket);
       sockets.set(name, socket);
       socket.once('close', () => sockets.delete(name));

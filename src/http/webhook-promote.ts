@@ -4,7 +4,7 @@ import type { OperationRecord } from '../domain/operation.js';
 import type { Asker } from '../operations/commands.js';
 import { request } from '../operations/commands.js';
 import type { Node } from '../operations/node.js';
-import { askerOf, idempotencyKey } from './headers.js';
+import { idempotencyKey } from './headers.js';
 import type { HttpContext } from './route.js';
 import type { CheckerEvent } from './webhooks/provider.js';
 
@@ -16,8 +16,9 @@ import type { CheckerEvent } from './webhooks/provider.js';
 export const promoteByWebhook = async (
   c: HttpContext,
   node: Node,
-  { event, names, because }: CheckerEvent,
+  { event, names, because: text }: CheckerEvent,
 ): Promise<Response> => {
+  const because = text.replace(/\p{Cc}+/gu, ' ').slice(0, LONGEST_REASON);
   const summary = { event, monitor: names[0] ?? null, because };
   if (event !== 'down') {
     node.log.info(summary, 'a webhook that starts nothing');
@@ -32,9 +33,10 @@ export const promoteByWebhook = async (
     return ignored(c, `WEBHOOK_MONITORS does not list ${monitor}: ${because}`);
   }
   try {
-    const command = { force: false, planned: false, dryRun: false, reason: because.slice(0, 500) };
+    const command = { force: false, planned: false, dryRun: false, reason: because };
     // Each delivery has the same webhook-id, and the signature covers it. A replayed message could have another Idempotency-Key.
-    const asker = { ...askerOf(c), ...idempotencyKey(c, 'webhook-id') };
+    const keys = { ...usableKey(c, 'Idempotency-Key'), ...usableKey(c, 'webhook-id') };
+    const asker = { source: 'webhook' as const, ...keys };
     const record = await promoteSoon(node, command, asker);
     if (record === undefined) return c.json(ACCEPTED, 202, { Location: '/operations' });
     return c.json(record, 202, { Location: `/operations/${record.id}` });
@@ -42,6 +44,18 @@ export const promoteByWebhook = async (
     if (!isError(error, 'already-primary') && !isError(error, 'paused')) throw error;
     node.log.info({ ...summary, code: error.code }, 'a webhook reports an outage; nothing is done');
     return ignored(c, error.message);
+  }
+};
+
+/** Characters. */
+const LONGEST_REASON = 500;
+
+/** A "down" is not lost for its key: without one, it is the promote that runs. */
+const usableKey = (c: HttpContext, header: string): { idempotencyKey?: string } => {
+  try {
+    return idempotencyKey(c, header);
+  } catch {
+    return {};
   }
 };
 

@@ -1,3 +1,4 @@
+import type { Doubt, FoundRole } from '../domain/lost-role.js';
 import type { StateChanges, StateData } from '../state/node-state.js';
 
 /** What a node yields to: it does not serve while the peer decides. */
@@ -33,6 +34,10 @@ export interface Leadership {
   handOff(yielding: Yielding): Promise<void>;
   /** The peer did not take over: this node is primary again, unless it has heard of a higher epoch meanwhile. */
   takeBack(): Promise<void>;
+  /** The state was lost, or is older than what others know: serves nobody until `settle`. */
+  doubt(doubt: Doubt): Promise<void>;
+  /** The end of a doubt: takes the role that was found. */
+  settle(found: FoundRole): Promise<void>;
   /** The peer has taken over at `epoch`: this node is a standby from now on. */
   concede(epoch: number, standDown: StandDown): Promise<void>;
 }

@@ -6,9 +6,15 @@ import {
   drillCommandSchema,
   fenceCommandSchema,
   promoteCommandSchema,
+  takeBackCommandSchema,
   takeOverCommandSchema,
 } from '../domain/commands.js';
-import type { OperationKind, OperationRecord, Source } from '../domain/operation.js';
+import {
+  hasEnded,
+  type OperationKind,
+  type OperationRecord,
+  type Source,
+} from '../domain/operation.js';
 import type { Plan } from '../engine/operation.js';
 import type { PeerProbe } from '../peer/probe-peer.js';
 import { assertMayFence, planFence } from './accept-fence/accept-fence.js';
@@ -19,6 +25,7 @@ import { assertMayDemote, planHandover, planInterruptedHandover } from './handov
 import type { Node } from './node.js';
 import { assertMayPromote, planPromote } from './promote/promote.js';
 import { planPromoteRemainder, planPromoteRestart } from './promote/resume.js';
+import { planTakeBack } from './promote/take-back.js';
 import { planTakeOver } from './promote/take-over.js';
 import { planStandDown } from './stand-down/stand-down.js';
 
@@ -40,6 +47,10 @@ interface Command<Schema extends z.ZodType> {
   check(node: Node, command: z.infer<Schema>): unknown;
   plan(node: Node, command: z.infer<Schema>, asker: Asker): Plan | Promise<Plan>;
   /**
+   * Whether an ended operation still answers a call with its idempotency key. Absent: it does until the key expires.
+   */
+  stillAnswers?(node: Node, ended: OperationRecord): boolean;
+  /**
    * Plans the rest of an operation that a stop or crash of the agent interrupted. Undefined or absent where the boot
    * does the rest.
    */
@@ -55,6 +66,9 @@ export const COMMANDS = {
     schema: promoteCommandSchema,
     check: (node, command) => isRunning(node, 'promote') || assertMayPromote(node, command),
     plan: planPromote,
+    // Otherwise the answer to a new outage would be how an earlier one ended. Each promote verifies its outage itself.
+    stillAnswers: ({ state: { current } }, { id }) =>
+      current.mode === 'primary' && current.promotion?.operation === id,
     resume: (node, command, record) =>
       planPromoteRemainder(node, record) ?? planPromoteRestart(node, command, record),
   }),
@@ -67,11 +81,22 @@ export const COMMANDS = {
     // Not resumed before its commit: the peer heard that it failed, and may have taken writes since.
     resume: (node, _command, record) => planPromoteRemainder(node, record),
   }),
+  'take-back': define({
+    kind: 'promote',
+    schema: takeBackCommandSchema,
+    check: () => {},
+    plan: planTakeBack,
+    // Not resumed before its commit: the peer has heard that it came to nothing, and serves on.
+    resume: (node, _command, record) => planPromoteRemainder(node, record),
+  }),
   demote: define({
     kind: 'handover',
     schema: demoteCommandSchema,
     check: (node) => isRunning(node, 'handover') || assertMayDemote(node),
     plan: planHandover,
+    // One that failed is not tried again: that would freeze the writes once more.
+    stillAnswers: ({ state }, { state: ending }) =>
+      ending !== 'done' || state.current.mode !== 'primary',
     resume: (node, command, { id }) =>
       node.state.current.yielding?.operation === id
         ? planInterruptedHandover(node, command)
@@ -118,7 +143,7 @@ export type CommandType = keyof typeof COMMANDS;
 export type CommandOf<T extends CommandType> = z.infer<(typeof COMMANDS)[T]['schema']>;
 
 /**
- * Starts an operation. A call with the same idempotency key returns the same operation.
+ * Starts an operation. A call with the same idempotency key returns the same operation, as long as that still answers it.
  * @throws Refused as the command's `check` and `Runner.start` say, `idempotency-conflict`
  */
 export const request = async <T extends CommandType>(
@@ -129,7 +154,8 @@ export const request = async <T extends CommandType>(
 ): Promise<OperationRecord> => {
   const entry: Command<z.ZodType> = COMMANDS[type];
   const repeated = node.runner.repeated(entry.kind, asker.idempotencyKey);
-  if (repeated !== undefined) return repeated;
+  const isAnswer = repeated !== undefined && (entry.stillAnswers?.(node, repeated) ?? true);
+  if (repeated !== undefined && (isAnswer || !hasEnded(repeated))) return repeated;
   entry.check(node, command);
   return node.runner.start(await entry.plan(node, command, asker), asker);
 };

@@ -1,10 +1,12 @@
 import type { DryRun } from '../domain/answers.js';
 import type { DemoteCommand, PromoteCommand } from '../domain/commands.js';
-import { ColdspareError, Refused, toColdspareError } from '../domain/errors.js';
+import { ColdspareError, isError, Refused, toColdspareError } from '../domain/errors.js';
 import type { Plan } from '../engine/operation.js';
 import { type PeerProbe, probePeer, probeWitness } from '../peer/probe-peer.js';
+import { knownObstacle } from '../serve/app.js';
 import {
   assertMayDemote,
+  assertNoObstacle,
   assertPeerReady,
   type HandoverNode,
   planHandover,
@@ -13,11 +15,18 @@ import type { Node } from './node.js';
 import { assertMayPromote, isRescuePossible, planPromote } from './promote/promote.js';
 import { assertMayTakeOver } from './promote/verify-outage.js';
 
+/** What this node says of itself in its status. */
+type SelfView = Parameters<typeof assertNoObstacle>[0];
+
 const OPERATOR = { source: 'operator' } as const;
 
 /** Reports what a promote would do and lose now, and whether it would be refused. Changes nothing. */
-export const dryRunPromote = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
-  if (command.planned) return dryRunPlanned(node, command);
+export const dryRunPromote = async (
+  node: Node,
+  command: PromoteCommand,
+  self: SelfView,
+): Promise<DryRun> => {
+  if (command.planned) return dryRunPlanned(node, command, self);
   if (node.state.current.mode === 'yielding') return dryRunReclaim(node, command);
   const probe = await probePeer(node);
   const witness = await probeWitness(node);
@@ -29,16 +38,23 @@ export const dryRunPromote = async (node: Node, command: PromoteCommand): Promis
     () => node.runner.assertNotBusy(plan),
     () => command.force || assertMayTakeOver(situation, peer),
     () => isRescuePossible(node) || node.replication.assessLoss(command.force),
+    () => command.force || assertRestorable(node, self),
+    () => assertAppCouldStart(node),
   );
   return { ...report(plan, peer, refusal), ...startingPoint(node) };
 };
 
 /** A planned promote is a handover, which would run on the primary. */
-const dryRunPlanned = async (node: Node, command: PromoteCommand): Promise<DryRun> => {
+const dryRunPlanned = async (
+  node: Node,
+  command: PromoteCommand,
+  self: SelfView,
+): Promise<DryRun> => {
   const { agent, summary } = await probePeer(node);
   const refusal = firstRefusal(
     () => assertMayPromote(node, command),
     () => assertPrimary(agent),
+    () => assertNoObstacle(self),
   );
   return report(planHandover(node, command), summary, refusal);
 };
@@ -80,7 +96,8 @@ const report = ({ steps }: Plan, peer: string, refusal: ColdspareError | undefin
   backup: null,
   backupAgeSeconds: null,
   prepared: false,
-  loss: 'nothing is lost: the last dump is taken after the last write',
+  loss:
+    refusal === undefined ? 'nothing is lost: the last dump is taken after the last write' : null,
   steps: [...steps],
 });
 
@@ -89,7 +106,7 @@ type StartingPoint = Pick<DryRun, 'backup' | 'backupAgeSeconds' | 'prepared' | '
 const startingPoint = ({ replication }: Pick<Node, 'replication'>): StartingPoint => {
   const lag = replication.lag();
   return {
-    backup: lag?.backup.id ?? null,
+    backup: lag?.backup?.id ?? null,
     backupAgeSeconds: lag === undefined ? null : Math.round(lag.age / 1_000),
     prepared: lag?.isPrepared ?? false,
     loss: lag?.loss ?? null,
@@ -112,6 +129,31 @@ const assertPrimary = (agent: PeerProbe['agent']): void => {
     'GET /status on both nodes shows who is primary',
     { value: agent.mode },
   );
+};
+
+/** A takeover would try again, and only a person can say whether there is hope. @throws Refused `backup-unusable` */
+const assertRestorable = ({ replication }: Pick<Node, 'replication'>, self: SelfView): void => {
+  const { backup, unusable } = replication.lag() ?? {};
+  const prepare = self.details?.['prepare-failed'];
+  if (prepare !== undefined)
+    throw new Refused(
+      'backup-unusable',
+      `the last preparation failed, and a takeover would fail in the same way: ${prepare.because}`,
+      `${prepare.remedy}; POST /promote {"force": true} tries it now`,
+    );
+  if (!backup || !unusable) return;
+  throw new Refused(
+    'backup-unusable',
+    `${backup.id} could not be restored when it was tried last, and no other backup is left: ${unusable}`,
+    'put right what the message says, then POST /drill tries again; POST /promote {"force": true} takes over if it can be restored now',
+    { value: backup.id },
+  );
+};
+
+/** @throws ColdspareError `app-failed` */
+const assertAppCouldStart = (node: Pick<Node, 'state' | 'local'>): void => {
+  const obstacle = knownObstacle(node);
+  if (isError(obstacle, 'app-failed')) throw obstacle;
 };
 
 const explain = ({ code, message, remedy }: ColdspareError): DryRun['refusal'] => ({

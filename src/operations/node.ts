@@ -13,6 +13,7 @@ import type { Log } from '../ports/log.js';
 import type { Notifier } from '../ports/notifier.js';
 import type { Probe } from '../ports/probe.js';
 import type { Stack } from '../ports/stack.js';
+import type { Tunnels } from '../ports/tunnels.js';
 import type { RestoreJob } from '../replication/dumps/restore-job.js';
 import type { Replication } from '../replication/replication.js';
 import type { LocalView } from '../serve/local-view.js';
@@ -22,6 +23,8 @@ import type { NodeState } from '../state/node-state.js';
 /** One agent with everything that it acts through. Each operation names the parts that it needs. */
 export interface Node {
   settings: Settings;
+  /** Which run of the agent this is; random, and never written to disk, so that no clone has it (H37). */
+  instance: string;
   /** What is on disk, such as role and epoch. */
   state: NodeState;
   /** Decides who may serve. */
@@ -38,6 +41,8 @@ export interface Node {
   machine?: PeerMachine;
   /** Absent without TLS_CERT. */
   credentials?: CredentialFiles;
+  /** Present when the agents carry PostgreSQL's replication themselves. */
+  tunnels?: Tunnels;
   probe: Probe;
   disk: Disk;
   clock: Clock;

@@ -3,11 +3,15 @@ import type {
   FenceCommand,
   PauseCommand,
   PromoteCommand,
+  Served,
   TakeOverCommand,
 } from '../domain/commands.js';
 import { ColdspareError, isError, Refused } from '../domain/errors.js';
 import { hasEnded, type OperationRecord } from '../domain/operation.js';
+import { printable } from '../domain/printable.js';
+import { assertNearEpoch } from '../domain/transitions.js';
 import { isoNow } from '../ports/clock.js';
+import { assertUnused, isUnused } from '../serve/unused.js';
 import { assertMayFence, type Fenceable, planFence } from './accept-fence/accept-fence.js';
 import { COMMANDS } from './commands.js';
 import type { Node } from './node.js';
@@ -61,22 +65,23 @@ export const waitForPeerOperation = async (
 
 /** Stops serving, because the peer takes over. Answers once it has. @throws ColdspareError `app-failed` when it could not */
 export const requestFence = async (
-  node: FencedNode & Pick<Node, 'settings' | 'ballast'>,
+  node: FencedNode & Pick<Node, 'settings' | 'backups'>,
   command: FenceCommand,
 ): Promise<FenceAnswer> => {
   assertMayFence(node, command);
   if (node.state.current.mode === 'standby') {
     return { mode: 'standby', detail: `${node.settings.nodeName} is a standby already` };
   }
+  const { unusedBeside } = command;
+  if (unusedBeside) await assertGivesWay(node, unusedBeside);
   const deadline = node.clock.elapsed() + FENCE_TIMEOUT;
-  let record = await fence(node, command, deadline);
-  if (record?.error?.code === 'disk-full' && (await node.ballast.drop()))
-    record = await fence(node, command, deadline);
+  const record = await fence(node, command, deadline);
   if (record?.state === 'done') {
     const steps = record.steps.map(({ name, detail }) => detail ?? name).join(', ');
     return {
       mode: node.state.current.mode,
       detail: `${node.settings.nodeName} stopped serving: ${steps}`,
+      ...(unusedBeside && { unused: await isStillUnused(node, unusedBeside) }),
     };
   }
   throw new ColdspareError(
@@ -85,6 +90,27 @@ export const requestFence = async (
     'stop its app by hand, then ask again; when its disk takes no writes, stop its agent as well or power it off',
     { value: record?.id },
   );
+};
+
+/** @throws Refused `superseded`; `busy` while the app starts, which may be all that writes */
+const assertGivesWay = async (
+  node: Parameters<typeof isStillUnused>[0] & Pick<Node, 'runner'>,
+  served: Served,
+): Promise<void> => {
+  const { current } = node.runner;
+  await assertUnused(node, served).catch((refusal: unknown) => {
+    if (current?.kind !== 'promote') throw refusal;
+    throw new Refused('busy', `${current.id} has not ended yet`, 'ask again when it has ended');
+  });
+};
+
+/** For a frozen database. Counting its writes ends its sessions, and makes them report what they wrote. */
+const isStillUnused = async (
+  node: Pick<Node, 'settings' | 'state' | 'stack' | 'backups'>,
+  served: Served,
+): Promise<boolean> => {
+  await node.stack.database.writes();
+  return isUnused(node, served);
 };
 
 /** Runs the fence, after a fence for an earlier attempt of the peer that is still stopping the app. */
@@ -109,6 +135,7 @@ export const requestTakeOver = async (
 ): Promise<OperationRecord> => {
   const known = node.runner.get(command.operation);
   if (known !== undefined) return known;
+  assertNearEpoch(command.epoch, node.state.current.epoch);
   COMMANDS['take-over'].check(node, command);
   const asked = { source: 'peer' as const, id: command.operation };
   const record = await node.runner.start(planTakeOver(node, command), asked);
@@ -163,7 +190,7 @@ export const pause = async (
   { minutes, reason }: PauseCommand,
 ): Promise<void> => {
   const until = new Date(node.clock.now() + minutes * 60_000).toISOString();
-  await node.state.update({ pause: { until, reason } });
+  await node.state.update({ pause: { until, reason: printable(reason) } });
 };
 
 export const unpause = ({ state }: Pick<Node, 'state'>): Promise<void> =>

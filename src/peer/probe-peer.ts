@@ -1,3 +1,4 @@
+import type { Settings } from '../config/settings.js';
 import { type ColdspareError, isError, toColdspareError } from '../domain/errors.js';
 import { affectsApp } from '../domain/operation.js';
 import type { NodeStatus } from '../domain/status.js';
@@ -9,6 +10,8 @@ import {
 } from '../domain/takeover-verdict.js';
 import type { Clock } from '../ports/clock.js';
 import { formatProbe, isHealthy, type Probe, type ProbeResult } from '../ports/probe.js';
+import { isProven, noteProven } from '../state/baseline.js';
+import type { NodeState } from '../state/node-state.js';
 import type { Peer } from './peer.js';
 import type { PeerView } from './peer-view.js';
 
@@ -27,8 +30,14 @@ export interface PeerProbe {
   endedAt: number;
 }
 
+export type ProbeSettings = Pick<
+  Settings,
+  'primaryCheckUrl' | 'appHealthUrl' | 'appHealth' | 'checkTimeout'
+>;
+
 interface Prober {
-  settings: { primaryCheckUrl: string | undefined; checkTimeout: number };
+  settings: ProbeSettings;
+  state: NodeState;
   peer: Pick<Peer, 'status'>;
   probe: Probe;
   clock: Clock;
@@ -37,7 +46,7 @@ interface Prober {
 
 /** Asks the peer's agent and its app, and records the answers in `peerView`. Never throws. */
 export const probePeer = async (node: Prober): Promise<PeerProbe> => {
-  const { primaryCheckUrl, checkTimeout } = node.settings;
+  const { primaryCheckUrl, appHealth, checkTimeout } = node.settings;
   let silence: ColdspareError | undefined;
   const [agent, app] = await Promise.all([
     node.peer.status().catch((thrown: unknown) => {
@@ -45,10 +54,13 @@ export const probePeer = async (node: Prober): Promise<PeerProbe> => {
       if (isError(error, 'peer-unreachable')) silence = error;
       return { error: error.message };
     }),
-    primaryCheckUrl === undefined ? undefined : node.probe.get(primaryCheckUrl, checkTimeout),
+    primaryCheckUrl === undefined
+      ? undefined
+      : node.probe.get(primaryCheckUrl, checkTimeout, appHealth),
   ]);
   remember(node, agent);
-  const views = { agent: agentView(agent), app: appView(app) };
+  await compareCheck(node, agent, app);
+  const views = { agent: agentView(node, agent), app: appView(node, app, silence) };
   const summary = `${formatAgent(agent)}, ${formatApp(app)}`;
   return {
     ...{ agent, silence, views, summary },
@@ -65,38 +77,91 @@ const remember = ({ peerView, clock }: Prober, agent: PeerProbe['agent']): void 
   peerView.answer = { value: agent, at: clock.now() };
 };
 
-/** The service as the outside sees it, through VCL1. Never throws. */
-export const probeWitness = async ({
-  settings: { witnessUrl, witnessTimeout },
-  probe,
-}: {
-  settings: { witnessUrl: string | undefined; witnessTimeout: number };
-  probe: Probe;
-}): Promise<{ view: WitnessView; summary: string }> => {
-  if (witnessUrl === undefined) return { view: 'unset', summary: 'there is no witness' };
-  const seen = await probe.get(witnessUrl, witnessTimeout);
-  return { view: witnessView(seen), summary: `the witness ${formatProbe(seen)}` };
+/** Milliseconds of contradiction after which a check that once agreed has to prove itself anew. */
+const UNLEARN_AFTER = 60_000;
+
+/** What the peer's agent says of its own app is the measure of PRIMARY_CHECK_URL. */
+const compareCheck = async (
+  node: Prober,
+  agent: PeerProbe['agent'],
+  app: ProbeResult | undefined,
+): Promise<void> => {
+  if (app === undefined || 'error' in agent) return;
+  const { peerView, clock } = node;
+  if (isHealthy(app) === agent.serving) {
+    peerView.checkUnfit = undefined;
+    if (agent.serving) await noteProven(node, 'PRIMARY_CHECK_URL', true);
+    return;
+  }
+  // What an operation stops and starts looks different from one moment to the next.
+  if (agent.operation !== null) return;
+  const { since } = peerView.checkUnfit ?? { since: clock.elapsed() };
+  const said = agent.serving ? 'its app serves' : 'its app does not serve';
+  peerView.checkUnfit = {
+    since,
+    detail: `it ${formatProbe(app)} while its agent says that ${said}`,
+  };
+  // A check that says yes while the app does not serve is still believed: it only keeps a takeover from happening.
+  if (agent.serving && clock.elapsed() - since >= UNLEARN_AFTER)
+    await noteProven(node, 'PRIMARY_CHECK_URL', false);
 };
 
-const agentView = (agent: PeerProbe['agent']): AgentView => {
+interface WitnessProber {
+  settings: { witnessUrl: string | undefined; witnessTimeout: number };
+  state: NodeState;
+  probe: Probe;
+}
+
+/** The service as the outside sees it, through VCL1. Never throws. */
+export const probeWitness = async (
+  node: WitnessProber,
+): Promise<{ view: WitnessView; summary: string }> => {
+  const { witnessUrl, witnessTimeout } = node.settings;
+  if (witnessUrl === undefined) return { view: 'unset', summary: 'there is no witness' };
+  const seen = await node.probe.get(witnessUrl, witnessTimeout);
+  const view = witnessView(seen);
+  const summary = `the witness ${formatProbe(seen)}`;
+  if (view === 'serves' || isProven(node, 'WITNESS_URL')) return { view, summary };
+  return { view: 'unfit', summary: `${summary}, and has never seen the service` };
+};
+
+const agentView = (node: Prober, agent: PeerProbe['agent']): AgentView => {
   if ('error' in agent) return 'unreachable';
   if (agent.serving) return 'serving';
-  // With ALONE=wait its boot waits until it reaches us. If only our link to it works, that boot never ends.
-  if (agent.alone !== null && agent.policy.alone === 'wait') return 'idle';
+  // Its boot waits until it reaches us (ALONE=wait, or its witness says that we serve). If only our link to it works, that
+  // boot never ends.
+  const last = agent.operation?.steps.at(-1);
+  const isAsking = last?.name === 'ask-peer' && last.state === 'running';
+  if (agent.alone !== null && (isAsking || agent.policy.alone === 'wait')) return 'idle';
   const kind = agent.operation?.kind;
   // A fence is what we are about to ask for.
-  return kind !== undefined && kind !== 'fence' && affectsApp(kind) ? 'busy' : 'idle';
+  if (kind !== undefined && kind !== 'fence' && affectsApp(kind)) return 'busy';
+  if (agent.problems.includes('fails-on-both')) return 'fails-alike';
+  const isBlind = agent.problems.includes('health-unfit') && !isProven(node, 'APP_HEALTH_URL');
+  return isBlind ? 'blind' : 'idle';
 };
 
-const appView = (app: ProbeResult | undefined): AppView => {
+const appView = (
+  node: Prober,
+  app: ProbeResult | undefined,
+  silence: ColdspareError | undefined,
+): AppView => {
   if (app === undefined) return 'unwatched';
-  return isHealthy(app) ? 'healthy' : 'down';
+  if (isHealthy(app)) return 'healthy';
+  if (isProven(node, 'PRIMARY_CHECK_URL')) return 'down';
+  return app.outcome === 'silent' && isMachineSilent(silence) ? 'unwatched' : 'unproven';
 };
 
-/** Anything below 500 comes from a working service, even a redirect or a refusal. */
+/** Nothing came back from the machine, not even a refusal. */
+const isMachineSilent = (silence: ColdspareError | undefined): boolean =>
+  silence !== undefined && !/refuses|hangs|broke off/.test(String(silence.value));
+
+/** Only a 2xx is the service. A redirect or a refusal may come from whatever stands before it. */
 const witnessView = (seen: ProbeResult): WitnessView => {
+  if (isHealthy(seen)) return 'serves';
+  if (seen.outcome === 'breaks') return 'unfit';
   if (seen.outcome !== 'answers') return 'mute';
-  return seen.status >= 500 ? 'fails' : 'serves';
+  return seen.status >= 500 ? 'fails' : 'unfit';
 };
 
 const formatAgent = (agent: PeerProbe['agent']): string => {

@@ -6,6 +6,10 @@ export interface Disk {
   read(path: string): Promise<string | undefined>;
   /** Replaces the file as a whole: temp file, fsync, rename, fsync of the directory. Mode 0600. */
   write(path: string, text: string): Promise<void>;
+  /** Makes the file one that has just changed; creates it when there is none. Needs no space when there is one. */
+  touch(path: string): Promise<void>;
+  /** When the file has changed last, in milliseconds since 1970; undefined when there is no such file. */
+  changedAt(path: string): Promise<number | undefined>;
   /** Names in a directory; none when it does not exist. */
   list(directory: string): Promise<string[]>;
   /** Bytes of the file, or undefined when there is no such file. */
@@ -16,8 +20,24 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   /** A stream into a new file of mode 0600, or with `append` to the end of one; its `finish` comes after fsync. */
   writer(path: string, options?: { append: boolean }): Promise<Writable>;
-  /** The file as it is when it is opened. @throws when there is no such file, or it is a link, a device or a pipe */
-  reader(path: string): Promise<Readable>;
+  /** What is in the file, `from` that byte on. @throws when there is no such file, or it is a link, a device or a pipe */
+  reader(path: string, from?: number): Promise<Readable>;
   /** Bytes that may still be written to the file system of `directory`. */
   free(directory: string): Promise<number>;
+  /** Bytes that this file system has in all. */
+  capacity(directory: string): Promise<number>;
 }
+
+/** In bytes. */
+export interface DiskSpace {
+  free: number;
+  capacity: number;
+}
+
+export const spaceOf = async (
+  disk: Pick<Disk, 'free' | 'capacity'>,
+  directory: string,
+): Promise<DiskSpace> => ({
+  free: await disk.free(directory),
+  capacity: await disk.capacity(directory),
+});

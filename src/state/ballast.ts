@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { Disk } from '../ports/disk.js';
+import { isError } from '../domain/errors.js';
+import { type Disk, type DiskSpace, spaceOf } from '../ports/disk.js';
 
 /** Ten times what the state and the record of a fence take. */
 const BYTES = 128 * 1024;
@@ -26,8 +27,26 @@ export class Ballast {
     await this.#disk.write(this.#path, '\n'.repeat(BYTES));
   }
 
-  /** Removes it. Resolves to whether it existed. */
-  async drop(): Promise<boolean> {
+  /** The space of the file system of STATE_DIR. */
+  space(): Promise<DiskSpace> {
+    return spaceOf(this.#disk, this.#directory);
+  }
+
+  /**
+   * For a write that must not fail for want of space: `write` gets the space of the ballast when the disk is full.
+   * @throws what `write` throws
+   */
+  async withRoom<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      if (!isError(error, 'disk-full') || !(await this.#drop())) throw error;
+      return await write();
+    }
+  }
+
+  /** Resolves to whether it existed. */
+  async #drop(): Promise<boolean> {
     const existed = await this.#exists();
     await this.#disk.remove(this.#path);
     return existed;

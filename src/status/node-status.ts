@@ -1,12 +1,13 @@
 import { ageOf, currentAt, usableBackups } from '../backups/catalog.js';
-import type { Facts } from '../domain/conditions/condition.js';
-import { problemsOf } from '../domain/conditions/conditions.js';
+import type { Facts, Seen } from '../domain/conditions/condition.js';
+import { detailsOf, problemsOf } from '../domain/conditions/conditions.js';
 import type { Manifest } from '../domain/manifest.js';
 import type { BackupSummary, NodeStatus } from '../domain/status.js';
 import type { Node } from '../operations/node.js';
 import { peerStatus } from '../peer/peer-view.js';
 import { formatProbe, isHealthy } from '../ports/probe.js';
-import { noteApp } from '../serve/app.js';
+import { knownObstacle, noteHealth } from '../serve/app.js';
+import type { LocalView } from '../serve/local-view.js';
 import { isServing } from '../serve/serving.js';
 import { collectFacts, type Observed } from './facts.js';
 
@@ -19,9 +20,10 @@ const APP_CHECK_SHARE = 1 / 3;
 /** As `nodeStatus`, after a new check of the app, for callers that decide by it. */
 export const freshStatus = async (node: Observed): Promise<NodeStatus> => {
   const giveUp = new AbortController();
-  const check = node.stack.app.check().then((result) => noteApp(node, result));
+  const check = node.stack.app.check().then((result) => noteHealth(node, result));
   const timeout = node.settings.checkTimeout * APP_CHECK_SHARE;
-  await Promise.race([check, node.clock.sleep(timeout, giveUp.signal).catch(() => {})]);
+  const looks = Promise.all([check, node.replication.look?.()]);
+  await Promise.race([looks, node.clock.sleep(timeout, giveUp.signal).catch(() => {})]);
   giveUp.abort();
   return nodeStatus(node);
 };
@@ -29,7 +31,9 @@ export const freshStatus = async (node: Observed): Promise<NodeStatus> => {
 /** The status of a node, from its last checks. */
 export const nodeStatus = (node: Observed): NodeStatus => {
   const seen = statusWithoutProblems(node);
-  return { ...seen, problems: problemsOf(collectFacts(node, seen)) };
+  const facts = collectFacts(node, seen);
+  const problems = problemsOf(facts);
+  return Object.assign(seen, { problems, details: detailsOf(problems, facts) });
 };
 
 export const nodeFacts = (node: Observed): Facts => collectFacts(node, statusWithoutProblems(node));
@@ -37,11 +41,13 @@ export const nodeFacts = (node: Observed): Facts => collectFacts(node, statusWit
 /** Why this node does not do its job; empty when it does. */
 export const problems = (node: Observed): string[] => problemsOf(nodeFacts(node));
 
-const statusWithoutProblems = (node: Observed): Omit<NodeStatus, 'problems'> => {
+const statusWithoutProblems = (node: Observed): Seen => {
   const { settings, state, local, stack } = node;
   const { mode, epoch, lineage, since, push, promotion, yielding, failbackDue } = state.current;
-  const { prepared, lastDrill } = state.current;
+  const { prepared, lastDrill, shrunk = [], unserved = null } = state.current;
   const newest = usableBackups(node)[0];
+  const obstacle = knownObstacle(node);
+  const replication = node.replication.status?.();
   return {
     node: settings.nodeName,
     role: mode === 'standby' ? 'standby' : 'primary',
@@ -55,7 +61,11 @@ const statusWithoutProblems = (node: Observed): Omit<NodeStatus, 'problems'> => 
       answers: local.app !== undefined && isHealthy(local.app.value),
       detail: local.app === undefined ? 'not checked yet' : formatProbe(local.app.value),
       checkedAt: isoAt(local.app?.at),
+      ...(obstacle !== undefined && { cannotStart: obstacle?.message ?? null }),
+      ...(local.images !== undefined && { images: { ...local.images } }),
+      ...(local.kept !== undefined && { kept: local.kept }),
     },
+    unopened: mode === 'primary' && !local.opened ? (local.startError?.message ?? null) : null,
     database: {
       answers: local.database?.value.answers ?? false,
       marker: local.database?.value.marker ?? null,
@@ -63,17 +73,27 @@ const statusWithoutProblems = (node: Observed): Omit<NodeStatus, 'problems'> => 
     latestBackup: newest === undefined ? null : summary(node, newest),
     prepared,
     lastDrill,
+    shrunk,
     push,
     peer: peerFields(node),
     promotion,
+    unserved,
     yielding: yielding && {
       operation: yielding.operation,
       epoch: yielding.epoch,
       cause: yielding.cause,
     },
+    ...(replication !== undefined && { replication }),
+    ...(mode === 'primary' && local.uncarried && { uncarried: local.uncarried }),
+    ...(mode === 'standby' && { differences: differencesOf(local) }),
     alone: node.peerView.servingWithoutPeer ?? null,
     pause: activePause(node),
-    failback: { policy: settings.failback, due: failbackDue },
+    failback: {
+      policy: settings.failback,
+      due: failbackDue,
+      at: isoAt(local.failback?.at ?? undefined),
+      because: local.failback?.because ?? null,
+    },
     operation: node.runner.current ?? null,
     policy: {
       alone: settings.alone,
@@ -83,6 +103,12 @@ const statusWithoutProblems = (node: Observed): Omit<NodeStatus, 'problems'> => 
       rescueTimeoutSeconds: settings.rescueTimeout / 1_000,
     },
   };
+};
+
+/** Found by the last preparation. The journal may be of another version. */
+const differencesOf = ({ latest }: Pick<LocalView, 'latest'>): string[] => {
+  const { differences } = latest.prepare?.result ?? {};
+  return Array.isArray(differences) ? differences.map(String) : [];
 };
 
 export const activePause = (node: Pick<Node, 'state' | 'clock'>): NodeStatus['pause'] => {

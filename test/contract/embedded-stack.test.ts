@@ -16,7 +16,7 @@ import { createEmbeddedStack } from '../../scripts/embedded-stack/stack.js';
 import type { Marker } from '../../src/domain/marker.js';
 import { fetchProbe } from '../support/fetch-probe.js';
 import { freePort } from '../support/postgres.js';
-import { sample } from '../support/sample.js';
+import { drawnTests, sample } from '../support/sample.js';
 import { dump, type StackHarness, testStackContract } from './stack-contract.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -136,12 +136,14 @@ beforeAll(async () => {
 afterAll(() => harness?.cleanup());
 
 describe('embedded stack', () => {
-  // It is the demo's: the two that serve real data are tried in more of it.
   const stopApp = () => harness.stack.app.stop(never);
-  testStackContract(async () => ({ ...harness, cleanup: stopApp }), 0.2);
+  testStackContract(async () => ({ ...harness, cleanup: stopApp }), 0.1);
 });
 
-describe('embedded database', () => {
+/** It is the demo's: the stacks that serve real data are tried in more of it. */
+const drawn = drawnTests(0.2);
+
+drawn.describe('embedded database', () => {
   let database: (typeof harness)['stack']['database'];
 
   beforeEach(async () => {
@@ -163,47 +165,54 @@ describe('embedded database', () => {
   const count = async () =>
     (await query<{ n: number }>('SELECT count(*)::int AS n FROM orders'))[0]?.n;
 
-  test('the process is killed while three clients write, and every acknowledged row is there', async () => {
-    await query('CREATE TABLE orders (id serial PRIMARY KEY, drink text)');
-    await database.mark(MARKER);
-    const acknowledged: number[] = [];
-    const customer = async () => {
-      const client = await harness.connect();
-      const insert = 'INSERT INTO orders (drink) VALUES ($1) RETURNING id';
-      try {
-        for (;;) acknowledged.push((await client.query(insert, ['mocha'.repeat(200)])).rows[0].id);
-      } catch {
-        // The kill ends it.
-      }
-    };
-    const customers = [customer(), customer(), customer()];
-    await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(100);
-    await harness.killDatabase();
-    await Promise.all(customers);
+  drawn.test(
+    'the process is killed while three clients write, and every acknowledged row is there',
+    async () => {
+      await query('CREATE TABLE orders (id serial PRIMARY KEY, drink text)');
+      await database.mark(MARKER);
+      const acknowledged: number[] = [];
+      const customer = async () => {
+        const client = await harness.connect();
+        const insert = 'INSERT INTO orders (drink) VALUES ($1) RETURNING id';
+        try {
+          for (;;)
+            acknowledged.push((await client.query(insert, ['mocha'.repeat(200)])).rows[0].id);
+        } catch {
+          // The kill ends it.
+        }
+      };
+      const customers = [customer(), customer(), customer()];
+      await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(100);
+      await harness.killDatabase();
+      await Promise.all(customers);
 
-    await database.start(never);
-    const ids = new Set((await query<{ id: number }>('SELECT id FROM orders')).map((o) => o.id));
-    expect(acknowledged.filter((id) => !ids.has(id))).toEqual([]);
-    expect((await database.live()).marker).toEqual(MARKER);
-  });
+      await database.start(never);
+      const ids = new Set((await query<{ id: number }>('SELECT id FROM orders')).map((o) => o.id));
+      expect(acknowledged.filter((id) => !ids.has(id))).toEqual([]);
+      expect((await database.live()).marker).toEqual(MARKER);
+    },
+  );
 
-  test('the process is killed in the middle of a restore, and the live database is as it was', async () => {
-    await fill(20_000);
-    const { content, manifest } = await dump(database);
-    const before = (await readdir(harness.layout.databases)).length;
-    const restore = database.restore(Readable.from([content]), manifest, never);
-    const outcome = expect(restore).rejects.toMatchObject({ code: 'database-unreachable' });
-    const directories = () => readdir(harness.layout.databases);
-    await expect.poll(async () => (await directories()).length).toBe(before + 1);
-    await sleep(500);
-    await harness.killDatabase();
-    await outcome;
+  drawn.test(
+    'the process is killed in the middle of a restore, and the live database is as it was',
+    async () => {
+      await fill(20_000);
+      const { content, manifest } = await dump(database);
+      const before = (await readdir(harness.layout.databases)).length;
+      const restore = database.restore(Readable.from([content]), manifest, never);
+      const outcome = expect(restore).rejects.toMatchObject({ code: 'database-unreachable' });
+      const directories = () => readdir(harness.layout.databases);
+      await expect.poll(async () => (await directories()).length).toBe(before + 1);
+      await sleep(500);
+      await harness.killDatabase();
+      await outcome;
 
-    await database.start(never);
-    expect(await database.others()).toEqual([]);
-    expect(await directories()).toHaveLength(1);
-    expect(await count()).toBe(20_000);
-  });
+      await database.start(never);
+      expect(await database.others()).toEqual([]);
+      expect(await directories()).toHaveLength(1);
+      expect(await count()).toBe(20_000);
+    },
+  );
 
   test.each(sample('killed in a swap', [0, 150, 400, 800], 1))(
     'the process is killed %i ms into a swap, and it has happened as a whole or not at all',
@@ -226,48 +235,57 @@ describe('embedded database', () => {
     },
   );
 
-  test('a client resets its session, and cannot write to a frozen database all the same', async () => {
-    await fill(1);
-    await database.freeze();
-    const client = await harness.connect();
-    await client.query('DISCARD ALL');
-    await expect(client.query('DELETE FROM orders')).rejects.toThrow('read-only transaction');
-    await client.end();
-  });
-
-  test('clients that vanish in a transaction while their session ends do not take the server with them', async () => {
-    await fill(1);
-    // At several points of the session's end.
-    for (const after of [0, 5]) {
+  drawn.test(
+    'a client resets its session, and cannot write to a frozen database all the same',
+    async () => {
+      await fill(1);
+      await database.freeze();
       const client = await harness.connect();
-      client.on('error', () => {});
-      await client.query('BEGIN');
-      await client.query('SELECT count(*) FROM orders');
-      const frozen = database.freeze();
-      await new Promise((resolve) => setTimeout(resolve, after));
-      (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
-      await frozen;
-      await database.thaw();
-    }
-    expect(await count()).toBe(1);
-  });
+      await client.query('DISCARD ALL');
+      await expect(client.query('DELETE FROM orders')).rejects.toThrow('read-only transaction');
+      await client.end();
+    },
+  );
 
-  test('values and functions that look like psql commands come back letter for letter', async () => {
-    const drink = 'flat\n\\restrict white\n\\unrestrict\n\\\\ \'quoted\' "ü" $1';
-    await query('CREATE TABLE orders (id int, drink text)');
-    await query('INSERT INTO orders VALUES (1, $1)', [drink]);
-    await query(
-      `CREATE FUNCTION said() RETURNS text LANGUAGE sql AS $$ SELECT 'a\n\\restrict b\n' $$`,
-    );
-    const { content, manifest } = await dump(database);
-    await database.restore(Readable.from([content]), manifest, never);
-    await database.swap(MARKER, 'shop_before');
-    expect(await query('SELECT drink, said() FROM orders')).toEqual([
-      { drink, said: 'a\n\\restrict b\n' },
-    ]);
-  });
+  drawn.test(
+    'clients that vanish in a transaction while their session ends do not take the server with them',
+    async () => {
+      await fill(1);
+      // At several points of the session's end.
+      for (const after of [0, 5]) {
+        const client = await harness.connect();
+        client.on('error', () => {});
+        await client.query('BEGIN');
+        await client.query('SELECT count(*) FROM orders');
+        const frozen = database.freeze();
+        await new Promise((resolve) => setTimeout(resolve, after));
+        (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+        await frozen;
+        await database.thaw();
+      }
+      expect(await count()).toBe(1);
+    },
+  );
 
-  test('roles, owner and settings come back with the data', async () => {
+  drawn.test(
+    'values and functions that look like psql commands come back letter for letter',
+    async () => {
+      const drink = 'flat\n\\restrict white\n\\unrestrict\n\\\\ \'quoted\' "ü" $1';
+      await query('CREATE TABLE orders (id int, drink text)');
+      await query('INSERT INTO orders VALUES (1, $1)', [drink]);
+      await query(
+        `CREATE FUNCTION said() RETURNS text LANGUAGE sql AS $$ SELECT 'a\n\\restrict b\n' $$`,
+      );
+      const { content, manifest } = await dump(database);
+      await database.restore(Readable.from([content]), manifest, never);
+      await database.swap(MARKER, 'shop_before');
+      expect(await query('SELECT drink, said() FROM orders')).toEqual([
+        { drink, said: 'a\n\\restrict b\n' },
+      ]);
+    },
+  );
+
+  drawn.test('roles, owner and settings come back with the data', async () => {
     await query(`CREATE ROLE owner LOGIN PASSWORD 'secret'`);
     await query('CREATE ROLE reader IN ROLE owner');
     await query('CREATE TABLE orders (id int)');
@@ -283,7 +301,7 @@ describe('embedded database', () => {
     expect(facts.surroundings.settings).toEqual({ search_path: 'public, "$user"' });
   });
 
-  test('what a client has set and prepared is still there after a dump', async () => {
+  drawn.test('what a client has set and prepared is still there after a dump', async () => {
     await fill(3);
     const client = await harness.connect();
     const prepared = { name: 'by-id', text: 'SELECT id FROM public.orders WHERE id = $1' };
@@ -296,39 +314,45 @@ describe('embedded database', () => {
     await client.end();
   });
 
-  test('a client pauses between statement and values, and no other client comes in between', async () => {
-    const slow = await harness.connect();
-    const other = await harness.connect();
-    const { connection: wire } = slow as unknown as { connection: Wire };
-    const answer = new Promise<string>((resolve) =>
-      wire.once('dataRow', ({ fields }) => resolve(String(fields[0]))),
-    );
-    wire.parse({ text: `SELECT 'slow ' || $1::text`, name: '', types: [] });
-    wire.flush();
-    await sleep(200);
-    const others = other.query(`SELECT 'other ' || $1::text AS answer`, ['other']);
-    await sleep(200);
-    wire.bind({ values: ['slow'] });
-    wire.execute({ portal: '', rows: 0 });
-    wire.sync();
-    expect(await answer).toBe('slow slow');
-    expect((await others).rows).toEqual([{ answer: 'other other' }]);
-    await Promise.all([slow.end(), other.end()]);
-  });
+  drawn.test(
+    'a client pauses between statement and values, and no other client comes in between',
+    async () => {
+      const slow = await harness.connect();
+      const other = await harness.connect();
+      const { connection: wire } = slow as unknown as { connection: Wire };
+      const answer = new Promise<string>((resolve) =>
+        wire.once('dataRow', ({ fields }) => resolve(String(fields[0]))),
+      );
+      wire.parse({ text: `SELECT 'slow ' || $1::text`, name: '', types: [] });
+      wire.flush();
+      await sleep(200);
+      const others = other.query(`SELECT 'other ' || $1::text AS answer`, ['other']);
+      await sleep(200);
+      wire.bind({ values: ['slow'] });
+      wire.execute({ portal: '', rows: 0 });
+      wire.sync();
+      expect(await answer).toBe('slow slow');
+      expect((await others).rows).toEqual([{ answer: 'other other' }]);
+      await Promise.all([slow.end(), other.end()]);
+    },
+  );
 
-  test('a client that goes away in the middle of a transaction takes nothing with it and blocks nobody', async () => {
-    await fill(2);
-    const client = await harness.connect();
-    await client.query('BEGIN');
-    await client.query('DELETE FROM orders');
-    await expect(client.query('SELECT nonsense')).rejects.toThrow();
-    (
-      client as unknown as { connection: { stream: { destroy(): void } } }
-    ).connection.stream.destroy();
-    expect(await count()).toBe(2);
-  });
+  drawn.test(
+    'a client that goes away in the middle of a transaction takes nothing with it and blocks nobody',
+    async () => {
+      await fill(2);
+      const client = await harness.connect();
+      await client.query('BEGIN');
+      await client.query('DELETE FROM orders');
+      await expect(client.query('SELECT nonsense')).rejects.toThrow();
+      (
+        client as unknown as { connection: { stream: { destroy(): void } } }
+      ).connection.stream.destroy();
+      expect(await count()).toBe(2);
+    },
+  );
 
-  test('a dump waits for an open transaction, and gives up with a reason', async () => {
+  drawn.test('a dump waits for an open transaction, and gives up with a reason', async () => {
     await fill(2);
     const client = await harness.connect();
     await client.query('BEGIN');
@@ -344,12 +368,12 @@ describe('embedded database', () => {
     await client.end();
   });
 
-  test('nobody but the owner can ask the server for anything', async () => {
+  drawn.test('nobody but the owner can ask the server for anything', async () => {
     expect((await stat(harness.layout.controlSocket)).mode & 0o777).toBe(0o600);
     expect((await stat(harness.layout.directory)).mode & 0o777).toBe(0o700);
   });
 
-  test('somebody else has the port: the start fails and says so', async () => {
+  drawn.test('somebody else has the port: the start fails and says so', async () => {
     await database.stop(never);
     const other = createServer().listen(harness.port, '127.0.0.1');
     try {
@@ -364,7 +388,7 @@ describe('embedded database', () => {
   });
 });
 
-describe('coffee shop', () => {
+drawn.describe('coffee shop', () => {
   let stack: (typeof harness)['stack'];
 
   beforeEach(async () => {
@@ -384,7 +408,7 @@ describe('coffee shop', () => {
     });
   const orders = async () => (await fetch(`${harness.appUrl}/orders`)).json();
 
-  test('it fills an empty database with seeds, and never again', async () => {
+  drawn.test('it fills an empty database with seeds, and never again', async () => {
     expect(await orders()).toHaveLength(3);
     expect((await order({ coffeeId: 2, quantity: 4 })).status).toBe(201);
     await stack.app.stop(never);
@@ -398,7 +422,7 @@ describe('coffee shop', () => {
     ]);
   });
 
-  test('an order that cannot be is refused with 400', async () => {
+  drawn.test('an order that cannot be is refused with 400', async () => {
     for (const body of [
       { coffeeId: 1 },
       { coffeeId: 1, quantity: 0 },
@@ -410,35 +434,44 @@ describe('coffee shop', () => {
     expect(await orders()).toHaveLength(3);
   });
 
-  test('a frozen database means 503 for an order, no lost 201, and coffees are still listed', async () => {
-    await stack.database.freeze();
-    await expect.poll(() => stack.app.check()).toMatchObject({ status: 200 });
-    expect((await order({ coffeeId: 1, quantity: 1 })).status).toBe(503);
-    await stack.database.thaw();
-    await expect.poll(async () => (await order({ coffeeId: 1, quantity: 1 })).status).toBe(201);
-    // The app may still have connections from before.
-    await expect.poll(orders).toHaveLength(4);
-  });
+  drawn.test(
+    'a frozen database means 503 for an order, no lost 201, and coffees are still listed',
+    async () => {
+      await stack.database.freeze();
+      await expect.poll(() => stack.app.check()).toMatchObject({ status: 200 });
+      expect((await order({ coffeeId: 1, quantity: 1 })).status).toBe(503);
+      await stack.database.thaw();
+      await expect.poll(async () => (await order({ coffeeId: 1, quantity: 1 })).status).toBe(201);
+      // The app may still have connections from before.
+      await expect.poll(orders).toHaveLength(4);
+    },
+  );
 
-  test('without its database it answers 503 and not nothing, and recovers by itself', async () => {
-    await harness.killDatabase();
-    await expect.poll(() => stack.app.check()).toMatchObject({ status: 503 });
-    expect((await order({ coffeeId: 1, quantity: 1 })).status).toBe(503);
-    expect(await stack.app.isRunning()).toBe(true);
-    await stack.database.start(never);
-    await expect.poll(() => stack.app.check()).toMatchObject({ status: 200 });
-  });
+  drawn.test(
+    'without its database it answers 503 and not nothing, and recovers by itself',
+    async () => {
+      await harness.killDatabase();
+      await expect.poll(() => stack.app.check()).toMatchObject({ status: 503 });
+      expect((await order({ coffeeId: 1, quantity: 1 })).status).toBe(503);
+      expect(await stack.app.isRunning()).toBe(true);
+      await stack.database.start(never);
+      await expect.poll(() => stack.app.check()).toMatchObject({ status: 200 });
+    },
+  );
 
-  test('an agent that was restarted finds and stops the app that it had started before', async () => {
-    const { app } = harness.create(COFFEE_SHOP);
-    expect(await app.isRunning()).toBe(true);
-    await app.start(never);
-    const began = performance.now();
-    await app.stop(never);
-    expect(performance.now() - began).toBeLessThan(4_000);
-    expect(await stack.app.isRunning()).toBe(false);
-    // The kernel may take a moment to close the port of a process that was killed.
-    await expect.poll(() => stack.app.check()).toMatchObject({ outcome: 'refuses' });
-    expect(await readFile(harness.layout.appLog, 'utf8')).toContain('serves on port');
-  });
+  drawn.test(
+    'an agent that was restarted finds and stops the app that it had started before',
+    async () => {
+      const { app } = harness.create(COFFEE_SHOP);
+      expect(await app.isRunning()).toBe(true);
+      await app.start(never);
+      const began = performance.now();
+      await app.stop(never);
+      expect(performance.now() - began).toBeLessThan(4_000);
+      expect(await stack.app.isRunning()).toBe(false);
+      // The kernel may take a moment to close the port of a process that was killed.
+      await expect.poll(() => stack.app.check()).toMatchObject({ outcome: 'refuses' });
+      expect(await readFile(harness.layout.appLog, 'utf8')).toContain('serves on port');
+    },
+  );
 });

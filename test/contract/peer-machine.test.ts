@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runCommand, splitCommand } from '../../src/drivers/run-command.js';
 import { connectSsh } from '../../src/drivers/ssh/connection.js';
 import { sshExecutor } from '../../src/drivers/ssh/executor.js';
@@ -11,6 +11,7 @@ import { type CommandApp, createCommandApp } from '../support/command-app.js';
 import { fetchProbe } from '../support/fetch-probe.js';
 import { type Cluster, createCluster, freePort } from '../support/postgres.js';
 import { watchProcesses } from '../support/processes.js';
+import { drawnTests } from '../support/sample.js';
 import { silentPort } from '../support/silent-port.js';
 import { describeSshd, Sshd } from '../support/sshd.js';
 import { TcpGate } from '../support/tcp-gate.js';
@@ -79,7 +80,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
   const reach = (more: Partial<PeerMachineOptions> = {}) =>
     machine(more).reach(patience, async () => 'reached');
   const stopApp = (appStopCommand: string, more: Partial<PeerMachineOptions> = {}) =>
-    machine({ appStopCommand, ...more }).reach(patience, ({ app }) => app.stop(patience));
+    machine({ appStopCommand, ...more }).reach(patience, ({ app }) => app.stop(patience, true));
 
   test('its database is started, frozen, marked, dumped and stopped, as a local one is', async () => {
     await cluster.killHard();
@@ -145,52 +146,57 @@ describeSshd('the machine of a dead agent, over SSH', () => {
     }
   });
 
-  describe('nobody is talked to who is not the pinned machine, and nobody lets us in without the key', () => {
-    test('a key that is not authorized', async () => {
-      const keyFile = sshd.makeKey('stranger');
-      await expect(reach({ ssh: { ...options.ssh, keyFile } })).rejects.toMatchObject({
-        code: 'ssh-key-refused',
-        message: expect.stringContaining('does not let'),
-      });
-    });
+  const drawn = drawnTests(0.3);
 
-    test('a key file that is missing, or wants a passphrase', async () => {
-      const locked = sshd.makeKey('locked', '-N', 'secret');
-      for (const keyFile of [join(directory, 'nowhere'), locked]) {
+  drawn.describe(
+    'nobody is talked to who is not the pinned machine, and nobody lets us in without the key',
+    () => {
+      drawn.test('a key that is not authorized', async () => {
+        const keyFile = sshd.makeKey('stranger');
         await expect(reach({ ssh: { ...options.ssh, keyFile } })).rejects.toMatchObject({
           code: 'ssh-key-refused',
-          message: expect.stringContaining(`the private key ${keyFile} cannot be used`),
+          message: expect.stringContaining('does not let'),
         });
-      }
-    });
-
-    test('another host key than the pinned one', async () => {
-      const other = `SHA256:${'A'.repeat(43)}`;
-      let wasUsed = false;
-      const reached = machine({ ssh: { ...options.ssh, hostKey: other } }).reach(
-        patience,
-        async () => {
-          wasUsed = true;
-        },
-      );
-      await expect(reached).rejects.toMatchObject({
-        code: 'ssh-host-key-changed',
-        message: expect.stringContaining(`${options.ssh.hostKey}, expected ${other}`),
       });
-      expect(wasUsed).toBe(false);
-    });
 
-    test('nothing listens, or not an SSH server', async () => {
-      for (const port of [await freePort(), cluster.port]) {
-        await expect(reach({ ssh: { ...options.ssh, port } })).rejects.toMatchObject({
-          code: 'ssh-unreachable',
+      drawn.test('a key file that is missing, or wants a passphrase', async () => {
+        const locked = sshd.makeKey('locked', '-N', 'secret');
+        for (const keyFile of [join(directory, 'nowhere'), locked]) {
+          await expect(reach({ ssh: { ...options.ssh, keyFile } })).rejects.toMatchObject({
+            code: 'ssh-key-refused',
+            message: expect.stringContaining(`the private key ${keyFile} cannot be used`),
+          });
+        }
+      });
+
+      drawn.test('another host key than the pinned one', async () => {
+        const other = `SHA256:${'A'.repeat(43)}`;
+        let wasUsed = false;
+        const reached = machine({ ssh: { ...options.ssh, hostKey: other } }).reach(
+          patience,
+          async () => {
+            wasUsed = true;
+          },
+        );
+        await expect(reached).rejects.toMatchObject({
+          code: 'ssh-host-key-changed',
+          message: expect.stringContaining(`${options.ssh.hostKey}, expected ${other}`),
         });
-      }
-    });
-  });
+        expect(wasUsed).toBe(false);
+      });
 
-  describe('h20: nothing is waited for without end', () => {
-    test('a machine that is silent', async () => {
+      drawn.test('nothing listens, or not an SSH server', async () => {
+        for (const port of [await freePort(), cluster.port]) {
+          await expect(reach({ ssh: { ...options.ssh, port } })).rejects.toMatchObject({
+            code: 'ssh-unreachable',
+          });
+        }
+      });
+    },
+  );
+
+  drawn.describe('h20: nothing is waited for without end', () => {
+    drawn.test('a machine that is silent', async () => {
       const { port, close } = await silentPort();
       try {
         const from = performance.now();
@@ -204,7 +210,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
       }
     });
 
-    test('an sshd that hangs', async () => {
+    drawn.test('an sshd that hangs', async () => {
       sshd.hang();
       try {
         const from = performance.now();
@@ -215,7 +221,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
       }
     });
 
-    test('a command that hangs', async () => {
+    drawn.test('a command that hangs', async () => {
       const from = performance.now();
       await expect(
         stopApp('sleep 20', { timeouts: { start: 1_000, stop: 1_000 } }),
@@ -223,19 +229,19 @@ describeSshd('the machine of a dead agent, over SSH', () => {
       expect(performance.now() - from).toBeLessThan(10_000);
     });
 
-    test('a promote that is called off', async () => {
+    drawn.test('a promote that is called off', async () => {
       const calledOff = new AbortController();
       const { signal } = calledOff;
       const stopped = machine({ appStopCommand: 'sleep 20' }).reach(signal, ({ app }) => {
         setTimeout(() => calledOff.abort(new Error('called off')), 200);
-        return app.stop(signal);
+        return app.stop(signal, true);
       });
       await expect(stopped).rejects.toThrow('called off');
     });
   });
 
-  describe('an app that cannot be stopped', () => {
-    test('a command that is not permitted', async () => {
+  drawn.describe('an app that cannot be stopped', () => {
+    drawn.test('a command that is not permitted', async () => {
       const file = join(directory, 'not-executable');
       await writeFile(file, 'true', { mode: 0o600 });
       await expect(stopApp(file)).rejects.toMatchObject({
@@ -255,18 +261,22 @@ describeSshd('the machine of a dead agent, over SSH', () => {
       });
     });
 
-    test('a stop command that fails because nothing runs is a success', async () => {
+    drawn.test('a stop command that fails because nothing runs is a success', async () => {
       await stopApp('false', { appUrl: `http://127.0.0.1:${await freePort()}/` });
     });
 
-    test('a stop command that says yes while the app goes on answering', async () => {
-      await expect(stopApp('true')).rejects.toMatchObject({
-        code: 'ssh-command-failed',
-        message: expect.stringContaining(`still answers at ${app.healthUrl}`),
-      });
-    }, 20_000);
+    drawn.test(
+      'a stop command that says yes while the app goes on answering',
+      async () => {
+        await expect(stopApp('true')).rejects.toMatchObject({
+          code: 'ssh-command-failed',
+          message: expect.stringContaining(`still answers at ${app.healthUrl}`),
+        });
+      },
+      20_000,
+    );
 
-    test('the right one stops it', async () => {
+    drawn.test('the right one stops it', async () => {
       await stopApp(app.stop);
       // A connection that was kept from earlier looks may only be reset.
       await expect
@@ -275,7 +285,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
     });
   });
 
-  describe('the connection is lost in the middle of the dump', () => {
+  drawn.describe('the connection is lost in the middle of the dump', () => {
     const dumpThrough = async (cut: (gate: TcpGate) => void) => {
       const gate = await TcpGate.to(sshd.port);
       const ssh = { ...options.ssh, port: gate.port };
@@ -295,7 +305,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
       }
     };
 
-    test('it breaks: the dump is torn, not ended', async () => {
+    drawn.test('it breaks: the dump is torn, not ended', async () => {
       const { sink, error } = await dumpThrough((gate) => {
         gate.cut();
         gate.heal();
@@ -305,7 +315,7 @@ describeSshd('the machine of a dead agent, over SSH', () => {
       expect(sink.destroyed).toBe(true);
     });
 
-    test('it goes silent: noticed within 20 s', async () => {
+    drawn.test('it goes silent: noticed within 20 s', async () => {
       const from = performance.now();
       const { sink, error } = await dumpThrough((gate) => gate.cut());
       expect(error).toMatchObject({ code: 'ssh-unreachable' });

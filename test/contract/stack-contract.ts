@@ -122,7 +122,8 @@ export const testStackContract = (
 
     describe('marker', () => {
       test('a database that nobody marked has no lineage', async () => {
-        expect(await database.live()).toEqual({ exists: true, marker: undefined });
+        const { exists, marker } = await database.live();
+        expect({ exists, marker }).toEqual({ exists: true, marker: undefined });
       });
 
       test('the marker outlives the service, and the last one counts', async () => {
@@ -130,7 +131,7 @@ export const testStackContract = (
         await database.mark({ ...MARKER, epoch: 4, served: true });
         await database.stop(never);
         await database.start(never);
-        expect(await database.live()).toEqual({
+        expect(await database.live()).toMatchObject({
           exists: true,
           marker: { ...MARKER, epoch: 4, served: true },
         });
@@ -399,7 +400,7 @@ export const testStackContract = (
 
         expect(swapped).toEqual({ kept: true });
         expect(await orders()).toBe(2);
-        expect(await database.live()).toEqual({ exists: true, marker: MARKER });
+        expect(await database.live()).toMatchObject({ exists: true, marker: MARKER });
         expect(await database.others()).toEqual([KEPT]);
         expect(await orders(KEPT)).toBe(5);
       });
@@ -422,7 +423,7 @@ export const testStackContract = (
         await database.drop('elsewhere');
         expect(await database.swap(MARKER, KEPT)).toEqual({ kept: false });
         expect(await orders()).toBe(2);
-        expect(await database.live()).toEqual({ exists: true, marker: MARKER });
+        expect(await database.live()).toMatchObject({ exists: true, marker: MARKER });
         expect(await database.others()).toEqual([]);
       });
 
@@ -432,7 +433,7 @@ export const testStackContract = (
         await expect(database.swap({ ...MARKER, epoch: 9 }, KEPT)).rejects.toMatchObject({
           code: 'database-failed',
         });
-        expect(await database.live()).toEqual({ exists: true, marker: MARKER });
+        expect(await database.live()).toMatchObject({ exists: true, marker: MARKER });
         expect(await orders()).toBe(2);
         expect(await database.others()).toEqual([]);
       });
@@ -445,7 +446,7 @@ export const testStackContract = (
         await expect(database.swap({ ...MARKER, epoch: 9 }, KEPT)).rejects.toMatchObject({
           code: 'database-failed',
         });
-        expect(await database.live()).toEqual({ exists: true, marker: MARKER });
+        expect(await database.live()).toMatchObject({ exists: true, marker: MARKER });
         expect(await orders(KEPT)).toBe(5);
         expect(await database.others()).toEqual([KEPT, incomingName(harness.name)].sort());
       });

@@ -188,7 +188,7 @@ describePostgres('coldspare, as somebody types it', () => {
     const cwd = await folderOf(vcl2);
     const mistyped = await coldspareOnTerminal(['demote'], { cwd }, 'vcl3\r');
     expect(mistyped.exit).toBe(2);
-    expect(mistyped.out).toContain('What is lost: nothing is lost');
+    expect(mistyped.out).toContain('WHAT IS LOST: nothing is lost');
     expect(mistyped.out).toContain('that is not vcl2: nothing was done');
     expect((await vcl2.agent.status()).role).toBe('primary');
 

@@ -13,6 +13,7 @@ import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually, serves, standsBy } from '../support/pair.js';
 import { drawnTests } from '../support/sample.js';
 import { missingForVcl1, startVcl1, type Vcl1 } from '../support/vcl1.js';
+import { revive } from '../support/watched-pair.js';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 300_000 });
 
@@ -88,8 +89,9 @@ describeDocker(
       await hasEverything(vcl2);
     };
 
-    // A story that failed half-way leaves the role where it was.
+    // A story that failed half-way leaves the role where it was, and perhaps no agent.
     beforeEach(async () => {
+      for (const machine of [vcl2, vcl3]) if (acknowledged.length > 0) await revive(machine);
       const status = await vcl3.agent.status().catch(() => undefined);
       if (status?.mode === 'primary') await giveRoleBack();
     });
@@ -170,8 +172,8 @@ describeDocker(
     test('h08: VCL2 reboots after an outage, and its engine starts the stale app', async () => {
       await vcl2.do('/backups');
       await vcl2.agent.kill();
-      // Whoever starts it without the agent brings the restart policies back.
-      await vcl2.project.compose('up', '--detach');
+      // Whoever makes its containers anew without the agent brings the restart policies back.
+      await vcl2.project.compose('up', '--detach', '--force-recreate');
       expect(await vcl2.project.inspect('app', POLICY)).toBe('unless-stopped');
       await vcl2.project.engine.shutDown();
       await serves(vcl3, PATIENCE);

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../scripts/lib/agent-process.js';
 import { type BareServer, DeployStage } from '../support/deploy-pair.js';
-import { drawnTests } from '../support/sample.js';
+import { drawnTests, sample } from '../support/sample.js';
 import { describeSshd } from '../support/sshd.js';
 import { TcpGate } from '../support/tcp-gate.js';
 
@@ -157,7 +157,7 @@ describeRoot('a pair is deployed over SSH', () => {
   );
 
   // Each of these begins with a pair that is well and ends with one. All of them in a soak.
-  const drawn = drawnTests(0.4);
+  const drawn = drawnTests(0.3);
 
   drawn.test(
     'a second run changes nothing and says so',
@@ -288,36 +288,45 @@ describeRoot('a pair is deployed over SSH', () => {
 
   test.each<
     [fault: string, plant: () => Promise<unknown>, found: RegExp, mend: () => Promise<unknown>]
-  >([
-    [
-      'the agent of VCL3 is down',
-      async () => vcl3.systemctl('stop', 'coldspare'),
-      /vcl3 +the agent does not run[\s\S]*vcl2 +peer-lost: it cannot reach the other agent/,
-      async () => vcl3.systemctl('start', 'coldspare'),
-    ],
-    [
-      'the keys differ, may be read by all, and nothing starts at boot',
-      async () => {
-        const file = vcl3.path('opt/coldspare/current/coldspare.env');
-        const text = await readFile(file, 'utf8');
-        await writeFile(file, text.replace(/^PEER_TOKEN=.*$/m, `PEER_TOKEN="${'x'.repeat(40)}"`));
-        await chmod(file, 0o644);
-        vcl3.systemctl('disable', 'coldspare');
-        vcl3.systemctl('restart', 'coldspare');
-      },
-      /vcl3 +the agent does not start at boot[\s\S]*PEER_TOKEN differs[\s\S]*coldspare.env holds keys and has the mode 644/,
-      async () => {
-        // As the remedy says.
-        expect(await stage.deploy('--rotate-keys')).toMatchObject({ code: 0 });
-      },
-    ],
-    [
-      'VCL3 was installed anew',
-      () => vcl3.sshd.changeHostKey(),
-      /vcl3 +\S+ shows the host key[\s\S]*compare on its own console/,
-      () => stage.writeInventory(),
-    ],
-  ])(
+  >(
+    sample(
+      'doctor',
+      [
+        [
+          'the agent of VCL3 is down',
+          async () => vcl3.systemctl('stop', 'coldspare'),
+          /vcl3 +the agent does not run[\s\S]*vcl2 +peer-lost: it cannot reach the other agent/,
+          async () => vcl3.systemctl('start', 'coldspare'),
+        ],
+        [
+          'the keys differ, may be read by all, and nothing starts at boot',
+          async () => {
+            const file = vcl3.path('opt/coldspare/current/coldspare.env');
+            const text = await readFile(file, 'utf8');
+            await writeFile(
+              file,
+              text.replace(/^PEER_TOKEN=.*$/m, `PEER_TOKEN="${'x'.repeat(40)}"`),
+            );
+            await chmod(file, 0o644);
+            vcl3.systemctl('disable', 'coldspare');
+            vcl3.systemctl('restart', 'coldspare');
+          },
+          /vcl3 +the agent does not start at boot[\s\S]*PEER_TOKEN differs[\s\S]*coldspare.env holds keys and has the mode 644/,
+          async () => {
+            // As the remedy says.
+            expect(await stage.deploy('--rotate-keys')).toMatchObject({ code: 0 });
+          },
+        ],
+        [
+          'VCL3 was installed anew',
+          () => vcl3.sshd.changeHostKey(),
+          /vcl3 +\S+ shows the host key[\s\S]*compare on its own console/,
+          () => stage.writeInventory(),
+        ],
+      ],
+      1,
+    ),
+  )(
     'doctor finds it: %s',
     async (_fault, plant, found, mend) => {
       await plant();

@@ -1,15 +1,9 @@
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Authority, createAuthority, renew } from '../support/certificates.js';
+import { type Authority, createAuthority, environmentOf, renew } from '../support/certificates.js';
 import { eventually, type Pair, serves, standsBy, startPair, TOKENS } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
-
-const environmentOf = ({ cert, key, ca }: ReturnType<Authority['files']>) => ({
-  TLS_CERT: cert,
-  TLS_KEY: key,
-  TLS_CA: ca,
-});
 
 describePostgres('a pair with the certificates of the manual', () => {
   let authority: Authority;

@@ -32,7 +32,7 @@ describeClock('the clock jumps by an hour before every step of an operation', ()
   }));
 
   /** Asks for an operation, and sets the clock of `victim` forward and back in turn before each of its steps. */
-  const jumpEverywhere = async (
+  const jumpOnce = async (
     labels: string[],
     victim: Machine,
     asked: Machine,
@@ -58,8 +58,14 @@ describeClock('the clock jumps by an hour before every step of an operation', ()
       hasEnded(await victim.agent.operation(id)),
     );
     await clock.set(0);
-    const { steps } = await victim.agent.operation(id);
-    const began = steps.map(({ startedAt }) => Date.parse(startedAt));
+    return victim.agent.operation(id);
+  };
+
+  const jumpEverywhere = async (...how: Parameters<typeof jumpOnce>) => {
+    // A takeover is refused as long as VCL2 tries to start its app.
+    let ended = await jumpOnce(...how);
+    while (ended.state === 'refused') ended = await jumpOnce(...how);
+    const began = ended.steps.map(({ startedAt }) => Date.parse(startedAt));
     expect(Math.max(...began) - Math.min(...began)).toBeGreaterThan(HOUR * 1_000);
   };
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hasEnded } from '../../src/domain/operation.js';
 import { liesPrepared, passesAgain, staysPrepared } from '../support/drilled.js';
 import { heldSome, saying } from '../support/fault-rules.js';
-import { eventually, type Machine } from '../support/pair.js';
+import { eventually, type Machine, serves } from '../support/pair.js';
 import { describeMount, SmallDisk } from '../support/small-disk.js';
 import { STEPS } from '../support/step-names.js';
 import { provoke, succeed, watchedPair } from '../support/watched-pair.js';
@@ -38,7 +38,7 @@ describeMount('the disk is full before any step of an operation', () => {
     }
   };
 
-  test.each(heldSome('full disk: sender', [...STEPS.backup, ...STEPS.receive], 2))(
+  test.each(heldSome('full disk: sender', [...STEPS.backup, ...STEPS.receive], 1))(
     'of a backup, on the node that sends, $label: the next one is complete on both nodes',
     async (cut) => {
       const { primary, standby } = pair;
@@ -71,7 +71,7 @@ describeMount('the disk is full before any step of an operation', () => {
     },
   );
 
-  test.each(heldSome('full disk: handover', STEPS.handover, 2))(
+  test.each(heldSome('full disk: handover', STEPS.handover, 1))(
     'of a handover, on the node that gives, $label: no write is lost',
     async (cut) => {
       const { primary } = pair;
@@ -84,7 +84,7 @@ describeMount('the disk is full before any step of an operation', () => {
     },
   );
 
-  test.each(heldSome('full disk: take-over', STEPS.takeOver, 2))(
+  test.each(heldSome('full disk: take-over', STEPS.takeOver, 1))(
     'of a handover, on the node that takes, $label: no write is lost',
     async (cut) => {
       const { primary, standby } = pair;
@@ -97,7 +97,7 @@ describeMount('the disk is full before any step of an operation', () => {
     },
   );
 
-  test.each(heldSome('full disk: promote', STEPS.promote, 2))(
+  test.each(heldSome('full disk: promote', STEPS.promote, 1))(
     'of a takeover, on the node that takes over, $label: nothing is lost',
     async (cut) => {
       const { primary, standby } = pair;
@@ -119,15 +119,35 @@ describeMount('the disk is full before any step of an operation', () => {
     await pair.write('before the disk was full');
     await succeed(primary, '/backups');
     const disk = diskOf(primary.agent.name);
+    // A case before this one may have spent it.
+    await eventually('it has its ballast again', async () => disk.has('ballast'));
     try {
       await disk.fill();
+      // In no backup, and there is no room for one here.
+      await pair.write('after the disk was full');
       await primary.breakApp();
-      await succeed(standby, '/promote', { reason: 'the app crashed' });
+      const { result } = await succeed(standby, '/promote', { reason: 'the app crashed' });
+      expect(result?.loss).toMatch(/^nothing is lost/);
     } finally {
       await disk.free();
     }
     await primary.mendApp();
     expect(await pair.settled()).toBe(standby);
+  });
+
+  test('of the primary, whose agent is started again: it serves, and its log holds nothing up (H51)', async () => {
+    const { primary } = pair;
+    const disk = diskOf(primary.agent.name);
+    try {
+      await disk.fill();
+      await primary.agent.kill();
+      await primary.agent.start();
+      await serves(primary);
+      expect((await primary.agent.get('/primary')).status).toBe(200);
+    } finally {
+      await disk.free();
+    }
+    expect(await pair.settled()).toBe(primary);
   });
 
   // They write nothing of their own: a disk that is full before them ends the drill at the next step.

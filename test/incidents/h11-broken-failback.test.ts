@@ -39,7 +39,8 @@ describePostgres('H11: the failback breaks half-way, and the next failover comes
     expect(await vcl3.entries()).toEqual(all);
 
     // VCL2 has taken over, and its app does not come up: VCL3 is stopped, with its copy as it was.
-    await vcl3.do('/demote');
+    const given = await vcl3.run('/demote');
+    expect(given.body).toMatchObject({ code: 'app-failed' });
     expect(await vcl2.agent.status()).toMatchObject({ mode: 'primary', serving: false });
     await standsBy(vcl3);
     expect(await copiesOnVcl3()).toEqual({ ledger: all });

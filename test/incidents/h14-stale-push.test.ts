@@ -1,6 +1,18 @@
 import { afterEach, expect, test } from 'vitest';
-import { eventually, type Pair, serves, standsBy, startPair, TOKENS } from '../support/pair.js';
+import {
+  eventually,
+  type Machine,
+  type Pair,
+  serves,
+  standsBy,
+  startPair,
+  TOKENS,
+} from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
+
+/** As the agent names itself: a message of another one would be refused for that (H37). */
+const instanceOf = async ({ agent }: Machine): Promise<string> =>
+  (await agent.call('GET', '/health')).headers.get('coldspare-instance') ?? '';
 
 describePostgres('H14: VCL2 boots after an outage and ships its stale database', () => {
   let pair: Pair;
@@ -35,7 +47,7 @@ describePostgres('H14: VCL2 boots after an outage and ships its stale database',
     // What a sender of the past is told that does not ask first.
     const push = await vcl3.agent.call('PUT', '/backups/ledger_20991231_235959', {
       token: TOKENS.peer,
-      headers: { 'coldspare-epoch': '1' },
+      headers: { 'coldspare-epoch': '1', 'coldspare-instance': await instanceOf(vcl2) },
       body: 'a stale dump',
     });
     expect(push).toMatchObject({ status: 409, body: { code: 'stale-epoch' } });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { drillName, incomingName } from '../../src/domain/database-names.js';
 import { ColdspareError } from '../../src/domain/errors.js';
@@ -31,6 +32,8 @@ export interface Contents {
   writes: number;
   /** The restore that made it came to its end. */
   isWhole: boolean;
+  /** No other one has it. */
+  id: string;
 }
 
 export const newContents = (rows: Iterable<number> = []): Contents => {
@@ -42,6 +45,7 @@ export const newContents = (rows: Iterable<number> = []): Contents => {
     isFrozen: false,
     writes: set.size,
     isWhole: true,
+    id: randomUUID(),
   };
 };
 
@@ -154,7 +158,13 @@ export const createDatabase = (
       await life.pause(span(1, 20));
       return server.isRunning;
     },
-    live: () => ask(() => ({ exists: server.live !== undefined, marker: server.live?.marker })),
+    live: () =>
+      ask(() => {
+        const { live: now } = server;
+        if (now === undefined) return { exists: false, marker: undefined };
+        const position = { database: now.id, log: `${now.writes}` };
+        return { exists: true, marker: now.marker, position };
+      }),
     mark: (marker) =>
       ask(() => {
         live().marker = marker;
@@ -249,6 +259,8 @@ export const createDatabase = (
     freeze: () => setFrozen(true),
     thaw: () => setFrozen(false),
     writes: () => ask(() => BigInt(live().writes)),
+    // A crash resets what PostgreSQL counts.
+    usage: () => ask(() => `${server.run} ${live().writes}`),
   };
 };
 
@@ -271,7 +283,7 @@ const dumpText = ({ rows, hasTables }: Contents): string =>
   `${[HEADER, ...(hasTables ? [TABLE] : []), ...rows, TRAILER].join('\n')}\n`;
 
 /** The rows of a dump, or of a part of one. */
-const rowsIn = (text: string): number[] =>
+export const rowsIn = (text: string): number[] =>
   text
     .split('\n')
     .filter((line) => /^-?\d+$/.test(line))

@@ -5,7 +5,7 @@ import type { Disk } from '../../src/ports/disk.js';
 import type { Life } from './life.js';
 import type { Random } from './random.js';
 
-interface File {
+export interface File {
   content: Buffer;
   /** False while the system may still lose it in a power cut. */
   isSynced: boolean;
@@ -32,6 +32,17 @@ export class DiskImage {
       file.content = file.content.subarray(0, this.#random.integer(0, file.content.length));
       file.isSynced = true;
     }
+  }
+
+  /** What is on it now, to be put back later: `restore` with the same choice of paths. */
+  snapshot(): ReadonlyMap<string, File> {
+    return new Map([...this.files].map(([path, file]) => [path, { ...file }]));
+  }
+
+  restore(snapshot: ReadonlyMap<string, File>, isChosen: (path: string) => boolean): void {
+    for (const path of [...this.files.keys()]) if (isChosen(path)) this.files.delete(path);
+    for (const [path, file] of snapshot) if (isChosen(path)) this.files.set(path, { ...file });
+    this.losePower();
   }
 
   text(path: string): string | undefined {
@@ -89,9 +100,15 @@ export const createDisk = (
 
   return {
     read: (path) => read(() => image.text(path)),
+    touch: (path) =>
+      change(() => {
+        if (!image.files.has(path)) image.files.set(path, { content: Buffer.of(), isSynced: true });
+      }),
+    changedAt: async () => undefined,
     list: (directory) => read(() => image.list(directory)),
     size: (path) => read(() => image.files.get(path)?.content.length),
     free: () => read(() => (image.isFull ? 0 : ROOMY)),
+    capacity: async () => ROOMY,
     write: (path, text) =>
       change(() => {
         refuseFull();
@@ -138,10 +155,10 @@ export const createDisk = (
           ),
       });
     },
-    reader: async (path) => {
+    reader: async (path, from = 0) => {
       const content = await read(() => image.files.get(path)?.content);
       if (content === undefined) throw new Error(`${path} does not exist`);
-      return Readable.from([content]);
+      return Readable.from([content.subarray(from)]);
     },
   };
 };

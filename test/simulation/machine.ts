@@ -1,7 +1,7 @@
 import type { Node } from '../../src/operations/node.js';
 import { AppImage } from './app.js';
-import { DATABASE_NAME, type Health, newContents, ServerImage } from './database.js';
-import { DiskImage } from './disk.js';
+import { type Contents, DATABASE_NAME, type Health, newContents, ServerImage } from './database.js';
+import { DiskImage, type File } from './disk.js';
 import type { Life } from './life.js';
 import type { Random } from './random.js';
 import type { Timeline } from './timeline.js';
@@ -16,6 +16,12 @@ export interface AgentRun {
   startedAt: number;
 }
 
+/** A machine as it was once. */
+export interface Snapshot {
+  files: ReadonlyMap<string, File>;
+  databases: ReadonlyMap<string, Contents>;
+}
+
 /** One server: a disk, a database server, an app, and at times an agent. */
 export class Machine {
   readonly name: MachineName;
@@ -24,6 +30,8 @@ export class Machine {
   readonly app: AppImage;
   readonly health: Health = { slowness: 1, sickness: 0 };
   isUp = true;
+  /** How often it was started. */
+  boots = 1;
   /** Milliseconds that somebody has set its clock wrong. */
   clockError = 0;
   agent: AgentRun | undefined;
@@ -58,6 +66,7 @@ export class Machine {
     const run = this.agent;
     this.agent = undefined;
     this.isUp = false;
+    this.boots += 1;
     run?.life.end({ losesPower: true });
     this.app.stop();
     this.server.stop();
@@ -68,5 +77,21 @@ export class Machine {
   recreateVolume(): void {
     this.server.databases.clear();
     this.server.databases.set(DATABASE_NAME, newContents());
+  }
+
+  snapshot(): Snapshot {
+    const databases = [...this.server.databases].map(
+      ([name, contents]) => [name, { ...contents, rows: new Set(contents.rows) }] as const,
+    );
+    return { files: this.disk.snapshot(), databases: new Map(databases) };
+  }
+
+  /** All of it goes back to the snapshot, or its state directory alone. Only while it has no power. */
+  rewind({ files, databases }: Snapshot, isStateOnly: boolean): void {
+    const backups = `/${this.name}/backups/`;
+    this.disk.restore(files, (path) => !isStateOnly || !path.startsWith(backups));
+    if (isStateOnly) return;
+    this.server.databases.clear();
+    for (const [name, contents] of databases) this.server.databases.set(name, contents);
   }
 }

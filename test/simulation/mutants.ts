@@ -1,5 +1,6 @@
 import { type Edit, movedBefore } from './break-code.js';
 import type { Focus } from './focus.js';
+import { WITNESS, WRONG_APP } from './options.js';
 
 /** A change that breaks a rule on purpose. */
 export interface Mutant {
@@ -28,9 +29,9 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         in: 'openDatabase',
-        take: 'LogicalExpression',
-        with: ['undefined', 'lineage'],
-        put: 'marker === undefined',
+        take: 'IfStatement',
+        with: ['foreignDatabase'],
+        put: 'if (marker === undefined) return;',
       },
     ],
   },
@@ -53,6 +54,12 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a rebooted primary serves without asking its peer',
     isRare: true,
     edits: [{ in: 'bootPrimary', take: 'ExpressionStatement', with: ['askPeer'], put: '' }],
+  },
+  {
+    rule: 2,
+    name: 'a restarted agent goes on although it was away for long',
+    focus: { theme: 'partitions', trouble: 'agent killed' },
+    edits: [{ in: 'hasServedOn', take: 'LogicalExpression', with: ['elapsed'], put: 'true' }],
   },
   {
     rule: 2,
@@ -113,8 +120,86 @@ export const MUTANTS: readonly Mutant[] = [
       { in: 'fence-peer.fence', take: 'IfStatement', with: ['couldNotStop'], put: '' },
       {
         in: 'assertStillUnreachable',
-        take: 'UnaryExpression',
+        take: 'AwaitExpression',
         with: ['isReachable'],
+        put: 'false',
+      },
+    ],
+  },
+  {
+    rule: 2,
+    name: 'a check that has never worked says that the app is down',
+    focus: {
+      theme: 'lost agents',
+      settings: { MONITOR: 'on', WITNESS_URL: '', PRIMARY_CHECK_URL: WRONG_APP },
+    },
+    edits: [{ in: 'appView', take: 'ConditionalExpression', with: ['unproven'], put: "'down'" }],
+  },
+  {
+    rule: 2,
+    name: 'the witness is not asked again before a takeover commits',
+    focus: {
+      theme: 'a lonely primary',
+      settings: { MONITOR: 'on', WITNESS_URL: WITNESS, PREPARE: 'on-promote', ALONE: 'wait' },
+    },
+    edits: [
+      {
+        in: 'assertStillUnreachable',
+        take: 'IfStatement',
+        with: ['assertNotServed'],
+        put: '',
+      },
+    ],
+  },
+  {
+    rule: 2,
+    name: 'a primary that boots alone does not ask the witness',
+    focus: {
+      theme: 'a lonely primary',
+      settings: { MONITOR: 'on', WITNESS_URL: WITNESS, ALONE: 'serve', ALONE_GRACE: '10s' },
+    },
+    edits: [{ in: 'whyNotAlone', take: 'IfStatement', with: ['serves'], put: 'return undefined;' }],
+  },
+  {
+    rule: 2,
+    name: 'a clone of the other node is heard',
+    focus: { trouble: 'clone heard' },
+    edits: [{ in: 'checkSender', take: 'BinaryExpression', with: ['sender', 'peer'], put: 'true' }],
+  },
+  {
+    rule: 4,
+    name: 'a node that has lost its state begins anew',
+    focus: { theme: 'handovers', trouble: 'state lost' },
+    edits: [
+      { in: 'NodeState.open', take: 'CallExpression', with: ['inDoubt'], put: 'first' },
+      { in: 'PairLeadership.isOwn', take: 'CallExpression', with: ['isOwnEpoch'], put: 'false' },
+    ],
+  },
+  {
+    rule: 3,
+    name: 'a primary that has gone back in time serves on',
+    focus: { theme: 'handovers', trouble: 'machine rewound', settings: { ALONE: 'wait' } },
+    edits: [
+      { in: 'assertNotOlder', take: 'LogicalExpression', with: ['why', 'primary'], put: 'true' },
+    ],
+  },
+  {
+    rule: 3,
+    name: 'a database that is older than a backup of it is served again',
+    focus: { trouble: 'machine rewound', settings: { ALONE: 'wait' } },
+    edits: [
+      { in: 'roleAfterLoss', take: 'CallExpression', with: ['behindBackup'], put: 'undefined' },
+    ],
+  },
+  {
+    rule: 3,
+    name: 'a restore replaces what was served at an epoch that its node does not remember',
+    focus: { theme: 'handovers', trouble: 'state rewound' },
+    edits: [
+      {
+        in: 'unknownDataReason',
+        take: 'ConditionalExpression',
+        with: ['parity', 'promotion'],
         put: 'true',
       },
     ],
@@ -136,6 +221,20 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'every takeover says that nothing is lost',
     edits: [
       { in: 'formatLoss', take: 'BinaryExpression', with: ['complete'], put: 'complete !== null' },
+    ],
+  },
+  {
+    rule: 3,
+    name: 'a takeover that was used gives way to a primary that served all along',
+    focus: { theme: 'partitions', settings: { MONITOR: 'on', WITNESS_URL: '' } },
+    edits: [{ in: 'isUnused', take: 'LogicalExpression', with: ['includes'], put: 'true' }],
+  },
+  {
+    rule: 3,
+    name: 'a takeover from a backup of another branch gives way',
+    isRare: true,
+    edits: [
+      { in: 'isUnused', take: 'LogicalExpression', with: ['served', 'restored'], put: 'true' },
     ],
   },
   {
@@ -238,6 +337,15 @@ export const MUTANTS: readonly Mutant[] = [
         put: (text) => `${text} ?? planTakeOver(node, _command)`,
       },
     ],
+  },
+  {
+    rule: 7,
+    name: 'an app that fails on both servers is taken over for ever',
+    focus: {
+      theme: 'bad releases',
+      settings: { MONITOR: 'on', CHECK_INTERVAL: '2s', APP_START_TIMEOUT: '20s' },
+    },
+    edits: [{ in: 'failsOnBoth', take: 'LogicalExpression', with: ['takeovers'], put: 'false' }],
   },
   {
     rule: 7,

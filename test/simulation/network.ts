@@ -68,7 +68,9 @@ export class Network {
   }
 
   isOpen(from: Site, to: Site): boolean {
-    return this.#isUp(from) && this.#isUp(to) && !this.#cuts.has(`${from}>${to}`);
+    if (!this.#isUp(from) || !this.#isUp(to)) return false;
+    // Asked after every event.
+    return this.#cuts.size === 0 || !this.#cuts.has(`${from}>${to}`);
   }
 
   isOpenBothWays(a: Site, b: Site): boolean {
@@ -170,4 +172,5 @@ export const unreachable = (why: string): ColdspareError =>
     'peer-unreachable',
     why,
     'look at the agent of the other node and at the link to it',
+    { value: why.replace('nothing listens', 'it refuses: nothing listens') },
   );

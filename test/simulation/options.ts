@@ -29,7 +29,7 @@ export const drawOptions = (random: Random, { settings }: Focus): Options => {
     APP_START_TIMEOUT: random.pick(['20s', '2m']),
     ...(random.chance(0.5) && { DRILL_QUERY: 'SELECT count(*) > 0 FROM orders' }),
     ...(random.chance(0.5) && { WITNESS_URL: WITNESS }),
-    ...(random.chance(0.85) && { PRIMARY_CHECK_URL: PEER_APP }),
+    ...(random.chance(0.85) && { PRIMARY_CHECK_URL: random.chance(0.9) ? PEER_APP : WRONG_APP }),
   };
   const monitor = () => ({ MONITOR: random.chance(0.8) ? 'on' : 'off' });
   return {
@@ -45,7 +45,9 @@ export const drawOptions = (random: Random, { settings }: Focus): Options => {
 };
 
 export const WITNESS = 'http://outside/';
-const PEER_APP = 'http://peer-app/';
+export const PEER_APP = 'http://peer-app/';
+/** A port of the other machine at which nothing listens. */
+export const WRONG_APP = 'http://peer-app:1/';
 const OWN_APP = 'http://own-app/';
 
 const configOf = (name: MachineName, more: Record<string, string>): Config =>

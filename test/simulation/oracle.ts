@@ -8,6 +8,7 @@ import { INCOMING, SEEDS } from './database.js';
 import type { Machine } from './machine.js';
 import type { Network } from './network.js';
 import { BackupFiles } from './oracle/backup-files.js';
+import { Evidence } from './oracle/evidence.js';
 import { Facts } from './oracle/facts.js';
 import { OneWriter, PATIENCE } from './oracle/one-writer.js';
 import { Writes } from './oracle/writes.js';
@@ -23,9 +24,12 @@ export class Oracle {
   readonly backups: BackupFiles;
   readonly operations: { machine: Machine; record: OperationRecord }[] = [];
   readonly #facts: Facts;
+  readonly #evidence: Evidence;
   readonly #claimed = new Map<number, Machine>();
   readonly #seededSince = new Map<Machine, number>();
   readonly #wiped = new Set<Machine>();
+  #lostState: Machine | undefined;
+  #rewound: Machine | undefined;
   readonly #restored = new Map<Machine, Set<number>>();
 
   constructor(
@@ -36,6 +40,7 @@ export class Oracle {
   ) {
     this.#facts = new Facts(timeline, network, machines);
     this.writers = new OneWriter(this.#facts);
+    this.#evidence = new Evidence(this.#facts);
     this.backups = new BackupFiles(this.#facts);
     this.writes = new Writes(this.#facts, this.backups, authority);
   }
@@ -56,7 +61,7 @@ export class Oracle {
 
   wroteFile(machine: Machine, path: string, text: string): void {
     if (path.endsWith('/state.json')) this.#wroteState(machine, JSON.parse(text));
-    else if (dirname(path).endsWith('/backups'))
+    else if (dirname(path).endsWith('/backups') && path.endsWith('.json'))
       this.backups.committed(machine, path, JSON.parse(text));
   }
 
@@ -85,7 +90,7 @@ export class Oracle {
   }
 
   settingAside(machine: Machine): void {
-    if (machine === this.writes.authority)
+    if (machine === this.writes.authority && machine !== this.#rewound)
       this.violate(4, `${machine.name} set its database aside though nobody has a higher epoch`);
   }
 
@@ -101,7 +106,8 @@ export class Oracle {
   }
 
   startingApp(machine: Machine): void {
-    this.writers.starting(machine);
+    const couldAsk = this.writers.starting(machine);
+    if (couldAsk && machine === this.#rewound) this.#checkMemory(machine);
     const { live } = machine.server;
     const lineage = this.#facts.stateOf(machine)?.lineage;
     if (live?.marker === undefined || live.marker.lineage !== lineage)
@@ -119,8 +125,9 @@ export class Oracle {
   }
 
   /** An agent has taken a step. */
-  passed(operation: string, label: string): void {
-    this.writers.passed(operation, label);
+  passed(machine: Machine, operation: string, label: string): void {
+    this.writers.passed(machine, operation, label);
+    if (label.endsWith('.ask-peer')) this.#evidence.hasAsked(machine);
   }
 
   ended(machine: Machine, record: OperationRecord): void {
@@ -135,6 +142,35 @@ export class Oracle {
     this.writes.wiping(machine);
   }
 
+  mayLoseState(machine: Machine): boolean {
+    return this.#lostState === undefined || this.#lostState === machine;
+  }
+
+  hasLostState(machine: Machine): boolean {
+    return this.#lostState === machine;
+  }
+
+  /** The machine's state and its copy are gone. */
+  losingState(machine: Machine): void {
+    this.#lostState = machine;
+    this.#facts.states.delete(machine);
+  }
+
+  /** The machine goes back to what it was once. */
+  rewinding(machine: Machine, act: () => void): void {
+    this.writes.rewinding(machine, act);
+    this.losingState(machine);
+    this.#rewound = machine;
+    const text = machine.disk.text(`/${machine.name}/state.json`);
+    if (text !== undefined) this.#facts.states.set(machine, JSON.parse(text));
+    const found = this.#facts.machines.filter((each) => this.#facts.isPrimary(each));
+    if (found.length === 1) this.writes.found(found[0] as Machine);
+  }
+
+  isRewound(machine: Machine): boolean {
+    return this.#rewound === machine;
+  }
+
   isWiped(machine: Machine): boolean {
     return this.#wiped.has(machine);
   }
@@ -145,6 +181,7 @@ export class Oracle {
   check(): void {
     for (const machine of this.#facts.machines) this.#checkData(machine);
     this.writers.check();
+    this.#evidence.check();
   }
 
   /** What must be true when all is well again. */
@@ -178,6 +215,19 @@ export class Oracle {
       this.violate(1, `${machine.name} has served the seeds of a new volume for a minute`);
   }
 
+  /** Rule 3: who has gone back in time serves nobody as long as the other node has what it has forgotten. */
+  #checkMemory(machine: Machine): void {
+    const peer = this.#facts.machines.find((other) => other !== machine) as Machine;
+    const newest = this.backups.newestOf(peer, this.#facts.epochOf(machine));
+    const live = machine.server.live?.rows ?? new Set();
+    const forgotten = (newest?.rows ?? []).filter((row) => row > 0 && !live.has(row));
+    if (forgotten.length > 0)
+      this.violate(
+        3,
+        `${machine.name} serves though ${newest?.id} of ${peer.name} has ${forgotten.join(', ')}, which it has forgotten`,
+      );
+  }
+
   #wroteState(machine: Machine, data: StateData): void {
     const before = this.#facts.stateOf(machine);
     this.#facts.states.set(machine, data);
@@ -185,8 +235,15 @@ export class Oracle {
       this.violate(7, `${machine.name} went back from epoch ${before.epoch} to ${data.epoch}`);
     if (data.mode === 'primary' && before?.lineage != null && data.lineage !== before.lineage)
       this.#adopted(machine);
-    if (data.mode !== 'primary' || data.epoch <= (before?.epoch ?? 0)) return;
+    const isNewEpoch = data.epoch > (before?.epoch ?? 0);
+    const isHighest = this.#facts.machines.every((each) => this.#facts.epochOf(each) <= data.epoch);
+    if (this.#rewound !== undefined && data.mode === 'primary' && !isNewEpoch && isHighest)
+      this.writes.found(machine);
+    if (isNewEpoch && data.mode !== 'primary' && !this.#claimed.has(data.epoch))
+      this.violate(2, `${machine.name} gave way to epoch ${data.epoch}, which nobody has claimed`);
+    if (data.mode !== 'primary' || !isNewEpoch) return;
     const other = this.#claimed.get(data.epoch);
+    if (other === machine && this.#lostState === machine) return;
     if (other !== undefined)
       this.violate(7, `epoch ${data.epoch} was claimed by ${other.name} and by ${machine.name}`);
     this.#claimed.set(data.epoch, machine);
@@ -198,6 +255,7 @@ export class Oracle {
       at: this.#facts.timeline.now,
       record: record && structuredClone(record),
     });
+    this.#evidence.committed(machine);
     if (data.epoch >= Math.max(...this.#claimed.keys()))
       this.writes.promoted(machine, data, record);
   }

@@ -8,6 +8,7 @@ import type { Node } from '../../src/operations/node.js';
 import { noteEpoch } from '../../src/operations/note-epoch.js';
 import { cancelOperation, requestFence, requestTakeOver } from '../../src/operations/requests.js';
 import type { Peer } from '../../src/peer/peer.js';
+import { checkSender } from '../../src/peer/sender.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import type { Life } from './life.js';
 import { type Callee, type Network, type Site, unreachable } from './network.js';
@@ -32,10 +33,20 @@ export interface PeerOptions {
   statusTimeout: number;
 }
 
-interface Ask<T> {
-  timeout?: number;
-  /** As the route of the same name says (src/http/routes). */
+/** As the route of the same name says (src/http/routes). */
+interface Kind {
   refusesStaleEpoch?: true;
+  bringsBackup?: true;
+  isReading?: true;
+}
+
+interface Message extends Kind {
+  epoch: number;
+  instance: string;
+}
+
+interface Ask<T> extends Kind {
+  timeout?: number;
   mayRepeat?: true;
   serve: (node: Node) => Promise<T> | T;
 }
@@ -57,12 +68,7 @@ export const createPeer =
     statusTimeout,
   }: PeerOptions): Drivers['connectPeer'] =>
   (link): Peer => {
-    const ask = async <T>({
-      timeout = CALL,
-      refusesStaleEpoch,
-      serve,
-      mayRepeat,
-    }: Ask<T>): Promise<T> => {
+    const ask = async <T>({ timeout = CALL, serve, mayRepeat, ...route }: Ask<T>): Promise<T> => {
       const epoch = link.epoch();
       const answer = await network.call({
         caller: life,
@@ -72,7 +78,8 @@ export const createPeer =
         callee: find,
         mayRepeat: mayRepeat ?? false,
         serve: async ({ node }: Listener) => {
-          const outcome = await hearAndServe(node, epoch, refusesStaleEpoch, serve);
+          const message = { ...route, epoch, instance: link.instance };
+          const outcome = await hearAndServe(node, message, serve);
           return { ...outcome, epoch: node.state.current.epoch };
         },
       });
@@ -86,10 +93,16 @@ export const createPeer =
       status: () =>
         ask({
           timeout: statusTimeout,
+          isReading: true,
           serve: (node) => {
             const status = nodeStatus(node);
             return { ...status, operation: status.operation && copied(status.operation) };
           },
+        }),
+      instance: () =>
+        network.call({
+          ...{ caller: life, from, to, timeout: statusTimeout, callee: find, mayRepeat: false },
+          serve: async ({ node }: Listener) => node.instance,
         }),
       fence: (operation, epoch) =>
         ask({
@@ -97,6 +110,13 @@ export const createPeer =
           refusesStaleEpoch: true,
           mayRepeat: true,
           serve: (node) => requestFence(node, { operation, epoch }),
+        }),
+      fenceUnused: (operation, epoch, unusedBeside) =>
+        ask({
+          timeout: FENCE,
+          refusesStaleEpoch: true,
+          mayRepeat: true,
+          serve: (node) => requestFence(node, { operation, epoch, unusedBeside }),
         }),
       rescue: (rescue) =>
         ask({
@@ -108,7 +128,8 @@ export const createPeer =
         ask({
           refusesStaleEpoch: true,
           mayRepeat: true,
-          serve: async (node) => copied(await requestTakeOver(node, { operation, epoch, backup })),
+          serve: async (node) =>
+            copied(await requestTakeOver(node, { operation, epoch, ...(backup && { backup }) })),
         }),
       requestHandover: (reason) =>
         ask({
@@ -118,6 +139,7 @@ export const createPeer =
         }),
       operation: (id) =>
         ask({
+          isReading: true,
           serve: (node) => {
             const record = node.runner.get(id);
             return record && copied(record);
@@ -125,14 +147,19 @@ export const createPeer =
         }),
       cancel: (id) =>
         ask({ mayRepeat: true, serve: async (node) => copied(await cancelOperation(node, id)) }),
-      backups: () => ask({ serve: (node) => node.backups.list() }),
-      received: (id) => ask({ serve: (node) => node.backups.uploaded(id) }),
+      backup: (id) =>
+        ask({
+          isReading: true,
+          serve: (node) => node.backups.list().find((backup) => backup.id === id),
+        }),
+      received: (id) => ask({ isReading: true, serve: (node) => node.backups.uploaded(id) }),
       upload: async (id, content, { from: first, bytes = 0 }, signal) => {
         const chunks = await collect(content);
         signal.throwIfAborted();
         const upload = ask({
           timeout: 60_000,
           refusesStaleEpoch: true,
+          bringsBackup: true,
           serve: (node) => receiveBackup(node, id, paced(chunks), { from: first, bytes }),
         });
         return Promise.race([upload, aborted(signal)]);
@@ -161,13 +188,18 @@ export const createPeer =
       confirm: (id, at) =>
         ask({
           refusesStaleEpoch: true,
+          bringsBackup: true,
           mayRepeat: true,
           serve: (node) => confirmBackup(node, id, at),
         }),
+      openReplication: async () => {
+        throw unreachable(to);
+      },
       commit: async (manifest) => {
         await ask({
           timeout: 60_000,
           refusesStaleEpoch: true,
+          bringsBackup: true,
           mayRepeat: true,
           serve: (node) => commitBackup(node, manifest),
         });
@@ -176,14 +208,15 @@ export const createPeer =
   };
 
 /** As src/http does with every request of the peer. */
-const hearAndServe = async <T>(
+export const hearAndServe = async <T>(
   node: Node,
-  epoch: number,
-  refusesStaleEpoch: true | undefined,
+  message: Message,
   serve: (node: Node) => Promise<T> | T,
 ): Promise<{ value: T } | { error: unknown }> => {
+  const { epoch, instance, refusesStaleEpoch, bringsBackup = false, isReading = false } = message;
   try {
-    await noteEpoch(node, epoch);
+    if (await checkSender(node, { instance, isReading, isBackup: bringsBackup }))
+      await noteEpoch(node, epoch);
     if (refusesStaleEpoch && epoch < node.state.current.epoch)
       throw new Refused('stale-epoch', `epoch ${epoch} is past`, 'the sender is superseded');
     return { value: await serve(node) };

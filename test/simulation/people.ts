@@ -2,6 +2,7 @@ import { request } from '../../src/operations/commands.js';
 import { dryRunDemote, dryRunPromote } from '../../src/operations/dry-run.js';
 import type { Node } from '../../src/operations/node.js';
 import { pause, requestPlannedPromote, unpause } from '../../src/operations/requests.js';
+import { nodeStatus } from '../../src/status/node-status.js';
 import type { Machine } from './machine.js';
 import { anyOf, type Trouble } from './trouble.js';
 import type { World } from './world.js';
@@ -65,7 +66,7 @@ export const press = (
       return request(node, 'adopt', { reason: 'a person', force: random.chance(0.3) }, asker);
     case 'dry-run':
       return Promise.all([
-        dryRunPromote(node, command),
+        dryRunPromote(node, command, nodeStatus(node)),
         dryRunDemote(node, { reason: '', dryRun: true }),
       ]);
   }

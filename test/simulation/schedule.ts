@@ -132,8 +132,14 @@ const whyLost = ({ oracle }: World, lost: Machine, other: Machine): string | und
     return 'the volume of the primary is gone, and so is every backup of the other node';
   if (other.node?.settings.monitor === 'off')
     return 'the volume of the primary is gone, and the monitor of the other node is off';
-  return undefined;
+  return whyTooOld(other);
 };
+
+/** A clock that was set years back dates a backup, and a person has to judge it. */
+const whyTooOld = ({ node }: Machine): string | undefined =>
+  node?.runner.list().some(({ error }) => error?.code === 'backup-too-old')
+    ? 'the data of the primary is gone, and the clocks leave open how old the newest backup of the other node is'
+    : undefined;
 
 const isPaused = ({ node }: Machine): boolean => node !== undefined && activePause(node) !== null;
 
@@ -142,7 +148,21 @@ const whyUnserved = (world: World): string | undefined => {
   const [a, b] = world.machines;
   // A clock that was set forward when somebody asked for a pause, and back later, makes it an hour longer.
   if (isPaused(a) || isPaused(b)) return 'paused by an operator';
-  return whyLost(world, a, b) ?? whyLost(world, b, a);
+  return (
+    whyLost(world, a, b) ??
+    whyLost(world, b, a) ??
+    whyRewound(world, a, b) ??
+    whyRewound(world, b, a)
+  );
+};
+
+/** A primary that went back in time gives way, and a person has to let the other node take over. */
+const whyRewound = ({ oracle }: World, rewound: Machine, other: Machine): string | undefined => {
+  if (!oracle.isRewound(rewound) || rewound.node?.state.current.mode !== 'standby')
+    return undefined;
+  return other.node?.settings.monitor === 'off'
+    ? 'a primary went back in time, and the monitor of the other node is off'
+    : whyTooOld(other);
 };
 
 const violateUnserved = ({ oracle, machines: [a, b] }: World): void => {

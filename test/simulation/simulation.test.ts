@@ -4,7 +4,7 @@ import { IS_SOAK, SEED } from '../support/sample.js';
 import { runSchedule } from './schedule.js';
 
 /** A soak plays 10,000, which no other seed of a run shares. */
-const SCHEDULES = IS_SOAK ? 10_000 : 500;
+const SCHEDULES = IS_SOAK ? 10_000 : 300;
 const FROM = SEED * 10_000;
 
 describe('the same operations in a simulated world', () => {
@@ -24,9 +24,6 @@ describe('the same operations in a simulated world', () => {
     expect(numberOf(/^(\d+) agents cut at a step/m)).toBeGreaterThan(SCHEDULES / 3);
     // Every step of every operation was the last thing that some agent did; some hundred schedules miss a few.
     if (IS_SOAK) expect(numberOf(/each of \d+ steps at least (\d+) times/)).toBeGreaterThan(0);
-    // 24 ms on cores of its own, 10,000 in two minutes on two of them. Beside much other work up to twice as much was seen.
-    const milliseconds = (numberOf(/([\d.]+) s of processor time/) * 1_000) / SCHEDULES;
-    expect(milliseconds).toBeLessThan(2.5 * 24);
     const schedules = numberOf(/^(\d+) schedules,/m);
     expect(schedules).toBe(SCHEDULES);
     const events = numberOf(/(\d+) events/);

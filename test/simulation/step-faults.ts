@@ -24,6 +24,12 @@ const ACTIONS = {
     network.mend('vcl2', 'vcl3');
     network.mend('vcl3', 'vcl2');
   },
+  'users return': ({ network }) => {
+    for (const name of ['vcl2', 'vcl3'] as const) {
+      network.mend(name, 'outside');
+      network.mend('outside', name);
+    }
+  },
 } satisfies Record<string, (world: World, machine: Machine) => void>;
 
 export interface StepFault {

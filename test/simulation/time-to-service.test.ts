@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { foreseeTakeOver } from '../../src/domain/drill.js';
 import type { OperationRecord } from '../../src/domain/operation.js';
 import type { Machine } from './machine.js';
-import { drawOptions } from './options.js';
+import { drawOptions, PEER_APP } from './options.js';
 import { Random } from './random.js';
 import { World } from './world.js';
 
 const HOUR = 3_600_000;
 /** Milliseconds that messages and the disk take in all, far less than any time-out. */
-const MESSAGES = 200;
+const MESSAGES = 250;
 
 /** VCL2 serves, and its newest backup lies restored on VCL3. */
 const calmWorld = async (seed: number, settings: Record<string, string>): Promise<World> => {
@@ -18,6 +18,7 @@ const calmWorld = async (seed: number, settings: Record<string, string>): Promis
     FAILBACK: 'manual',
     PREPARE: 'on-receive',
     WITNESS_URL: '',
+    PRIMARY_CHECK_URL: PEER_APP,
     APP_START_TIMEOUT: '2m',
   };
   const options = drawOptions(random, { settings: { ...calm, ...settings } });

@@ -1,5 +1,6 @@
 import type { Machine } from './machine.js';
 import type { Site } from './network.js';
+import { hearAndServe } from './peer.js';
 import { callWebhook, pressButton } from './people.js';
 import { anyOf, comeBack, forAWhile, type Trouble } from './trouble.js';
 import type { World } from './world.js';
@@ -21,6 +22,10 @@ export const TROUBLES = {
   webhook: { weight: 6, trouble: callWebhook },
   'clock set': { weight: 2, trouble: (world) => setClock(world) },
   'backup rotten': { weight: 1, trouble: (world) => rotBackup(world) },
+  'state lost': { weight: 0.5, trouble: (world) => loseState(world) },
+  'machine rewound': { weight: 0.5, trouble: (world) => rewind(world, false) },
+  'state rewound': { weight: 0.5, trouble: (world) => rewind(world, true) },
+  'clone heard': { weight: 1, trouble: (world) => hearClone(world) },
   'volume recreated': { weight: 0.3, trouble: (world) => recreateVolume(world) },
 } satisfies Record<string, { weight: number; trouble: Trouble }>;
 
@@ -197,11 +202,13 @@ const sicken: Trouble = (world) => {
 };
 
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
 const setClock: Trouble = (world) => {
   const machine = anyOf(world);
-  // Never further than that from the truth: two hours make a backup too old.
-  machine.clockError = machine.clockError === 0 ? world.random.pick([-HOUR, HOUR]) : 0;
+  // Two hours make a backup too old; a new machine may begin years ago.
+  const wrong = world.random.pick([-HOUR, HOUR, 3 * DAY, -3 * 365 * DAY]);
+  machine.clockError = machine.clockError === 0 ? wrong : 0;
   world.fault('clock set', machine.name, `${machine.clockError} ms wrong`);
 };
 
@@ -220,12 +227,59 @@ const rotBackup: Trouble = (world) => {
   machine.disk.rot(`${directory}/${name}`);
 };
 
+/** One file of the state is gone, or both. Of one node only: when both have lost it, a person has to decide. */
+const loseState: Trouble = (world) => {
+  const machine = anyOf(world);
+  const { random, oracle } = world;
+  if (oracle.stateOf(machine)?.lineage == null || !oracle.mayLoseState(machine)) return;
+  // With the volume, nobody is left who knows that it was not always like this.
+  if (oracle.isWiped(machine)) return;
+  const isCopyLost = random.chance(0.7);
+  world.fault('state lost', machine.name, isCopyLost ? 'with its copy' : '');
+  machine.killAgent();
+  machine.disk.files.delete(`/${machine.name}/state.json`);
+  if (isCopyLost) {
+    machine.disk.files.delete(`/${machine.name}/state.copy.json`);
+    oracle.losingState(machine);
+  }
+  comeBack(world, machine, random.between(500, 5_000));
+};
+
+/** A machine is restored from a snapshot, or its state directory from a copy. Once, and of one node only, as above. */
+const rewind = (world: World, isStateOnly: boolean): void => {
+  const machine = anyOf(world);
+  const { random, oracle, timeline, options } = world;
+  if (oracle.stateOf(machine)?.lineage == null) return;
+  const snapshot = machine.snapshot();
+  const after = random.between(10_000, 90_000);
+  timeline.after(after, () => {
+    if (timeline.now > options.unrest || !oracle.mayLoseState(machine)) return;
+    if (oracle.hasLostState(machine) || oracle.isWiped(machine)) return;
+    world.fault(isStateOnly ? 'state rewound' : 'machine rewound', machine.name, `${after} ms`);
+    machine.losePower();
+    oracle.rewinding(machine, () => machine.rewind(snapshot, isStateOnly));
+    comeBack(world, machine, random.between(1_000, 20_000));
+  });
+};
+
+/** A clone of the other node, which has gone on by itself, sends something. */
+const hearClone: Trouble = (world) => {
+  const { node } = anyOf(world);
+  // Before it has asked, it takes whoever sends for the other node (H03).
+  if (node?.peerView.instance === undefined) return;
+  world.fault('clone heard', node.settings.nodeName);
+  const epoch = node.state.current.epoch + world.random.integer(1, 2);
+  const message = { refusesStaleEpoch: true, bringsBackup: true } as const;
+  const instance = world.random.hex(32);
+  void hearAndServe(node, { ...message, epoch, instance }, () => undefined);
+};
+
 /** A deploy gone wrong: the machine comes back with a new, empty database, and somebody starts its app (H16). */
 const recreateVolume: Trouble = (world) => {
   const machine = anyOf(world);
   const { random, timeline } = world;
   // Before it was adopted, nobody can tell seeds from production data.
-  if (world.oracle.stateOf(machine)?.lineage == null) return;
+  if (world.oracle.stateOf(machine)?.lineage == null || world.oracle.hasLostState(machine)) return;
   world.fault('volume recreated', machine.name);
   world.oracle.wiping(machine);
   machine.losePower();

@@ -13,7 +13,7 @@ import { createDisk } from './disk.js';
 import { Life } from './life.js';
 import { Machine } from './machine.js';
 import { Network, type Site } from './network.js';
-import { type Options, WITNESS } from './options.js';
+import { type Options, WITNESS, WRONG_APP } from './options.js';
 import { Oracle } from './oracle.js';
 import { createPeer } from './peer.js';
 import type { Random } from './random.js';
@@ -148,6 +148,7 @@ export class World {
       clock: {
         now: () => BEGINNING + Math.floor(timeline.now) + machine.clockError,
         elapsed: () => timeline.now,
+        uptime: () => ({ boot: `${machine.boots}`, elapsed: timeline.now }),
         sleep: (ms, signal) => life.pause(ms, signal),
       },
       ids: { random: () => random.hex(32) },
@@ -197,7 +198,7 @@ export class World {
     const operation = machine.agent?.node?.runner.current?.id;
     if (operation !== undefined) {
       if (moment === 'before') this.oracle.reached(machine, operation, label);
-      if (moment === 'after') this.oracle.passed(operation, label);
+      if (moment === 'after') this.oracle.passed(machine, operation, label);
     }
     const index = this.stepFaults.findIndex((f) => f.label === label && f.moment === moment);
     const [fault] = index < 0 ? [] : this.stepFaults.splice(index, 1);
@@ -216,6 +217,7 @@ export class World {
     await life.pause(gotThrough ? 2 * network.latency() : timeout);
     if (!gotThrough || !network.isOpenBothWays(machine.name, target))
       return { outcome: 'silent', detail: 'no connection' };
+    if (url === WRONG_APP) return { outcome: 'refuses', detail: 'ECONNREFUSED' };
     if (target !== 'outside') return this[target].app.answer();
     const server = this.serving();
     return server === undefined ? { outcome: 'answers', status: 503 } : server.app.answer();

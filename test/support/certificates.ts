@@ -34,6 +34,13 @@ export const createAuthority = async (names = 'IP:127.0.0.1'): Promise<Authority
   };
 };
 
+/** The settings of an agent that shows this certificate and trusts this authority. */
+export const environmentOf = ({ cert, key, ca }: ReturnType<Authority['files']>) => ({
+  TLS_CERT: cert,
+  TLS_KEY: key,
+  TLS_CA: ca,
+});
+
 /** Replaces the node's certificate by one of the same authority that expires in `days` days. */
 export const renew = async (
   { cert, key, ca }: ReturnType<Authority['files']>,

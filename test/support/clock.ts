@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { describe } from 'vitest';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, describe } from 'vitest';
 import { describePostgres } from './postgres.js';
 
 const LIBRARY = [
@@ -10,12 +11,27 @@ const LIBRARY = [
 /** `describe` for tests that set the clock of a machine; skipped with the reason in its name, but never in CI. */
 export const describeClock = (name: string, tests: () => void): void => {
   if (LIBRARY !== undefined) {
-    describePostgres(name, tests);
+    describePostgres(name, () => {
+      // Before the other hooks, so that it runs after them.
+      afterAll(removeSharedMemory);
+      tests();
+    });
   } else if (process.env.CI === 'true') {
     throw new Error(`${name}: libfaketime is not installed`);
   } else {
     console.warn(`SKIPPED ${name}: libfaketime is not installed`);
     describe.skip(`${name} (libfaketime is not installed)`, tests);
+  }
+};
+
+const SHARED_MEMORY = '/dev/shm';
+
+/** A process that was killed leaves the shared memory of its library behind. */
+const removeSharedMemory = async (): Promise<void> => {
+  for (const name of await readdir(SHARED_MEMORY)) {
+    const pid = /^(?:sem\.)?faketime_(?:sem|shm)_(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      await rm(join(SHARED_MEMORY, name), { force: true });
   }
 };
 

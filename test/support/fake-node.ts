@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,16 +20,26 @@ import type { Peer } from '../../src/peer/peer.js';
 import { noFaults } from '../../src/ports/faults.js';
 import type { Announcement } from '../../src/ports/notifier.js';
 import type { ProbeResult } from '../../src/ports/probe.js';
-import type { App, Database, DumpFacts, RestoreOptions, Staging } from '../../src/ports/stack.js';
+import type {
+  App,
+  Database,
+  DumpFacts,
+  LiveDatabase,
+  RestoreOptions,
+  Staging,
+} from '../../src/ports/stack.js';
 import { Ballast } from '../../src/state/ballast.js';
+import { noteProven } from '../../src/state/baseline.js';
 import { NodeState } from '../../src/state/node-state.js';
 
 const NAME = 'ledger';
 export const LINEAGE = 'lineage-of-the-tests';
 
-interface Content {
+export interface Content {
   rows: Record<string, number>;
   marker: Marker | undefined;
+  /** As `Position.database`; given at the first look. */
+  id?: string;
 }
 
 /** A PostgreSQL that is only a map of row counts. Its dump is JSON, and anything else is unusable. */
@@ -52,10 +62,13 @@ export class FakeDatabase implements Database {
   async answers(): Promise<boolean> {
     return this.isUp;
   }
-  async live(): Promise<{ exists: boolean; marker: Marker | undefined }> {
+  async live(): Promise<LiveDatabase> {
     this.#refuseDown();
     const live = this.databases.get(NAME);
-    return { exists: live !== undefined, marker: live?.marker };
+    if (live === undefined) return { exists: false, marker: undefined };
+    live.id ??= randomUUID();
+    const log = `${await this.writes()}`;
+    return { exists: true, marker: live.marker, position: { database: live.id, log } };
   }
   async mark(marker: Marker): Promise<void> {
     this.#live().marker = marker;
@@ -135,6 +148,9 @@ export class FakeDatabase implements Database {
     this.#refuseDown();
     this.isFrozen = false;
   }
+  async usage(): Promise<string> {
+    return `${await this.writes()}`;
+  }
   async writes(): Promise<bigint> {
     return BigInt(Object.values(this.#live().rows).reduce((sum, count) => sum + count, 0));
   }
@@ -211,17 +227,20 @@ const nobody = async (): Promise<never> => {
 /** A peer whose machine is gone. Tests replace what it should answer all the same. */
 const lostPeer = (): Peer => ({
   status: nobody,
+  instance: nobody,
   fence: nobody,
+  fenceUnused: nobody,
   rescue: nobody,
   takeOver: nobody,
   requestHandover: nobody,
   operation: nobody,
   cancel: nobody,
-  backups: nobody,
+  backup: nobody,
   received: nobody,
   upload: nobody,
   confirm: nobody,
   commit: nobody,
+  openReplication: nobody,
 });
 
 /** Makes the peer accept every backup that it is sent. */
@@ -239,8 +258,10 @@ const SETTINGS: Settings = {
   peerUrl: 'http://vcl2.invalid:8080',
   databaseName: NAME,
   backupPrefix: NAME,
-  backupKeep: 5,
+  retention: { newest: 5, daily: 7, weekly: 4 },
   backupMaxAge: 7_200_000,
+  appHealthUrl: 'http://app.invalid/',
+  appHealth: { host: undefined, statuses: undefined },
   primaryCheckUrl: undefined,
   witnessUrl: undefined,
   monitor: 'off',
@@ -261,6 +282,9 @@ const SETTINGS: Settings = {
   appRestartAfter: 1_000,
   webhookMonitors: [],
   webhookSigningSecret: undefined,
+  servedFile: '',
+  replicaFile: '/state/replica.json',
+  keptDirectory: '/state/kept',
   heartbeatFile: undefined,
 };
 
@@ -316,6 +340,7 @@ export const createFakeNode = async (
   const settings = {
     ...SETTINGS,
     nodeName: role === 'primary' ? 'vcl2' : 'vcl3',
+    servedFile: join(directory, 'served.json'),
     ...options.settings,
   };
   const node = assembleNode(
@@ -344,5 +369,6 @@ const serve = async (node: Node, database: FakeDatabase, app: FakeApp): Promise<
   database.databases.set(NAME, { rows: { 'public.entries': 3 }, marker });
   await node.state.update({ lineage: LINEAGE });
   app.runs = true;
+  await noteProven(node, 'APP_HEALTH_URL', true);
   node.local.app = { value: await app.check(), at: node.clock.now() };
 };

@@ -2,7 +2,7 @@ import type { FaultRule } from './pair.js';
 import { isDrawn, sample } from './sample.js';
 
 /** How much of the failures the default suite draws, beside those of decisive steps. */
-const FAILURES_DRAWN = 0.5;
+const FAILURES_DRAWN = 0.25;
 
 /** A step fails, before its effect and after it: one test each. For a pair in process. */
 export const failures = (labels: readonly string[]): FaultRule[] =>

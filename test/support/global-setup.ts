@@ -3,6 +3,8 @@ import { cp } from 'node:fs/promises';
 import { rolldown } from 'rolldown';
 import type { TestProject } from 'vitest/node';
 import { commitSeed } from '../../scripts/lib/commit-seed.js';
+import { COSTLY } from './costly-files.js';
+import { NEIGHBORS } from './draw-files.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -26,11 +28,16 @@ export default async ({ provide }: TestProject): Promise<void> => {
   provide('isSoak', isSoak);
   if (!isSoak)
     console.log(
-      `Long tests run a sample drawn by seed ${seed}. TEST_SEED=${seed} repeats it; npm run soak runs all of them.`,
+      `${whatIsDrawn()} by seed ${seed}. TEST_SEED=${seed} repeats it; npm run soak leaves nothing out.`,
     );
   build();
   await bundleAgent();
 };
+
+const whatIsDrawn = (): string =>
+  process.env.TEST_FILES === 'drawn'
+    ? `One of each ${NEIGHBORS} of the ${COSTLY.length} costliest test files, and a sample of what takes long in each, are drawn`
+    : 'A sample of what takes long is drawn';
 
 /**
  * Builds dist/, so that tests can start real agents. A type error is printed and does not stop the tests:

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { createFileDisk } from '../../src/drivers/file-disk.js';
 import { createHttpPeer } from '../../src/drivers/http-peer.js';
 import { createPinoLog } from '../../src/drivers/pino-log.js';
 import { createRandomIds } from '../../src/drivers/random-ids.js';
+import { withRoleHooks } from '../../src/drivers/role-hooks.js';
 import { createSystemClock } from '../../src/drivers/system-clock.js';
 import type { Clock } from '../../src/ports/clock.js';
 import type { Faults } from '../../src/ports/faults.js';
@@ -23,14 +25,22 @@ import { type FaultRule, QUIET, serves } from './pair.js';
 const NAME = 'ledger';
 /** Time passes this many times faster for the agents. Their HTTP runs in real time. */
 const SPEED = 10;
+/** Milliseconds between two looks at the real clock. */
+const TICK = 5;
+/** A longer pause is one of the machine, which has other things to do. For the agents no more time than that passes. */
+const LONGEST_TICK = 20;
 /** An empty table that is in the database from the app's first start on. */
 const TABLE = 'public.entries';
 const SEED = 'SEED';
+/** A file of the state or of the journal takes a thirtieth of it, and less. */
+const WRITES_OF_BALLAST = 30;
 
 /** The ledger in memory: every entry, with its number, is a "table" of one row, so that restores and counts know each. */
 class LedgerApp extends FakeApp {
   /** Whether it fails to start. */
   isBroken = false;
+  /** What its health URL answers in place of the truth, while it runs. */
+  health: ProbeResult | undefined;
   readonly #database: FakeDatabase;
 
   constructor(database: FakeDatabase) {
@@ -48,6 +58,7 @@ class LedgerApp extends FakeApp {
   }
 
   override async check(): Promise<ProbeResult> {
+    if (this.runs && this.health !== undefined) return this.health;
     if (!this.runs || this.#rows?.[TABLE] !== undefined) return super.check();
     return { outcome: 'answers', status: 503 };
   }
@@ -76,9 +87,19 @@ class LedgerApp extends FakeApp {
 const systemClock = createSystemClock();
 const began = systemClock.now();
 
+let looked = systemClock.elapsed();
+let elapsed = 0;
+const lookAtClock = (): number => {
+  const passed = systemClock.elapsed() - looked;
+  looked += passed;
+  elapsed += Math.min(passed, LONGEST_TICK) * SPEED;
+  return elapsed;
+};
+setInterval(lookAtClock, TICK).unref();
+
 const fastClock: Clock = {
-  now: () => began + (systemClock.now() - began) * SPEED,
-  elapsed: () => systemClock.elapsed() * SPEED,
+  now: () => began + lookAtClock(),
+  elapsed: lookAtClock,
   sleep: (ms, signal) => systemClock.sleep(ms / SPEED, signal),
 };
 
@@ -162,13 +183,27 @@ class InProcessAgent extends AgentProcess {
 }
 
 /** One server in memory: its agent is real, its database and app are not. */
-class InProcessMachine extends Operated {
+export class InProcessMachine extends Operated {
   readonly database = new FakeDatabase();
   readonly app = new LedgerApp(this.database);
+  /** What this machine gets from a URL, where that is not the other machine's app. */
+  readonly answers: Map<string, ProbeResult>;
+  /** Its STATE_DIR. */
+  readonly directory: string;
+  isDiskFull = false;
+  /** Writes that a full disk still takes, because something was removed. */
+  writesLeft = 0;
   readonly #faults: MemoryFaults;
 
-  private constructor(agent: AgentProcess, faults: MemoryFaults) {
+  private constructor(
+    agent: AgentProcess,
+    directory: string,
+    faults: MemoryFaults,
+    answers: Map<string, ProbeResult>,
+  ) {
     super(agent);
+    this.answers = answers;
+    this.directory = directory;
     this.#faults = faults;
   }
 
@@ -177,17 +212,42 @@ class InProcessMachine extends Operated {
     env: Record<string, string>,
     logFile: string,
     peerApp: () => LedgerApp,
+    answers: Map<string, ProbeResult>,
   ): InProcessMachine {
     const faults = new MemoryFaults();
+    const disk = createFileDisk();
     const agent = new InProcessAgent(env, logFile, faults, (config) => ({
-      disk: createFileDisk(),
+      disk: {
+        ...disk,
+        write: async (path, text) => {
+          machine.takeSpace((await disk.size(path)) !== undefined);
+          return disk.write(path, text);
+        },
+        writer: async (path, options) => {
+          machine.takeSpace();
+          return disk.writer(path, options);
+        },
+        remove: async (path) => {
+          if (path.endsWith('/ballast') && (await disk.size(path)) !== undefined)
+            machine.writesLeft += WRITES_OF_BALLAST;
+          return disk.remove(path);
+        },
+        free: async (path) => (machine.isDiskFull ? 0 : disk.free(path)),
+      },
       clock: fastClock,
       ids: createRandomIds(),
       log: createPinoLog('info', config.NODE_NAME, pino.destination({ dest: logFile, sync: true })),
       faults,
       notifier: { announce() {} },
-      probe: { get: () => peerApp().check() },
-      stack: { name: 'host', database: machine.database, app: machine.app },
+      probe: { get: async (url) => answers.get(url) ?? peerApp().check() },
+      stack: withRoleHooks(
+        { name: 'host', database: machine.database, app: machine.app },
+        {
+          commands: { primary: config.ON_PRIMARY_COMMAND, standby: config.ON_STANDBY_COMMAND },
+          ...{ cwd: config.STATE_DIR, disk: createFileDisk() },
+          file: join(config.STATE_DIR, 'role-hooks.json'),
+        },
+      ),
       connectPeer: (link) =>
         createHttpPeer({
           url: config.PEER_URL,
@@ -197,8 +257,16 @@ class InProcessMachine extends Operated {
           ...link,
         }),
     }));
-    const machine = new InProcessMachine(agent, faults);
+    const machine = new InProcessMachine(agent, env.STATE_DIR ?? '', faults, answers);
     return machine;
+  }
+
+  /** A file that is replaced needs space only until the old one is gone. @throws ColdspareError `disk-full` */
+  takeSpace(isReplaced = false): void {
+    if (!this.isDiskFull) return;
+    if (this.writesLeft === 0)
+      throw new ColdspareError('disk-full', 'the disk is full', 'free some space');
+    if (!isReplaced) this.writesLeft -= 1;
   }
 
   async entries(): Promise<string[] | undefined> {
@@ -235,7 +303,8 @@ class InProcessMachine extends Operated {
 
   async forgetLineage(): Promise<void> {
     const live = this.database.databases.get(NAME);
-    if (live !== undefined) live.marker = undefined;
+    // Another database of the same rows: the one that was served gets its marker back (H44).
+    if (live !== undefined) Object.assign(live, { marker: undefined, id: randomUUID() });
   }
 
   async databaseNames(): Promise<string[]> {
@@ -268,15 +337,19 @@ class InProcessMachine extends Operated {
 export interface InProcessPair {
   vcl2: InProcessMachine;
   vcl3: InProcessMachine;
+  /** Milliseconds of the agents' clock. */
+  elapsed(): number;
   remove(): Promise<void>;
 }
 
 /**
  * VCL2 and VCL3 in the tests' own process: real agents, HTTP between them, and disks; database and app in memory.
- * For what an operation does when one of its steps fails. VCL2 serves, VCL3 is cold.
+ * For what an operation does when one of its steps fails. VCL2 serves, VCL3 is cold. `answers` are what VCL3 gets from
+ * URLs that do not lead to VCL2's app.
  */
 export const startInProcessPair = async (
   env: Record<string, string> = {},
+  answers: Record<string, ProbeResult> = {},
 ): Promise<InProcessPair> => {
   const directory = await mkdtemp(join(tmpdir(), 'coldspare-in-process-'));
   const [port2 = 0, port3 = 0] = await freePorts(2);
@@ -313,6 +386,7 @@ export const startInProcessPair = async (
       },
       join(stateDirectory, 'agent.log'),
       () => (name === 'vcl2' ? vcl3 : vcl2).app,
+      new Map(Object.entries(name === 'vcl3' ? answers : {})),
     );
   };
   const vcl2 = await create('vcl2', port2, port3);
@@ -330,5 +404,5 @@ export const startInProcessPair = async (
     await remove();
     throw error;
   }
-  return { vcl2, vcl3, remove };
+  return { vcl2, vcl3, elapsed: lookAtClock, remove };
 };

@@ -6,6 +6,7 @@ import type { Disk } from '../../src/ports/disk.js';
 export class MemoryDisk implements Disk {
   readonly files = new Map<string, Buffer>();
   freeBytes = 1024 ** 4;
+  readonly #touched = new Map<string, number>();
 
   async read(path: string): Promise<string | undefined> {
     return this.files.get(path)?.toString();
@@ -13,6 +14,13 @@ export class MemoryDisk implements Disk {
   async write(path: string, text: string): Promise<void> {
     this.#refuseFull();
     this.files.set(path, Buffer.from(text));
+  }
+  async touch(path: string): Promise<void> {
+    if (!this.files.has(path)) await this.write(path, '');
+    this.#touched.set(path, (this.#touched.get(path) ?? 0) + 1);
+  }
+  async changedAt(path: string): Promise<number | undefined> {
+    return this.files.has(path) ? (this.#touched.get(path) ?? 0) : undefined;
   }
   async list(directory: string): Promise<string[]> {
     const prefix = `${directory}/`;
@@ -46,13 +54,16 @@ export class MemoryDisk implements Disk {
       },
     });
   }
-  async reader(path: string): Promise<Readable> {
+  async reader(path: string, from = 0): Promise<Readable> {
     const content = this.files.get(path);
     if (content === undefined) throw new Error(`${path} does not exist`);
-    return Readable.from([content]);
+    return Readable.from([content.subarray(from)]);
   }
   async free(): Promise<number> {
     return this.freeBytes;
+  }
+  async capacity(): Promise<number> {
+    return 1024 ** 4;
   }
   #refuseFull(): void {
     if (this.freeBytes === 0)

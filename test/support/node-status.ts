@@ -33,10 +33,11 @@ export const nodeStatus = (name: string, since = '2026-11-22T00:00:00.000Z'): No
     error: null,
   },
   promotion: null,
+  unserved: null,
   yielding: null,
   alone: null,
   pause: null,
-  failback: { policy: 'auto', due: false },
+  failback: { policy: 'auto', due: false, at: null, because: null },
   operation: null,
   policy: {
     alone: 'serve',
@@ -47,5 +48,6 @@ export const nodeStatus = (name: string, since = '2026-11-22T00:00:00.000Z'): No
   },
   prepared: null,
   lastDrill: null,
+  shrunk: [],
   problems: [],
 });

@@ -291,12 +291,20 @@ export const startPair = async (options: PairOptions = {}): Promise<Pair> => {
   try {
     await Promise.all([vcl2.agent.start(), vcl3.agent.start()]);
     await serves(vcl2);
+    if ((options.vcl3?.MONITOR ?? options.env?.MONITOR) === 'on') await hasSeen(vcl3);
   } catch (error) {
     await pair.remove();
     throw error;
   }
   return pair;
 };
+
+/** Waits until the machine's checks of the other one have said yes. Until then, a no of theirs counts for nothing (H39). */
+const hasSeen = ({ agent, directory }: Machine): Promise<unknown> =>
+  eventually(`${agent.name} has seen the other machine serve`, async () => {
+    const { proven } = JSON.parse(await readFile(join(directory, 'state.json'), 'utf8'));
+    return Boolean(proven?.PRIMARY_CHECK_URL);
+  });
 
 const remove = async (machine: Machine): Promise<void> => {
   await machine.agent.kill();
@@ -347,6 +355,8 @@ const createMachine = async (
   const agent = new AgentProcess(
     {
       ...QUIET,
+      // No app that a test kills or breaks is started again meanwhile.
+      APP_RESTART_AFTER: '10m',
       STACK: 'host',
       DB_NAME: 'ledger',
       // Without Debian's wrapper around each program, which takes longer than most questions to the database.

@@ -33,6 +33,8 @@ export const describePostgres = (name: string, tests: () => void): void => {
 
 export interface Cluster {
   port: number;
+  /** The data directory. */
+  data: string;
   /** Superuser; local connections need no password unless `password` was asked for. */
   user: string;
   startCommand: string;
@@ -104,6 +106,7 @@ fsync = off
 
   return {
     port,
+    data,
     user: 'postgres',
     startCommand,
     stopCommand,

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { Manifest } from '../../src/domain/manifest.js';
 import type { Node } from '../../src/operations/node.js';
 import { LINEAGE } from './fake-node.js';
 
@@ -7,6 +8,7 @@ export const receive = async (
   { backups }: Node,
   sequence: number,
   rows: number,
+  more: Partial<Manifest> = {},
 ): Promise<string> => {
   const id = `ledger_20261122_19300${sequence}`;
   const counts = { 'public.entries': rows };
@@ -16,6 +18,7 @@ export const receive = async (
     ...{ format: 'custom', serverVersion: '15.8', takenAt: new Date().toISOString() },
     inventory: { rows: counts, sequences: {}, largeObjects: 0 },
     ...received,
+    ...more,
   });
   return id;
 };

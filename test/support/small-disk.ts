@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +58,13 @@ export class SmallDisk {
   /** A new empty directory on it. */
   newDirectory(): string {
     return mkdtempSync(join(this.#mountPoint, 'node-'));
+  }
+
+  /** Whether a directory of `newDirectory` holds this file. */
+  has(name: string): boolean {
+    return readdirSync(this.#mountPoint).some((entry) =>
+      existsSync(join(this.#mountPoint, entry, name)),
+    );
   }
 
   /** Fills it: from now on writes fail with ENOSPC. */

@@ -105,6 +105,14 @@ ${setEnvironment(environment)}
     await this.#run();
   }
 
+  /** From now on `command` is run at every login, in place of what was asked for (authorized_keys). */
+  async force(command: string): Promise<void> {
+    const quoted = `"${command.replaceAll('"', '\\"')}"`;
+    const publicKey = await readFile(`${this.keyFile}.pub`, 'utf8');
+    const line = `restrict,command=${quoted} ${publicKey}`;
+    await writeFile(join(this.#directory, 'authorized_keys'), line);
+  }
+
   /** Makes sshd hang until `wake`: it accepts connections and sends nothing. */
   hang(): void {
     this.#process?.kill('SIGSTOP');

@@ -8,11 +8,14 @@ import { planDrill, planDrillCleanUp } from '../../src/operations/drill/drill.js
 import { planHandover } from '../../src/operations/handover/handover.js';
 import type { Node } from '../../src/operations/node.js';
 import { planPromote } from '../../src/operations/promote/promote.js';
+import { planTakeBack } from '../../src/operations/promote/take-back.js';
 import { planTakeOver } from '../../src/operations/promote/take-over.js';
 import { planStandDown } from '../../src/operations/stand-down/stand-down.js';
 import { createDumpReplication, type DumpPorts } from '../../src/replication/dumps/dumps.js';
 import { planPrepare } from '../../src/replication/dumps/prepare.js';
 import { planPush } from '../../src/replication/dumps/push.js';
+import { planSeed } from '../../src/replication/stream/seed.js';
+import type { Streamer } from '../../src/replication/stream/streamer.js';
 
 /** As much of a node as plans need before any step runs. */
 const unstarted = (mode: 'standby' | 'primary' | 'yielding'): Node => {
@@ -22,6 +25,7 @@ const unstarted = (mode: 'standby' | 'primary' | 'yielding'): Node => {
     settings: {},
     clock: { elapsed: () => 0 },
     leadership: { nextEpoch: () => 2 },
+    local: {},
   };
   return {
     ...parts,
@@ -36,12 +40,14 @@ const primary = unstarted('primary');
 const yielding = unstarted('yielding');
 const adoption = { reason: '', force: false, lineage: 'l' };
 const command = { force: false, planned: false, dryRun: false, reason: '' };
+const UNKNOWN_PRIMARY = {} as Parameters<typeof planSeed>[1];
 const operator = { source: 'operator' } as const;
 
 /** The labels of each operation's steps, from the operations themselves: a new step is covered without being listed. */
 export const STEPS = {
   promote: labelsOf(planPromote(standby, command, operator)),
   reclaim: labelsOf(planPromote(yielding, command, operator)),
+  takeBack: labelsOf(planTakeBack(standby, { epoch: 1, backup: null, failbackDue: false })),
   takeOver: labelsOf(planTakeOver(standby, { operation: 'o', epoch: 2, backup: 'b' })),
   handover: labelsOf(planHandover(primary, { reason: '', dryRun: false })),
   backup: labelsOf(planBackup(primary, { reason: '' })),
@@ -49,6 +55,7 @@ export const STEPS = {
   drill: labelsOf(planDrill(standby, { id: 'b' } as Manifest, { reason: '' })),
   drillCleanUp: labelsOf(planDrillCleanUp(standby)),
   rescue: labelsOf(planBackup(primary, { reason: '', rescue: 'o' })),
+  seed: labelsOf(planSeed(standby as unknown as Streamer, UNKNOWN_PRIMARY, '')),
   push: labelsOf(planPush(primary, { id: 'b' } as Manifest)),
   adoptPrimary: labelsOf(planAdopt(primary, adoption)),
   adoptStandby: labelsOf(planAdopt(standby, adoption)),

@@ -229,7 +229,7 @@ export const succeed = (
   });
 
 /** Starts a killed agent again, as its service manager would. */
-export const revive = async (machine: WatchedMachine): Promise<void> => {
+export const revive = async (machine: Pick<WatchedMachine, 'agent'>): Promise<void> => {
   if (machine.agent.isRunning) return;
   await machine.agent.start();
 };

@@ -4,6 +4,7 @@ import { ColdspareError, type ErrorCode } from '../../src/domain/errors.js';
 import type { OperationKind } from '../../src/domain/operation.js';
 import type { Node } from '../../src/operations/node.js';
 import { isoNow } from '../../src/ports/clock.js';
+import { noteHealth } from '../../src/serve/app.js';
 import { NodeState } from '../../src/state/node-state.js';
 import { nodeStatus } from '../../src/status/node-status.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
@@ -66,6 +67,29 @@ const restart = async (fake: FakeNode): Promise<() => Promise<void>> => {
 };
 
 describe('an alarm', () => {
+  test('of a health check that never said yes lasts while its app is started again, and is over with its first yes', async () => {
+    const { node } = primary;
+    await node.state.update({ proven: {} });
+    node.local.app = {
+      value: { outcome: 'refuses', detail: 'ECONNREFUSED' },
+      at: node.clock.now(),
+    };
+    const look = createAlarms(node);
+    const ofCheck = () => told(primary).filter((event) => event.startsWith('health-unfit'));
+    await look();
+    expect(ofCheck()).toEqual(['health-unfit']);
+
+    const starting = planOf([{ name: 'start-app', run: look }], { kind: 'boot' });
+    const { id } = await node.runner.start(starting, { source: 'agent' });
+    await node.runner.wait(id, 10_000);
+    await look();
+    expect(ofCheck()).toEqual(['health-unfit']);
+
+    await noteHealth(node, { outcome: 'answers', status: 200 });
+    await look();
+    expect(ofCheck()).toEqual(['health-unfit', 'health-unfit over']);
+  });
+
   test('of the primary is over when it hands its role on, and is not told of again when it has it back', async () => {
     const { node } = primary;
     const look = createAlarms(node);

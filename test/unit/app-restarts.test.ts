@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createDatabaseWatch, createGuard, createPartsWatch } from '../../src/background/guard.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { Node } from '../../src/operations/node.js';
+import { waitForApp } from '../../src/serve/app.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+import { roundsOf } from '../support/rounds.js';
 
 const RESTART_AFTER = 1_000;
 
@@ -16,17 +18,8 @@ afterEach(() => primary.remove());
 
 /** Rounds of a watch after so many ms. Each resolves to how the operation ended that it asked for, if it did. */
 const rounds = (create: (node: Node) => () => Promise<void>) => {
-  const { node } = primary;
-  const { elapsed } = node.clock;
-  let later = 0;
-  node.clock.elapsed = () => elapsed() + later;
-  const round = create(node);
-  return async (ms: number) => {
-    later += ms;
-    await round();
-    const { current } = node.runner;
-    return current && (await node.runner.wait(current.id, 10_000))?.state;
-  };
+  const round = roundsOf(primary.node, create);
+  return async (ms: number) => (await round(ms))?.state;
 };
 
 test('an app that dies again as soon as it is back is not waited for as long as before', async () => {
@@ -112,6 +105,150 @@ test('the other node is away as well, and ALONE=wait: the database is started, a
   expect(await roundAfter(RESTART_AFTER)).toBe('done');
   expect(database.isUp).toBe(true);
   expect(touched).toEqual([]);
+});
+
+describe('the app exits', () => {
+  /** An app that has served for a while, as this agent has seen. */
+  const served = async () => {
+    const roundAfter = rounds(createGuard);
+    expect(await roundAfter(0)).toBeUndefined();
+    expect(await roundAfter(RESTART_AFTER)).toBe('done');
+    expect(await roundAfter(RESTART_AFTER)).toBeUndefined();
+    return roundAfter;
+  };
+  test('it is started again in the same round', async () => {
+    const roundAfter = await served();
+    primary.app.runs = false;
+    expect(await roundAfter(0)).toBe('done');
+    expect(primary.node.runner.list()[0]).toMatchObject({ reason: 'the app has exited' });
+    expect(primary.app.runs).toBe(true);
+  });
+
+  test('it cannot be started: it is tried again after the delays, which grow', async () => {
+    const roundAfter = await served();
+    primary.app.start = async () => {
+      throw new ColdspareError('app-failed', 'no such image', 'build it');
+    };
+    primary.app.runs = false;
+    expect(await roundAfter(0)).toBe('rolled-back');
+    expect(await roundAfter(RESTART_AFTER - 200)).toBeUndefined();
+    expect(await roundAfter(200)).toBe('rolled-back');
+    expect(await roundAfter(RESTART_AFTER)).toBe('rolled-back');
+    expect(await roundAfter(RESTART_AFTER)).toBeUndefined();
+    expect(await roundAfter(RESTART_AFTER)).toBe('rolled-back');
+  });
+
+  test('it exits again before it has served for a while: it waits as long as another that is down', async () => {
+    const roundAfter = await served();
+    primary.app.runs = false;
+    expect(await roundAfter(0)).toBe('done');
+    for (const served of [0, RESTART_AFTER / 2]) {
+      expect(await roundAfter(served)).toBeUndefined();
+      primary.app.runs = false;
+      expect(await roundAfter(0)).toBeUndefined();
+      expect(await roundAfter(RESTART_AFTER)).toBe('done');
+      expect(primary.node.runner.list()[0]).toMatchObject({ reason: 'the app does not answer' });
+    }
+    expect(await roundAfter(RESTART_AFTER)).toBeUndefined();
+    primary.app.runs = false;
+    expect(await roundAfter(0)).toBe('done');
+  });
+
+  test('it exits while its start is waited for: nobody waits any longer, as the other node would take over', async () => {
+    const { app, node } = primary;
+    let elapsed = 0;
+    node.clock.elapsed = () => elapsed;
+    node.clock.sleep = async (ms) => {
+      elapsed += ms;
+    };
+    node.settings.appStartTimeout = 120_000;
+    app.isFullyRunning = async () => app.runs;
+    app.runs = false;
+    await expect(waitForApp(node, new AbortController().signal)).rejects.toMatchObject({
+      code: 'app-failed',
+      message: 'the app was started and has exited',
+    });
+    expect(elapsed).toBeLessThan(3_000);
+
+    // Of a service that only does not listen yet, nobody can tell.
+    delete app.isFullyRunning;
+    await expect(waitForApp(node, new AbortController().signal)).rejects.toMatchObject({
+      message: expect.stringContaining('does not answer'),
+    });
+  });
+
+  test('one of its services does, and the others run without use', async () => {
+    const roundAfter = await served();
+    const { app } = primary;
+    const check = app.check.bind(app);
+    const start = app.start.bind(app);
+    let isWebUp = false;
+    app.isFullyRunning = async () => isWebUp;
+    app.check = async () => (isWebUp ? check() : { outcome: 'refuses', detail: 'nobody' });
+    app.start = async () => {
+      isWebUp = true;
+      return start();
+    };
+    expect(await roundAfter(0)).toBe('done');
+  });
+
+  test.each<[string, () => void]>([
+    [
+      'it hangs',
+      () => {
+        primary.app.check = async () => ({ outcome: 'hangs', detail: 'no answer' });
+      },
+    ],
+    [
+      'it answers 500',
+      () => {
+        primary.app.check = async () => ({ outcome: 'answers', status: 500 });
+      },
+    ],
+    [
+      'nobody can ask whether it runs',
+      () => {
+        primary.app.runs = false;
+        primary.app.isRunning = async () => {
+          throw new ColdspareError('app-failed', 'the engine does not answer', 'start it');
+        };
+      },
+    ],
+    [
+      'its database is down as well, as after "docker compose down"',
+      () => {
+        primary.app.runs = false;
+        primary.database.isUp = false;
+      },
+    ],
+  ])('%s: it is not started at once', async (_, befall) => {
+    const roundAfter = await served();
+    befall();
+    expect(await roundAfter(0)).toBeUndefined();
+    expect(await roundAfter(RESTART_AFTER - 200)).toBeUndefined();
+    expect(await roundAfter(200)).toBeDefined();
+  });
+
+  test('during a pause it is left alone, and started at once when the pause ends', async () => {
+    const roundAfter = await served();
+    const until = new Date(primary.node.clock.now() + 60_000).toISOString();
+    await primary.node.state.update({ pause: { until, reason: 'maintenance' } });
+    primary.app.runs = false;
+    expect(await roundAfter(10 * RESTART_AFTER)).toBeUndefined();
+    await primary.node.state.update({ pause: null });
+    expect(await roundAfter(0)).toBe('done');
+  });
+
+  test('while somebody looks, the other node takes over: it stays down', async () => {
+    const roundAfter = await served();
+    const { app, node } = primary;
+    app.runs = false;
+    app.isRunning = async () => {
+      await node.state.apply('superseded', 2);
+      return false;
+    };
+    expect(await roundAfter(0)).toBeUndefined();
+  });
 });
 
 describe('a worker of an app that answers is gone', () => {

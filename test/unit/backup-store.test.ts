@@ -16,6 +16,10 @@ let store: BackupStore;
 
 const open = (maxBytes = 1000) => BackupStore.open(disk, DIRECTORY, noFaults, maxBytes);
 
+/** Without the marker of the folder. */
+const backupFiles = async () =>
+  (await disk.list(DIRECTORY)).filter((name) => !name.startsWith('.'));
+
 const manifest = (sequence: number, more: Partial<Manifest> = {}): Manifest => ({
   id: `ledger_20261122_12000${sequence}`,
   database: 'ledger',
@@ -51,7 +55,7 @@ describe('receiving', () => {
     expect(store.list()).toEqual([]);
     await expect(store.content(id)).rejects.toMatchObject({ code: 'backup-not-found' });
     expect((await open()).list()).toEqual([]);
-    expect(await disk.list(DIRECTORY)).toEqual([]);
+    expect(await backupFiles()).toEqual([]);
   });
 
   test('a committed backup survives a restart, byte for byte', async () => {
@@ -69,7 +73,7 @@ describe('receiving', () => {
       })(),
     );
     await expect(store.receive(manifest(1).id, torn)).rejects.toThrow('the sender vanished');
-    expect(await disk.list(DIRECTORY)).toEqual([]);
+    expect(await backupFiles()).toEqual([]);
   });
 
   test.each([
@@ -78,7 +82,7 @@ describe('receiving', () => {
   ])('%s than the manifest says are discarded', async (_what, content, code) => {
     await upload(manifest(1).id, content);
     await expect(store.commit(manifest(1))).rejects.toMatchObject({ code });
-    expect(await disk.list(DIRECTORY)).toEqual([]);
+    expect(await backupFiles()).toEqual([]);
     await expect(store.commit(manifest(1))).rejects.toMatchObject({ code: 'upload-unknown' });
   });
 
@@ -103,12 +107,12 @@ describe('receiving', () => {
     await upload(manifest(1).id, 'the first try was cut short');
     await commit(manifest(1));
     expect(await text(await store.content(manifest(1).id))).toBe(DUMP);
-    expect(await disk.list(DIRECTORY)).toHaveLength(2);
+    expect(await backupFiles()).toHaveLength(2);
   });
 
   test('uploads that nobody commits do not fill the disk', async () => {
     for (const sequence of [1, 2, 3, 4, 5]) await upload(manifest(sequence).id);
-    expect(await disk.list(DIRECTORY)).toHaveLength(2);
+    expect(await backupFiles()).toHaveLength(2);
   });
 
   describe('a long upload that broke off', () => {
@@ -139,7 +143,7 @@ describe('receiving', () => {
       expect(await store.uploaded(id)).toBe(LONG.length);
       await store.commit(whole);
       expect(await text(await store.content(id))).toBe(LONG);
-      expect(await disk.list(DIRECTORY)).toHaveLength(2);
+      expect(await backupFiles()).toHaveLength(2);
     });
 
     test('goes on where it stopped, and is checked as a whole', async () => {
@@ -156,7 +160,7 @@ describe('receiving', () => {
       await tear(2_000_000);
       await send('y'.repeat(LONG.length - 2_000_000), 2_000_000);
       await expect(store.commit(whole)).rejects.toMatchObject({ code: 'digest-mismatch' });
-      expect(await disk.list(DIRECTORY)).toEqual([]);
+      expect(await backupFiles()).toEqual([]);
     });
 
     test('goes on nowhere else, and tells where', async () => {
@@ -175,7 +179,7 @@ describe('receiving', () => {
       await tear(2_000_000);
       await begin();
       expect(await store.uploaded(id)).toBe(left);
-      expect(await disk.list(DIRECTORY)).toHaveLength(1);
+      expect(await backupFiles()).toHaveLength(1);
       await expect(send('rest', 2_000_000)).rejects.toMatchObject({ code: 'upload-elsewhere' });
     });
 
@@ -190,17 +194,17 @@ describe('receiving', () => {
         })(),
       );
       await expect(store.receive(id, dump)).rejects.toMatchObject({ code: 'disk-full' });
-      expect(await disk.list(DIRECTORY)).toEqual([]);
+      expect(await backupFiles()).toEqual([]);
     });
 
     test('is kept for nobody after a restart, or when it was small, or when the disk is full', async () => {
       await tear(2_000_000, 'disk-full');
-      expect(await disk.list(DIRECTORY)).toEqual([]);
+      expect(await backupFiles()).toEqual([]);
       await tear(500_000);
-      expect(await disk.list(DIRECTORY)).toEqual([]);
+      expect(await backupFiles()).toEqual([]);
       await tear(2_000_000);
       expect(await (await open()).uploaded(id)).toBe(0);
-      expect(await disk.list(DIRECTORY)).toEqual([]);
+      expect(await backupFiles()).toEqual([]);
     });
   });
 
@@ -212,7 +216,7 @@ describe('receiving', () => {
       code: 'too-large',
     });
     await expect(upload(manifest(1).id)).rejects.toMatchObject({ code: 'too-large' });
-    expect(await disk.list(DIRECTORY)).toEqual([]);
+    expect(await backupFiles()).toEqual([]);
   });
 
   test('what does not fit on the disk is refused before a byte is taken', async () => {
@@ -229,7 +233,7 @@ describe('receiving', () => {
     disk.freeBytes = 0;
     await expect(store.commit(manifest(1))).rejects.toMatchObject({ code: 'disk-full' });
     expect(store.list()).toEqual([]);
-    expect(await disk.list(DIRECTORY)).toEqual([]);
+    expect(await backupFiles()).toEqual([]);
   });
 });
 
@@ -240,8 +244,37 @@ describe('starting after a crash', () => {
   ])('%s is removed, the good one stays', async (_what, file) => {
     await commit(manifest(1));
     await disk.write(`${DIRECTORY}/${file}`, 'left over');
+    // As the agent had written down before it began with the dump.
+    const unfinished = [manifest(2).id];
+    await disk.write(`${DIRECTORY}/.coldspare`, JSON.stringify({ unfinished }));
     expect((await open()).list().map(({ id }) => id)).toEqual([manifest(1).id]);
     expect(disk.files.has(`${DIRECTORY}/${file}`)).toBe(false);
+    expect(await backupFiles()).toHaveLength(2);
+  });
+
+  test.each(['receive.commit during', 'prune'])('a crash in %s leaves no dump', async (moment) => {
+    const crash = async (label: string, when: string) => {
+      if (`${label} ${when}` === moment) throw new Error('killed');
+    };
+    store = await BackupStore.open(disk, DIRECTORY, { at: crash }, 1000);
+    const remove = disk.remove.bind(disk);
+    if (moment === 'prune') {
+      await commit(manifest(2));
+      await commit(manifest(1));
+    }
+    disk.remove = async (path) => {
+      if (path.endsWith('.dump')) throw new Error('killed');
+      return remove(path);
+    };
+    const cut =
+      moment === 'prune'
+        ? store.prune('ours', { newest: 1, daily: 0, weekly: 0 })
+        : commit(manifest(1));
+    await expect(cut).rejects.toThrow('killed');
+    disk.remove = remove;
+    expect(disk.files.has(`${DIRECTORY}/${manifest(1).id}.dump`)).toBe(true);
+    await open();
+    expect(disk.files.has(`${DIRECTORY}/${manifest(1).id}.dump`)).toBe(false);
   });
 
   test('a dump that was cut on disk is not listed', async () => {
@@ -277,7 +310,18 @@ describe('reading for a restore', () => {
 
 test('pruning keeps the newest by order, and their files only', async () => {
   for (const sequence of [3, 1, 2]) await commit(manifest(sequence));
-  expect(await store.prune('ours', 2)).toEqual([manifest(1).id]);
+  expect(await store.prune('ours', { newest: 2, daily: 0, weekly: 0 })).toEqual([manifest(1).id]);
   expect(store.list().map(({ sequence }) => sequence)).toEqual([3, 2]);
-  expect(await disk.list(DIRECTORY)).toHaveLength(4);
+  expect(await backupFiles()).toHaveLength(4);
+});
+
+test('where there is no room for new backups, those of earlier days give way, the oldest first', async () => {
+  const retention = { newest: 1, daily: 7, weekly: 4 };
+  for (const day of [1, 2, 3, 4])
+    await commit(manifest(day, { takenAt: `2026-11-2${day}T12:00:00.000Z` }));
+  expect(await store.prune('ours', retention)).toEqual([]);
+  disk.freeBytes = 64 * 1024 * 1024;
+  const held = new Set([manifest(2).id]);
+  expect(await store.prune('ours', retention, held)).toEqual([manifest(1).id, manifest(3).id]);
+  expect(store.list().map(({ sequence }) => sequence)).toEqual([4, 2]);
 });

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { createIdleDatabaseWatch } from '../../src/background/idle-database.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+import { roundsOf } from '../support/rounds.js';
 
 const TEN_MINUTES = 600_000;
 
@@ -14,18 +15,9 @@ const see = (answers: boolean): void => {
 /** A node whose database runs, and its rounds after so many ms: each resolves to the reason of what it started, if it did. */
 const watched = async (mode: 'primary' | 'standby') => {
   fake = await createFakeNode(mode);
-  const { clock, runner } = fake.node;
-  const { elapsed } = clock;
-  let later = 0;
-  clock.elapsed = () => elapsed() + later;
   see(true);
-  const round = createIdleDatabaseWatch(fake.node);
-  return async (ms: number): Promise<string | undefined> => {
-    later += ms;
-    await round();
-    const { current } = runner;
-    return current && (await runner.wait(current.id, 10_000))?.reason;
-  };
+  const round = roundsOf(fake.node, createIdleDatabaseWatch);
+  return async (ms: number) => (await round(ms))?.reason;
 };
 
 test('somebody starts the database of a standby and leaves it: it is cold again after ten minutes', async () => {

@@ -1,3 +1,4 @@
+/** biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what a .env holds */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { writeOverride } from '../../src/drivers/compose/override.js';
 import { openProject } from '../../src/drivers/compose/project.js';
 import { createFileDisk } from '../../src/drivers/file-disk.js';
 import { localExecutor } from '../../src/drivers/run-command.js';
+import { FakeCompose } from '../support/fake-compose.js';
 
 describe('COMPOSE_COMMAND', () => {
   const open = (command: string) => openProject(localExecutor, { command, directory: '/srv/shop' });
@@ -43,10 +45,13 @@ describe('the override file', () => {
   afterEach(() => rm(directory, { recursive: true }));
 
   const put = (name: string, text = '') => writeFile(join(directory, name), text);
-  const write = async (environment: Record<string, string> = {}) => {
+  const write = async (
+    environment: Record<string, string> = {},
+    envFiles: readonly string[] = ['.env'],
+  ) => {
     const file = '/state/compose.override.yml';
-    const disk = { write: async () => {} };
-    const options = { file, disk, services: ['db'], directory, environment };
+    const disk = { read: async () => undefined, write: async () => {} };
+    const options = { file, disk, services: ['db'], directory, environment, envFiles };
     return (await writeOverride(options)).COMPOSE_FILE;
   };
 
@@ -72,6 +77,32 @@ describe('the override file', () => {
     );
   });
 
+  test('comes after files that are named by variables, as compose reads them', async () => {
+    await put('.env', 'STAGE=prod\nDIR="/srv/$STAGE"\nCOMPOSE_FILE=base.yml:${DIR}/${STAGE}.yml\n');
+    expect(await write()).toBe('base.yml:/srv/prod/prod.yml:/state/compose.override.yml');
+    expect(await write({ STAGE: 'test' })).toBe(
+      'base.yml:/srv/test/test.yml:/state/compose.override.yml',
+    );
+    await put(
+      '.env',
+      "COMPOSE_FILE=${NONE:-a}.yml:${NONE-b}.yml:${NONE}${STAGE:+c}.yml\nNO='$X'\n",
+    );
+    expect(await write({ STAGE: '1' })).toBe('a.yml:b.yml:c.yml:/state/compose.override.yml');
+    await put('.env', "COMPOSE_FILE='$odd.yml'\n");
+    expect(await write()).toBe('$odd.yml:/state/compose.override.yml');
+  });
+
+  test('comes after the files that another file than .env names', async () => {
+    const { envFiles } = openProject(localExecutor, {
+      command: 'docker compose --env-file prod.env --env-file=more.env',
+      directory,
+    });
+    expect(envFiles).toEqual(['prod.env', 'more.env']);
+    await put('prod.env', 'STAGE=prod\n');
+    await put('more.env', 'COMPOSE_FILE=${STAGE}.yml\n');
+    expect(await write({}, envFiles)).toBe('prod.yml:/state/compose.override.yml');
+  });
+
   test('a directory without a compose file is named', async () => {
     await expect(write()).rejects.toThrow(`there is no compose file in ${directory}`);
   });
@@ -80,18 +111,37 @@ describe('the override file', () => {
     await put('compose.yml');
     const file = join(directory, 'state', 'ours.yml');
     const disk = createFileDisk();
-    await writeOverride({ file, disk, services: ['db', 'app'], directory, environment: {} });
+    await writeOverride({
+      file,
+      disk,
+      services: ['db', 'app'],
+      directory,
+      environment: {},
+      envFiles: [],
+    });
     expect(await readFile(file, 'utf8')).toBe(`\
 # Written by coldspare, and written again at every start of a service: these start when the agent says so.
 services:
   "db":
     restart: "no"
     deploy: { restart_policy: { condition: none, max_attempts: 0 } }
-    pull_policy: missing
+    pull_policy: if_not_present
   "app":
     restart: "no"
     deploy: { restart_policy: { condition: none, max_attempts: 0 } }
-    pull_policy: missing
+    pull_policy: if_not_present
 `);
   });
+});
+
+test('an engine that does not answer is told as such by whatever asks it for the app', async () => {
+  const compose = new FakeCompose();
+  compose.services = { db: { image: 'postgres:15' }, app: { image: 'shop' } };
+  compose.down = 'Cannot connect to the Docker daemon';
+  const { app } = compose.stack();
+  const signal = new AbortController().signal;
+  const down = { message: expect.stringContaining('Cannot connect') };
+  await expect(app.start(signal)).rejects.toMatchObject({ code: 'app-failed', ...down });
+  await expect(app.create?.(signal)).rejects.toMatchObject({ code: 'app-failed', ...down });
+  await expect(app.assertStartable?.()).rejects.toMatchObject({ code: 'command-failed', ...down });
 });

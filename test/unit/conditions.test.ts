@@ -19,6 +19,7 @@ const facts = (name: string, more: Partial<Facts> = {}): Facts => ({
   ...nodeStatus(name),
   now: NOW,
   backupAge: 60_000,
+  backupAheadBy: 0,
   unusable: null,
   confirmedAt: null,
   isStandingDown: false,
@@ -28,14 +29,27 @@ const facts = (name: string, more: Partial<Facts> = {}): Facts => ({
   hasPeerSsh: false,
   sshRemedy: undefined,
   fenced: undefined,
+  isHealthProven: true,
+  checkUnfit: undefined,
+  witnessUnfit: undefined,
+  lost: undefined,
   foreignApp: undefined,
+  diskSpace: { free: 1, capacity: 1 },
   noRoom: null,
+  dumpSilence: undefined,
   certificateError: null,
   certificateExpiresAt: undefined,
+  channels: [],
+  hookError: undefined,
+  restarts: [],
+  latest: {},
   failedChecks: 15_000,
   appRestartAfter: 60_000,
   ...more,
 });
+/** So many minutes ago. */
+const restarts = (...minutes: number[]) =>
+  minutes.map((ago) => ({ at: NOW - ago * 60_000, reason: 'the app has exited' }));
 const refused = { message: 'it says no', remedy: 'do this' };
 
 describe('the problems of a node', () => {
@@ -46,6 +60,15 @@ describe('the problems of a node', () => {
 
   test.each<[name: string, node: string, more: Partial<Facts>, problems: string[]]>([
     ['the app does not answer', 'vcl2', { serving: false }, ['app-down']],
+    ['an app that had to be started again twice', 'vcl2', { restarts: restarts(0, 1) }, []],
+    [
+      'one that was started again three times',
+      'vcl2',
+      { restarts: restarts(0, 1, 59) },
+      ['app-restarts'],
+    ],
+    ['one of which the first time is long ago', 'vcl2', { restarts: restarts(0, 1, 61) }, []],
+    ['a standby, whatever it did before', 'vcl3', { restarts: restarts(0, 1, 2) }, []],
     ['a backup at the limit is not too old', 'vcl3', { backupAge: 2 * HOUR }, []],
     ['one above it is', 'vcl3', { backupAge: 2 * HOUR + 1 }, ['backup-stale']],
     [
@@ -74,6 +97,50 @@ describe('the problems of a node', () => {
       { certificateExpiresAt: NOW + 13 * 24 * HOUR },
       ['certificate-expiring'],
     ],
+    [
+      'an app that fails as it did on the other server',
+      'vcl2',
+      {
+        serving: false,
+        app: { answers: false, detail: 'answers 302', checkedAt: null },
+        unserved: { detail: 'answers 302', takeovers: 1 },
+      },
+      ['app-down', 'fails-on-both'],
+    ],
+    [
+      'one that fails in another way',
+      'vcl2',
+      {
+        serving: false,
+        app: { answers: false, detail: 'answers 500', checkedAt: null },
+        unserved: { detail: 'answers 302', takeovers: 1 },
+      },
+      ['app-down'],
+    ],
+    [
+      'one that does not start on either server',
+      'vcl2',
+      {
+        serving: false,
+        app: { answers: false, detail: 'refuses (ECONNREFUSED)', checkedAt: null },
+        unserved: { detail: 'hangs', takeovers: 2 },
+      },
+      ['app-down', 'fails-on-both'],
+    ],
+    [
+      'a lost primary that nobody takes over from',
+      'vcl3',
+      { lost: '3 checks failed' },
+      ['primary-lost'],
+    ],
+    [
+      'one that somebody is at work on',
+      'vcl3',
+      { lost: '3 checks failed', pause: { until: '2026-11-23T04:00:00.000Z', reason: '' } },
+      [],
+    ],
+    ['a check that contradicts', 'vcl3', { checkUnfit: 'it answers 404' }, ['check-unfit']],
+    ['a witness that is blind', 'vcl2', { witnessUnfit: 'it answers 403' }, ['witness-unfit']],
     ['files that cannot be used', 'vcl2', { certificateError: refused }, ['certificate-unusable']],
   ])('%s', (_name, node, more, problems) => {
     expect(problemsOf(facts(node, more))).toEqual(problems);

@@ -118,11 +118,11 @@ test('while the other node is away, no more dumps are kept than BACKUP_KEEP', as
   node.peer.commit = async () => {
     throw new ColdspareError('peer-refused', 'its disk is full', 'none');
   };
-  for (let more = 0; more < node.settings.backupKeep + 2; more += 1) {
+  for (let more = 0; more < node.settings.retention.newest + 2; more += 1) {
     write(more);
     await backUp();
   }
-  expect(node.backups.list()).toHaveLength(node.settings.backupKeep);
+  expect(node.backups.list()).toHaveLength(node.settings.retention.newest);
 });
 
 test('a tick lets a dump go on that is being sent again', async () => {

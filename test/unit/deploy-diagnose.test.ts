@@ -69,6 +69,15 @@ describe('what the doctor says', () => {
       /the container app has/,
     ],
     [
+      'an image that was never built on the standby (H90)',
+      (_, vcl3) => {
+        vcl3.status.app.cannotStart = 'the image shop_app is not here';
+        vcl3.status.problems = ['app-unready'];
+      },
+      'vcl3',
+      /could not start its app now: the image shop_app is not here/,
+    ],
+    [
       'a schedule that never came to a backup (H04)',
       (_, vcl3) => Object.assign(vcl3.status, { latestBackup: null, problems: ['backup-stale'] }),
       'vcl3',

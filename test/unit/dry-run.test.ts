@@ -37,7 +37,11 @@ const receive = async (age: number): Promise<string> => {
 };
 
 const promote = (node: Node, command: { force?: boolean; planned?: boolean } = {}) =>
-  dryRunPromote(node, { force: false, planned: false, dryRun: true, reason: '', ...command });
+  dryRunPromote(
+    node,
+    { force: false, planned: false, dryRun: true, reason: '', ...command },
+    nodeStatus(node),
+  );
 const demote = (node: Node) => dryRunDemote(node, { dryRun: true, reason: '' });
 
 const answers = (node: Node, peer: Node, more: Partial<NodeStatus> = {}) => {
@@ -84,6 +88,18 @@ describe('a promote', () => {
     expect(await promote(standby.node)).toMatchObject({ backup, prepared: false });
     await standby.node.state.update({ prepared: backup });
     expect(await promote(standby.node)).toMatchObject({ backup, prepared: true });
+  });
+
+  test('from one that could not be restored is refused with the reason, and force would try', async () => {
+    const backup = await receive(0);
+    const { state } = standby.node;
+    const at = '2026-11-22T19:31:00.000Z';
+    await state.update({ proofs: { [backup]: { at, took: 0, error: 'no such type: cube' } } });
+    expect(await promote(standby.node)).toMatchObject({
+      wouldRun: false,
+      refusal: { code: 'backup-unusable', message: expect.stringContaining('no such type: cube') },
+    });
+    expect(await promote(standby.node, { force: true })).toMatchObject({ wouldRun: true, backup });
   });
 
   test('during a pause is refused, unless forced', async () => {

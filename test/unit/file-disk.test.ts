@@ -60,9 +60,18 @@ test('what a crash left of a write is in nobody’s way', async () => {
 test('a write that fails does not stop the next one', async () => {
   const path = join(directory, 'file');
   await writeFile(path, '');
-  await expect(disk.write(join(path, 'below'), 'x')).rejects.toThrow('EEXIST');
+  await expect(disk.write(join(path, 'below'), 'x')).rejects.toThrow('ENOTDIR');
   await disk.write(join(directory, 'other'), 'x');
   expect(await disk.read(join(directory, 'other'))).toBe('x');
+});
+
+test('a write that finds the disk full leaves the old file, and nothing that takes space', async () => {
+  const path = join(directory, 'state.json');
+  await disk.write(path, 'before');
+  await symlink('/dev/full', `${path}.tmp`);
+  await expect(disk.write(path, 'after')).rejects.toMatchObject({ code: 'disk-full' });
+  expect(await readdir(directory)).toEqual(['state.json']);
+  expect(await disk.read(path)).toBe('before');
 });
 
 test('a rename replaces what was there', async () => {

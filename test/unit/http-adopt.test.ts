@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../src/domain/manifest.js';
 import { DUMP, manifestOf, type Service, startService } from '../support/http.js';
@@ -34,7 +35,9 @@ const adoptText = async (text: string | Buffer, id = ID) => {
 const nothingWasKept = async () => {
   expect(standby.node.backups.list()).toEqual([]);
   // It is removed while the answer is on its way.
-  const files = () => readdir(join(standby.directory, 'backups')).catch(() => []);
+  // Without the marker of the folder.
+  const files = async () =>
+    (await readdir(join(standby.directory, 'backups'))).filter((name) => !name.startsWith('.'));
   await expect.poll(files).toEqual([]);
   expect(standby.node.state.current).toMatchObject({ lineage: null, epoch: 0 });
 };
@@ -87,7 +90,7 @@ describe('a dump of the old scripts', () => {
       return id;
     };
     const kept = [];
-    for (let sequence = 1; sequence <= node.settings.backupKeep; sequence += 1)
+    for (let sequence = 1; sequence <= node.settings.retention.newest; sequence += 1)
       kept.unshift(await put(`ledger_20261122_12000${sequence}`, { epoch: 3, sequence }));
     await node.state.apply('heard', 4);
     expect(await adoptText(`${HEADER}${TRAILER}`)).toMatchObject({ status: 201 });
@@ -154,6 +157,26 @@ test.each([
   expect(body).toMatchObject({ code: 'backup-unusable', detail: expect.stringContaining(why) });
   await nothingWasKept();
 });
+
+const WHOLE = Buffer.from(`${HEADER}${TRAILER}`);
+test.each([
+  ['gzip', gzipSync(WHOLE), 'gunzip --keep '],
+  ['bzip2', Buffer.from('BZh91AY&SY'), 'bunzip2'],
+  ['xz', Buffer.from('fd377a585a00', 'hex'), 'unxz'],
+  ['zstd', Buffer.from('28b52ffd04', 'hex'), 'unzstd'],
+  ['zip', Buffer.from('PK\u0003\u0004'), 'unzip'],
+])(
+  'a dump that is packed by %s, as the old scripts left it, is told as that',
+  async (name, content, unpack) => {
+    const { status, body } = await adoptText(content);
+    expect(status).toBe(422);
+    expect(body).toMatchObject({
+      detail: expect.stringContaining(`this is ${name}`),
+      remedy: expect.stringContaining(unpack),
+    });
+    await nothingWasKept();
+  },
+);
 
 test.each([
   ['rows with backslashes', 'COPY c (a, b) FROM stdin;\n\\N\t\\\\c\n\\t\\.x\t\\N\n\\.\n'],

@@ -69,6 +69,14 @@ describe('what others write', () => {
     expect((await page(admin)).split('&lt;img src=x').length).toBeGreaterThan(5);
   });
 
+  test('of a standby that streams, what a takeover would use', async () => {
+    const replication = { state: 'streaming', line: 'replica', behindBytes: 18_000 };
+    hearPeer({ ...PEER, role: 'standby', mode: 'standby', serving: false, replication });
+    expect(await page()).toContain('streaming, 18.0 kB behind: a takeover would use it');
+    hearPeer({ ...PEER, mode: 'standby', replication: { state: ATTACK } });
+    expect(await page()).not.toContain('Replica');
+  });
+
   test('a node that is silent says why in text', async () => {
     standby.node.peerView.last = { value: { error: ATTACK }, at: 0 };
     const body = await page(admin);

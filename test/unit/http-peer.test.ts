@@ -28,6 +28,7 @@ const service = async (...args: Parameters<typeof startService>): Promise<Servic
 
 const peerAt = (url: string, more: Partial<Parameters<typeof createHttpPeer>[0]> = {}) =>
   createHttpPeer({
+    instance: 'of-the-tests',
     ...{ url, token: TOKENS.peer, node: 'me', statusTimeout: 10_000, epoch: () => 1 },
     onEpoch: async (epoch) => {
       heard.push(epoch);
@@ -58,7 +59,8 @@ describe('two agents', () => {
     const { bytes, sha256 } = manifestOf(DUMP);
     expect(await send(peer, Readable.from([Buffer.from(DUMP)]))).toEqual({ bytes, sha256 });
     await peer.commit(manifestOf(DUMP));
-    expect(await peer.backups()).toEqual([manifestOf(DUMP)]);
+    expect(await peer.backup(manifestOf(DUMP).id)).toEqual(manifestOf(DUMP));
+    expect(await peer.backup('ledger_20010101_000000')).toBeUndefined();
     expect(standby.node.state.current).toMatchObject({ epoch: 1, lineage: LINEAGE });
     await expect(send(peer, Readable.from([Buffer.from(DUMP)]))).rejects.toMatchObject({
       ...{ code: 'peer-refused', value: 'backup-exists' },
@@ -254,8 +256,9 @@ describe('an upload', () => {
     setTimeout(() => broken.destroy(new Error('the agent was killed')), 300);
     await expect(first).rejects.toThrow('the agent was killed');
 
+    // A busy machine has not sent all of it by then.
     const from = await vi.waitUntil(() => peer.received(manifest.id));
-    expect(from).toBe(3_000_000);
+    expect(from).toBeLessThanOrEqual(3_000_000);
     const rest = Readable.from([dump.subarray(from)]);
     const signal = new AbortController().signal;
     const answer = await peer.upload(manifest.id, rest, { from, bytes: dump.length }, signal);

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server } from '
 import { afterEach, expect, test } from 'vitest';
 import { freePorts } from '../../scripts/lib/free-port.js';
 import { createHttpProbe } from '../../src/drivers/http-probe.js';
+import { isHealthy } from '../../src/ports/probe.js';
 import { silentPort } from '../support/silent-port.js';
 
 const probe = createHttpProbe();
@@ -40,6 +41,27 @@ test('a redirect is not followed: where it leads is not what was asked', async (
   expect(asked).toBe(1);
 });
 
+test('the Host and the answers that the app wants (H50)', async () => {
+  const url = await serve((request, response) =>
+    response.writeHead(request.headers.host === 'shop.example' ? 302 : 400).end(),
+  );
+  const check = {
+    host: 'shop.example',
+    statuses: [
+      [200, 299],
+      [302, 302],
+    ] as [number, number][],
+  };
+  const result = await probe.get(url, PATIENCE, check);
+  expect(result).toMatchObject({ status: 302, isExpected: true });
+  expect(isHealthy(result)).toBe(true);
+  expect(isHealthy(await createHttpProbe(check).get(url, PATIENCE))).toBe(true);
+  expect(await probe.get(url, PATIENCE, { statuses: [[200, 299]] })).toMatchObject({
+    status: 400,
+    isExpected: false,
+  });
+});
+
 test('an answer with an endless body is an answer', async () => {
   const url = await serve((_request, response) => {
     response.writeHead(200).write('and so on');
@@ -74,18 +96,18 @@ test('a TLS handshake that never ends hangs', async () => {
 test.each([
   ['hangs up', (socket: import('node:net').Socket) => socket.destroy()],
   ['speaks no HTTP', (socket: import('node:net').Socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n')],
-])('a machine whose app %s refuses', async (_what, act) => {
+])('what %s is there, and breaks (H40)', async (_what, act) => {
   const port = await listening(
     createTcpServer((socket) => void socket.once('data', () => act(socket))),
   );
   expect(await probe.get(`http://127.0.0.1:${port}/`, PATIENCE)).toMatchObject({
-    outcome: 'refuses',
+    outcome: 'breaks',
   });
 });
 
-test('plain HTTP where TLS is expected refuses', async () => {
+test('plain HTTP where TLS is expected breaks', async () => {
   const url = (await serve((_request, response) => response.end())).replace('http:', 'https:');
-  expect(await probe.get(url, PATIENCE)).toMatchObject({ outcome: 'refuses' });
+  expect(await probe.get(url, PATIENCE)).toMatchObject({ outcome: 'breaks' });
 });
 
 test('a machine behind a cut link is silent', async () => {

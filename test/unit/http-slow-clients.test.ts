@@ -108,8 +108,8 @@ describe('what never becomes a request is answered as a problem:', () => {
     isProblem(answer, 431, 'header-too-large');
   });
 
-  test('no Host', async () => {
-    const answer = await raw('GET /health HTTP/1.1\r\nConnection: close\r\n\r\n');
+  test('a command without a Host', async () => {
+    const answer = await raw('POST /pause HTTP/1.1\r\nConnection: close\r\n\r\n');
     isProblem(answer, 400, 'invalid-request');
   });
 

@@ -124,6 +124,7 @@ const talk = async (options: ConnectionOptions) => {
 describe('the other agent', () => {
   const peer = (url: string, own?: CredentialFiles) =>
     createHttpPeer({
+      instance: 'of-the-tests',
       ...{ url, token: TOKENS.peer, node: 'me', statusTimeout: 10_000, epoch: () => 1 },
       onEpoch: async () => {},
       ...(own && { credentials: own }),

@@ -6,6 +6,8 @@ import { BLOCKED } from '../../src/ports/stack.js';
 import { createFakeNode, type FakeNode, takesBackups } from '../support/fake-node.js';
 
 let fake: FakeNode;
+let pauses: number[];
+const WAIT = 10_000;
 afterEach(() => fake.remove());
 
 /** A backup of a database that fails so often like this, and then is dumped. */
@@ -13,6 +15,12 @@ const backUp = async (failures: number, value?: string): Promise<OperationRecord
   fake = await createFakeNode('primary');
   const { node, database } = fake;
   takesBackups(node.peer);
+  pauses = [];
+  const { sleep } = node.clock;
+  node.clock.sleep = async (ms, signal) => {
+    if (ms === WAIT) return sleep(ms, signal);
+    pauses.push(ms);
+  };
   const dump = database.dump.bind(database);
   let tries = 0;
   database.dump = async (sink, signal) => {
@@ -24,12 +32,14 @@ const backUp = async (failures: number, value?: string): Promise<OperationRecord
     });
   };
   const { id } = await request(node, 'backup', { reason: '' }, { source: 'schedule' });
-  return node.runner.wait(id, 10_000);
+  return node.runner.wait(id, WAIT);
 };
 
 test('a dump that made way for others is taken again, and only the whole one is kept', async () => {
   expect(await backUp(3, BLOCKED)).toMatchObject({ state: 'done' });
   expect(fake.node.backups.list()).toHaveLength(1);
+  // Whoever it made way for has to come to an end first.
+  expect(pauses).toEqual([1_000, 2_000, 4_000]);
 });
 
 test('one that makes way again and again is given up', async () => {

@@ -31,10 +31,34 @@ test('an outage right after one that came to nothing is acted on at once', async
   expect(promotes()).toHaveLength(2);
 });
 
+test('an agent that crashes again and again does not put the next request off for ever', async () => {
+  fake = await createFakeNode('standby', {
+    settings: { monitor: 'on', failThreshold: 1, confirmChecks: 1, aloneGrace: 0 },
+  });
+  const { node } = fake;
+  const lost = node.peer.status;
+  const idle = async () => ({ ...nodeStatus(node), mode: 'primary' as const, serving: false });
+  let now = node.clock.elapsed();
+  node.clock.elapsed = () => now;
+  const check = createMonitor(node);
+  for (let round = 0; round < 20; round += 1) {
+    node.peer.status = round % 2 === 0 ? lost : idle;
+    await check();
+    await node.runner.wait(node.runner.current?.id ?? '', 5_000);
+    now += 5_000;
+  }
+  const promotes = node.runner.list().filter(({ kind }) => kind === 'promote');
+  expect(promotes.length).toBeGreaterThanOrEqual(5);
+});
+
 /** A standby whose primary is lost, and how often its monitor and its operations have asked for it. */
 const lonely = async () => {
   fake = await createFakeNode('standby', {
-    settings: { monitor: 'on', failThreshold: 3, confirmChecks: 3, confirmInterval: 10 },
+    settings: {
+      ...{ monitor: 'on', failThreshold: 3, confirmChecks: 3, confirmInterval: 10 },
+      // Its agent has been running for long.
+      aloneGrace: 0,
+    },
   });
   const { node } = fake;
   const lost = node.peer.status;

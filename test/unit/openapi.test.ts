@@ -151,6 +151,7 @@ describe('every route', () => {
     await writeFile(path, 'PGDMP and so on');
     const old = { ...admin, id: 'ledger_20200101_000000', body: { path } };
     await call(standby, 'POST /backups/:id/adopt', old);
+    await call(standby, 'POST /backups/:id/release', { ...admin, id });
     await call(standby, 'GET /backups', admin);
     await call(standby, 'GET /backups/:id', { ...peer, id });
     await call(standby, 'GET /backups/:id/content', { ...admin, id });
@@ -162,6 +163,7 @@ describe('every route', () => {
     await call(primary, 'DELETE /operations/:id', { ...peer, id: 'never-heard-of' });
 
     await call(standby, 'POST /drill', { ...admin, ...waiting });
+    await call(standby, 'POST /notify', admin);
     await call(standby, 'POST /pause', { ...admin, body: { minutes: 5 } });
     await call(standby, 'POST /webhooks/:provider', { ...webhook, id: 'generic' });
     const up =
@@ -179,7 +181,10 @@ describe('every route', () => {
     await primary.node.runner.wait(handover.id, 10_000);
     await call(primary, 'POST /fence', { ...peer, body: { operation: 'of-a-test', epoch: 2 } });
 
-    const all = ROUTES.map(({ method, path: template }) => `${method} ${template}`);
+    // An upgrade is no answer: http-replication.test.ts.
+    const all = ROUTES.filter(({ about }) => about.answers[101] === undefined).map(
+      ({ method, path: template }) => `${method} ${template}`,
+    );
     expect([...answered].sort()).toEqual(all.sort());
   });
 });

@@ -147,6 +147,19 @@ test.each<[name: string, more: Partial<PageFacts>, tone: string, said: string]>(
     'Nobody serves. vcl2 has stopped for a takeover, and waits to hear from vcl3',
   ],
   [
+    'in doubt about its own role (H36)',
+    {
+      self: primary({
+        ...{ mode: 'yielding', serving: false },
+        yielding: { cause: 'fence', isInDoubt: true },
+      }),
+      peer: server(),
+      contact: silent,
+    },
+    'bad',
+    'Nobody serves. vcl2 has lost its state, or an old one was put in its place. It waits to hear from vcl3 which role it has.',
+  ],
+  [
     'yielding while the other one serves',
     {
       self: primary({ mode: 'yielding', serving: false, problems: ['yielding'] }),

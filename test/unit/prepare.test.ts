@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAlarms } from '../../src/background/alarms.js';
+import { createIdleDatabaseWatch } from '../../src/background/idle-database.js';
 import { pruneBackups } from '../../src/backups/prune.js';
 import { ColdspareError } from '../../src/domain/errors.js';
 import type { Manifest } from '../../src/domain/manifest.js';
@@ -17,7 +18,11 @@ let prepare: () => Promise<void>;
 let look: () => Promise<void>;
 beforeEach(async () => {
   standby = await startService('standby', {
-    settings: { prepare: 'on-receive', backupKeep: KEEP, checkInterval: 0 },
+    settings: {
+      prepare: 'on-receive',
+      retention: { newest: KEEP, daily: 0, weekly: 0 },
+      checkInterval: 0,
+    },
   });
   await standby.database.stop();
   standby.database.databases.clear();
@@ -74,10 +79,16 @@ describe('backups come faster than they are restored', () => {
     await round();
     const newest = await receive(2);
     const { node } = standby;
-    await pruneBackups({ ...node, settings: { ...node.settings, backupKeep: 1 } });
+    await pruneBackups({
+      ...node,
+      settings: { ...node.settings, retention: { newest: 1, daily: 0, weekly: 0 } },
+    });
     expect(kept()).toEqual([newest, first]);
     await round();
-    await pruneBackups({ ...node, settings: { ...node.settings, backupKeep: 1 } });
+    await pruneBackups({
+      ...node,
+      settings: { ...node.settings, retention: { newest: 1, daily: 0, weekly: 0 } },
+    });
     expect(kept()).toEqual([newest]);
   });
 
@@ -229,6 +240,58 @@ test('while the primary hands over, its last backup is left to the takeover', as
   expect(await round()).toMatchObject({ state: 'done' });
 });
 
+describe('"docker compose down -v" on a standby that was prepared', () => {
+  let backup: string;
+  const down = () => {
+    const { databases } = standby.database;
+    databases.clear();
+    // As an image makes it at its first start.
+    databases.set('ledger', { rows: {}, marker: undefined });
+  };
+  beforeEach(async () => {
+    backup = await receive(1);
+    expect(await round()).toMatchObject({ state: 'done' });
+    expect(prepared()).toBe(backup);
+    down();
+  });
+
+  test('a takeover restores the backup, and serves its rows', async () => {
+    const { restore } = standby.database;
+    let restores = 0;
+    standby.database.restore = (...args) => {
+      restores += 1;
+      return restore.apply(standby.database, args);
+    };
+    expect(await promote({ force: false })).toMatchObject({ state: 'done', result: { backup } });
+    expect(restores).toBe(1);
+    expect(standby.database.databases.get('ledger')).toMatchObject({
+      rows: { 'public.entries': 3 },
+      marker: { backup },
+    });
+  });
+
+  test('a drill notices, and the backup is prepared again', async () => {
+    const { body } = await standby.ask('POST', '/drill', {
+      client: 'admin',
+      headers: { Prefer: 'wait=10' },
+    });
+    expect(body).toMatchObject({ state: 'done' });
+    expect(prepared()).toBe(null);
+    expect(await round()).toMatchObject({ kind: 'prepare', state: 'done' });
+    expect(prepared()).toBe(backup);
+  });
+
+  test('so does the agent when somebody has started the database', async () => {
+    await standby.database.start();
+    const { node } = standby;
+    node.local.database = { value: { answers: true, marker: undefined }, at: node.clock.now() };
+    await createIdleDatabaseWatch(node)();
+    expect(prepared()).toBe(null);
+    expect(await round()).toMatchObject({ kind: 'prepare', state: 'done' });
+    expect(standby.database.databases.get('ledger')?.marker).toMatchObject({ backup });
+  });
+});
+
 describe('what lies under DB_NAME', () => {
   const lay = (marker: Marker | undefined) => {
     standby.database.databases.set('ledger', {
@@ -250,6 +313,17 @@ describe('what lies under DB_NAME', () => {
   ])('a database %s is kept until a person drops it, and people are told', async (_, found) => {
     lay(found);
     expect(await keptAs()).toEqual([expect.stringMatching(/^ledger_diverged_\d{8}_\d{6}$/)]);
+    expect(told()).toEqual(['database-kept']);
+  });
+
+  test('a first primary whose state has gone back in time keeps what it had served since', async () => {
+    await receive(1);
+    Object.assign(standby.node.state.current, { parity: 'odd' });
+    lay({ ...marker, epoch: 3 });
+    expect(await round()).toMatchObject({ state: 'done' });
+    expect([...standby.database.databases.keys()]).toContainEqual(
+      expect.stringMatching(/^ledger_diverged_/),
+    );
     expect(told()).toEqual(['database-kept']);
   });
 

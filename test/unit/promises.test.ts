@@ -133,6 +133,31 @@ test('a role that is taken back by force is still due to go back to where it cam
   expect(node.state.current).toMatchObject({ mode: 'primary', failbackDue: true });
 });
 
+test('so is one that was lost to a takeover which nobody had used', async () => {
+  const { node } = await create('standby');
+  await receive(node, 1, 3);
+  expect(await promoteByForce(node)).toMatchObject({ state: 'done' });
+  let asked: unknown;
+  node.peer.fenceUnused = async (_operation, _epoch, served) => {
+    asked = served;
+    return { mode: 'yielding', detail: 'stopped', unused: true };
+  };
+  await noteEpoch(node, 3);
+  await expect.poll(() => node.state.current.mode).toBe('primary');
+  expect(node.state.current).toMatchObject({ epoch: 4, failbackDue: true });
+  // An agent of before knows no more.
+  expect(asked).toEqual({ epoch: 2, backup: expect.any(String) });
+});
+
+test('a role that was lost for good is not due to go anywhere', async () => {
+  const { node } = await create('standby');
+  await receive(node, 1, 3);
+  expect(await promoteByForce(node)).toMatchObject({ state: 'done' });
+  await noteEpoch(node, 3);
+  await expect.poll(() => node.runner.current).toBeUndefined();
+  expect(node.state.current).toMatchObject({ mode: 'standby', failbackDue: false });
+});
+
 test('a takeover is withdrawn while it waits for a preparation to end: it does not begin afterwards', async () => {
   const { node, database } = await create('standby');
   const before = await receive(node, 1, 3);
@@ -234,21 +259,29 @@ describe('the other node is primary, and the disk of this one does not take that
   });
 });
 
-test('a primary that waits for an answer which cannot reach it (ALONE=wait) does not keep the other from taking over', async () => {
-  const waiting = await create('primary', { settings: { alone: 'wait', aloneGrace: 0 } });
-  await waiting.node.runner.start(planBoot(waiting.node, 'the agent was started'), {
-    source: 'agent',
-  });
-  await expect.poll(() => nodeStatus(waiting.node).alone).toContain('ALONE=wait');
-  const { node } = await create('standby');
-  await receive(node, 1, 3);
-  node.peer.status = async () => nodeStatus(waiting.node);
-  node.peer.fence = async () => ({ mode: 'yielding', detail: 'stopped' });
-  const command = { force: false, planned: false, dryRun: false, reason: '' };
-  const { id } = await request(node, 'promote', command, { source: 'webhook' });
-  expect(await node.runner.wait(id, 10_000)).toMatchObject({ state: 'done' });
-  await waiting.node.runner.cancel(waiting.node.runner.current?.id ?? '', 'the test is over');
-});
+test.each([
+  ['ALONE=wait', 'wait', undefined],
+  ['the users are served already', 'serve', 'http://witness.invalid/'],
+] as const)(
+  'a primary that waits for an answer which cannot reach it (%s) does not keep the other from taking over',
+  async (why, alone, witnessUrl) => {
+    const waiting = await create('primary', { settings: { alone, witnessUrl, aloneGrace: 0 } });
+    waiting.app.runs = false;
+    waiting.node.probe.get = async () => ({ outcome: 'answers', status: 200 });
+    await waiting.node.runner.start(planBoot(waiting.node, 'the agent was started'), {
+      source: 'agent',
+    });
+    await expect.poll(() => nodeStatus(waiting.node).alone).toContain(why);
+    const { node } = await create('standby');
+    await receive(node, 1, 3);
+    node.peer.status = async () => nodeStatus(waiting.node);
+    node.peer.fence = async () => ({ mode: 'yielding', detail: 'stopped' });
+    const command = { force: false, planned: false, dryRun: false, reason: '' };
+    const { id } = await request(node, 'promote', command, { source: 'webhook' });
+    expect(await node.runner.wait(id, 10_000)).toMatchObject({ state: 'done' });
+    await waiting.node.runner.cancel(waiting.node.runner.current?.id ?? '', 'the test is over');
+  },
+);
 
 describe('the old primary answers, and its disk does not take the promise', () => {
   const promote = async (stop: () => Promise<void>) => {

@@ -7,9 +7,15 @@ import {
   replacedName,
 } from '../../src/domain/database-names.js';
 import { formatBytes, formatDuration, parseDuration } from '../../src/domain/format.js';
-import { inventoryDifferences, type Manifest, newestFirst } from '../../src/domain/manifest.js';
+import {
+  type Inventory,
+  inventoryDifferences,
+  type Manifest,
+  newestFirst,
+} from '../../src/domain/manifest.js';
 import { readMarker, withMarker } from '../../src/domain/marker.js';
 import { expired } from '../../src/domain/retention.js';
+import { lossesOf, type Shrunk, withShrunk } from '../../src/domain/shrinkage.js';
 import {
   type Mode,
   nextEpoch,
@@ -99,20 +105,108 @@ describe('the order of backups (H13)', () => {
 });
 
 describe('retention', () => {
+  const newest = (count: number) => ({ newest: count, daily: 0, weekly: 0 });
   const of = (sequence: number, lineage = 'ours') =>
     backup({ id: `b${sequence}_20261122_120000`, sequence, lineage });
 
   test('removes what is beyond the newest, by order and not by name', () => {
-    expect(expired([of(3), of(1), of(2)], 'ours', 2)).toEqual([of(1)]);
+    expect(expired([of(3), of(1), of(2)], 'ours', newest(2))).toEqual([of(1)]);
   });
 
   test('a foreign lineage neither counts nor is removed (H16)', () => {
     const foreign = [of(7, 'theirs'), of(8, 'theirs'), of(9, 'theirs')];
-    expect(expired([of(1), ...foreign], 'ours', 1)).toEqual([]);
+    expect(expired([of(1), ...foreign], 'ours', newest(1))).toEqual([]);
   });
 
   test('the last good one stays, even when nothing is to be kept', () => {
-    expect(expired([of(1)], 'ours', 0)).toEqual([]);
+    expect(expired([of(1)], 'ours', newest(0))).toEqual([]);
+  });
+});
+
+describe('retention in tiers', () => {
+  const at = (sequence: number, takenAt: string) =>
+    backup({ id: `b${sequence}_20261122_120000`, sequence, takenAt });
+  const HOUR = 3_600_000;
+
+  test('keeps the last backup of each day and week, beside the newest', () => {
+    const first = Date.parse('2026-11-01T00:30:00Z');
+    const all = Array.from({ length: 30 * 24 }, (_, hour) =>
+      at(hour + 1, new Date(first + hour * HOUR).toISOString()),
+    );
+    const gone = new Set(expired(all, 'ours', { newest: 2, daily: 3, weekly: 4 }));
+    const kept = all.filter((each) => !gone.has(each)).map(({ takenAt }) => takenAt.slice(0, 13));
+    expect(kept).toEqual([
+      // The last hours of Sundays: weeks begin on Monday.
+      ...['2026-11-15T23', '2026-11-22T23'],
+      ...['2026-11-28T23', '2026-11-29T23', '2026-11-30T22', '2026-11-30T23'],
+    ]);
+  });
+
+  test('counts only days that have a backup, so that time alone removes nothing', () => {
+    const sparse = ['2025-01-01', '2025-06-01', '2026-11-30'].map((day, index) =>
+      at(index + 1, `${day}T12:00:00.000Z`),
+    );
+    expect(expired(sparse, 'ours', { newest: 1, daily: 3, weekly: 0 })).toEqual([]);
+  });
+
+  test('goes by the order of the backups, also when a clock was a year ahead', () => {
+    const ahead = at(1, '2027-11-30T12:00:00.000Z');
+    const right = [at(2, '2026-11-30T12:00:00.000Z'), at(3, '2026-11-30T13:00:00.000Z')];
+    expect(expired([ahead, ...right], 'ours', { newest: 1, daily: 1, weekly: 1 })).toEqual([
+      right[0],
+      ahead,
+    ]);
+  });
+});
+
+describe('a backup that shrank', () => {
+  const counted = (rows: Record<string, number>, more: Partial<Inventory> = {}) => ({
+    rows,
+    sequences: {},
+    largeObjects: 0,
+    ...more,
+  });
+  const lost = (before: Inventory, after: Inventory) =>
+    lossesOf(before, after).map(({ name, from, to }) => `${name} ${from} ${to ?? 'gone'}`);
+
+  test('lacks tables that had rows, or more than half of the rows of one', () => {
+    const before = counted({ orders: 2_585, coffees: 5, drafts: 0, jobs: 9, logs: 1_000 });
+    expect(lost(before, counted({ orders: 0, coffees: 5, jobs: 0, logs: 600 }))).toEqual([
+      'orders 2585 0',
+    ]);
+    expect(lost(before, counted({}))).toEqual([
+      ...['orders 2585 gone', 'logs 1000 gone', 'jobs 9 gone', 'coffees 5 gone'],
+    ]);
+    expect(lost(before, before)).toEqual([]);
+  });
+
+  test('counts the partitions of a table together: the oldest is dropped every night', () => {
+    const partitionOf = { may: 'events', june: 'y2026', y2026: 'events' };
+    const before = counted({ may: 100, june: 120 }, { partitionOf });
+    expect(lost(before, counted({ june: 120 }, { partitionOf: { june: 'y2026' } }))).toEqual([]);
+    expect(lost(before, counted({}))).toEqual(['events 220 gone']);
+  });
+
+  test('also lacks large objects', () => {
+    expect(lost(counted({}, { largeObjects: 40 }), counted({}))).toEqual(['large objects 40 0']);
+  });
+
+  const shrunk = (before: string, tables: string[], rows: number): Shrunk => ({
+    ...{ before, after: `after-${before}`, tables, rows },
+    text: '',
+  });
+  const ids = (held: readonly Shrunk[]) => held.map(({ before }) => before);
+
+  test('a table that is emptied every night holds its first and its last backup', () => {
+    const nights = ['mon', 'tue', 'wed'].map((night) => shrunk(night, ['jobs'], 100));
+    const disaster = shrunk('thu', ['orders'], 2_585);
+    const held = [...nights, disaster].reduce<Shrunk[]>(withShrunk, []);
+    expect(ids(held)).toEqual(['mon', 'wed', 'thu']);
+  });
+
+  test('of too many, those with the smallest loss give way', () => {
+    const all = [9, 50, 30, 90, 20, 70].map((rows) => shrunk(`b${rows}`, [`t${rows}`], rows));
+    expect(ids(all.reduce<Shrunk[]>(withShrunk, []))).toEqual(['b50', 'b30', 'b90', 'b20', 'b70']);
   });
 });
 
@@ -232,7 +326,10 @@ test.each([
 
 describe('changes of role', () => {
   const modes: Mode[] = ['standby', 'primary', 'yielding'];
-  const events: RoleEvent[] = ['promoted', 'yield', 'resume', 'superseded', 'heard'];
+  const events: RoleEvent[] = [
+    ...(['promoted', 'yield', 'resume', 'superseded', 'heard'] as const),
+    ...(['doubted', 'found-primary', 'found-standby'] as const),
+  ];
 
   test('only the listed ones are possible', () => {
     for (const mode of modes) {

@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ColdspareError } from '../../src/domain/errors.js';
+import type { Marker } from '../../src/domain/marker.js';
 import { request } from '../../src/operations/commands.js';
+import { freezePeerDatabase } from '../../src/operations/promote/peer-database.js';
 import type { PeerStack } from '../../src/peer/peer-machine.js';
 import { createFakeNode, type FakeNode, LINEAGE } from '../support/fake-node.js';
 import { receive } from '../support/received.js';
@@ -10,7 +12,18 @@ beforeEach(async () => {
   standby = await createFakeNode('standby', { settings: { rescueTimeout: 60_000 } });
   await receive(standby.node, 1, 3);
 });
-afterEach(() => standby.remove());
+afterEach(() => {
+  vi.restoreAllMocks();
+  return standby.remove();
+});
+
+/** Makes the limit of 15 s for a stop pass at once. */
+const expireStopLimit = () => {
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
+  vi.spyOn(AbortSignal, 'timeout').mockImplementation((limit) =>
+    timeout(limit === 15_000 ? 10 : limit),
+  );
+};
 
 const failed = (message: string) => new ColdspareError('database-failed', message, 'none');
 
@@ -39,6 +52,15 @@ const oldPrimary = (parts: Partial<PeerStack['database']>): PeerStack => ({
 test.each<[string, Partial<PeerStack['database']>]>([
   ['the last dump fails after the freeze', {}],
   [
+    'the last dump fails, and the server never ends because its agent starts it again',
+    {
+      stop: (signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+        }),
+    },
+  ],
+  [
     'the freeze itself fails while the app is being stopped',
     {
       answers: async () => true,
@@ -50,6 +72,7 @@ test.each<[string, Partial<PeerStack['database']>]>([
 ])(
   '%s: the takeover goes by a backup, above the epoch that the old primary served in',
   async (_what, parts) => {
+    expireStopLimit();
     const { node } = standby;
     node.machine = { reach: async (_signal, use) => use(oldPrimary(parts)) };
     const command = { force: false, planned: false, dryRun: false, reason: '' };
@@ -63,3 +86,24 @@ test.each<[string, Partial<PeerStack['database']>]>([
     expect(node.state.current).toMatchObject({ mode: 'primary', epoch: 6 });
   },
 );
+
+test('a second takeover fences the database again: its agent still learns of the dump that the first one took', async () => {
+  const { node } = standby;
+  const marker: Marker = { lineage: LINEAGE, epoch: 3, backup: null, served: true };
+  const fenced = {
+    operation: 'promote-1',
+    epoch: 4,
+    backup: 'ledger_20261130_000000',
+    sequence: 7,
+  };
+  let written: Marker | undefined;
+  const { database } = oldPrimary({
+    live: async () => ({ exists: true, marker: { ...marker, fenced } }),
+    mark: async (next) => {
+      written = next;
+    },
+  });
+  await freezePeerDatabase(node, database, { operation: 'promote-2', epoch: 4 });
+  expect(written?.fenced).toMatchObject({ operation: 'promote-2', backup: null });
+  expect(written?.fenced?.sequence).toBeGreaterThanOrEqual(7);
+});

@@ -118,6 +118,32 @@ describe('runCommand', () => {
     await expect(runCommand(['yes'], { timeout, output: full })).rejects.toThrow('disk full');
   });
 
+  test('a disk that fails when the program has ended already, with output left to read, is told', async () => {
+    const stalled = new Writable({ write: () => {} });
+    const run = runCommand(sh('head -c 150000 /dev/zero'), { timeout, output: stalled });
+    setTimeout(() => stalled.destroy(new Error('disk full')), 500);
+    await expect(run).rejects.toThrow('disk full');
+  });
+
+  test.each([
+    ['with output left to read', 150_000],
+    ['and everything is read', 1_000],
+  ])('a sink that stalls ends the run in its time, %s', async (_when, bytes) => {
+    const stalled = () => new Writable({ write: () => {} });
+    const zeros = sh(`head -c ${bytes} /dev/zero`);
+    const output = stalled();
+    await expect(runCommand(zeros, { timeout: 500, output })).rejects.toMatchObject({
+      code: 'timed-out',
+      message: 'sh did not end within 500 ms',
+    });
+    expect(output.destroyed).toBe(true);
+
+    const stop = new AbortController();
+    const run = runCommand(zeros, { timeout, output: stalled(), signal: stop.signal });
+    setTimeout(() => stop.abort(new Error('called off')), 300);
+    await expect(run).rejects.toThrow('called off');
+  });
+
   test('the output of a failed program is torn, not ended', async () => {
     const output = new Writable({ write: (_chunk, _encoding, done) => done() });
     await expect(runCommand(sh('echo half; exit 1'), { timeout, output })).rejects.toThrow();

@@ -4,9 +4,13 @@ import { expect, test } from 'vitest';
 import { DECISIVE } from '../support/fault-rules.js';
 import { STEPS } from '../support/step-names.js';
 
-/** Their steps are the second half of a handover's or of a promote's, and the last of a primary's boot, under the same names. */
+/**
+ * Their steps are the second half of a handover's or of a promote's, and the last of a primary's boot, under the same
+ * names. The simulation cuts the first step of `planFindRole`.
+ */
 const COVERED_ELSEWHERE = [
   'planDatabaseRestart',
+  'planFindRole',
   'planInterruptedHandover',
   'planMissingParts',
   'planPromoteRestart',

@@ -20,25 +20,29 @@ import { createApp } from '../../src/http/app.js';
 import { createMetrics } from '../../src/http/metrics/metrics.js';
 import { type HttpServer, serveHttp } from '../../src/http/server.js';
 import { verifyOutage } from '../../src/operations/promote/verify-outage.js';
+import { noteProven } from '../../src/state/baseline.js';
+import { NodeState } from '../../src/state/node-state.js';
 import { createFakeNode, type FakeNode } from '../support/fake-node.js';
+import { MemoryDisk } from '../support/memory-disk.js';
 import { silentPort } from '../support/silent-port.js';
 
 const ASKERS: Asker[] = ['monitor', 'webhook', 'operator'];
 
 describe('the table of decisions', () => {
-  const situations: Situation[] = (['serving', 'busy', 'idle', 'unreachable'] as const).flatMap(
-    (agent) =>
-      (['healthy', 'down', 'unwatched'] as const).flatMap((app) =>
-        (['serves', 'fails', 'mute', 'unset'] as const).flatMap((witness) =>
-          ASKERS.map((asker) => ({ agent, app, witness, asker })),
-        ),
+  const situations: Situation[] = (
+    ['serving', 'busy', 'fails-alike', 'blind', 'idle', 'unreachable'] as const
+  ).flatMap((agent) =>
+    (['healthy', 'down', 'unproven', 'unwatched'] as const).flatMap((app) =>
+      (['serves', 'fails', 'mute', 'unfit', 'unset'] as const).flatMap((witness) =>
+        ASKERS.map((asker) => ({ agent, app, witness, asker })),
       ),
+    ),
   );
 
   test('decides every situation, and needs each of its rows', () => {
     const used = new Set(situations.map(decide));
-    expect(situations).toHaveLength(144);
-    expect([...used].sort()).toEqual([...DECISIONS].sort());
+    expect(situations).toHaveLength(360);
+    expect(used).toEqual(new Set(DECISIONS));
   });
 
   test('never takes over from a primary that shows a sign of life', () => {
@@ -52,25 +56,27 @@ const WAYS: Way[] = ['answers', 'refuses', 'silent', 'hangs'];
 
 /**
  * What has to come out, written down by hand. Rows: how the agent and the app answer, where the agent says that
- * its app is down and the app answers 503. Columns: the witness answers 200, answers 502, does not answer.
+ * its app is down and the app answers 503. Columns: the witness answers 200, answers 502, does not answer. All of them
+ * have proven themselves before. A peer that says that it does not serve can be fenced, whatever the witness sees (H52).
  */
 const EXPECTED: Record<Asker, { agentAnswers: string[]; agentDoesNot: string[] }> = {
   monitor: {
-    agentAnswers: ['primary-healthy', 'go', 'go'],
+    agentAnswers: ['go', 'go', 'go'],
     agentDoesNot: ['primary-healthy', 'go', 'isolated'],
   },
   webhook: {
-    agentAnswers: ['primary-healthy', 'go', 'go'],
+    agentAnswers: ['go', 'go', 'go'],
     agentDoesNot: ['primary-healthy', 'go', 'go'],
   },
   operator: {
-    agentAnswers: ['primary-healthy', 'go', 'go'],
+    agentAnswers: ['go', 'go', 'go'],
     agentDoesNot: ['primary-healthy', 'go', 'go'],
   },
 };
 
-/** Milliseconds: enough for an answer on a busy machine. */
-const DEADLINE = 1_000;
+/** Milliseconds for whoever never answers, and for whoever does, on a busy machine. */
+const DEADLINE = 300;
+const PATIENCE = 20_000;
 
 const TOKENS = { peer: 'p'.repeat(32), admin: 'a'.repeat(32), webhook: 'w'.repeat(32) };
 
@@ -133,31 +139,46 @@ describe('every cell of it, with real sockets', () => {
     for (const release of releases.reverse()) await release();
   });
 
+  const deadlineFor = (url: string): number =>
+    [urls.agent, urls.app, urls.witness].some(
+      ({ silent, hangs }) => url === silent || url === hangs,
+    )
+      ? DEADLINE
+      : PATIENCE;
+
   /** What a promote of the standby would do: `go`, or the code of its refusal. */
   const outcome = async (
     agent: string,
     app: string,
     witness: string,
     asker: Asker,
+    proven = true,
   ): Promise<string> => {
     const settings = {
       ...standby.node.settings,
       primaryCheckUrl: app,
       witnessUrl: witness,
-      checkTimeout: DEADLINE,
-      witnessTimeout: DEADLINE,
+      checkTimeout: deadlineFor(app),
+      // Its agent has been running for long.
+      aloneGrace: 0,
+      witnessTimeout: deadlineFor(witness),
     };
     const peer = createHttpPeer({
+      instance: 'of-the-tests',
       url: agent,
       token: TOKENS.peer,
       node: 'vcl3',
       epoch: () => 1,
       onEpoch: async () => {},
-      statusTimeout: DEADLINE,
+      statusTimeout: deadlineFor(agent),
     });
+    const state = await NodeState.open(new MemoryDisk(), '/state', 'standby', Date.now);
+    for (const check of ['PRIMARY_CHECK_URL', 'WITNESS_URL'] as const)
+      if (proven) await noteProven({ state, settings }, check, true);
     const node = {
       ...standby.node,
       settings,
+      state,
       peer,
       probe: createHttpProbe(),
       peerView: { ...standby.node.peerView },
@@ -209,5 +230,35 @@ describe('every cell of it, with real sockets', () => {
       expect(new Set(await Promise.all(seen))).toEqual(new Set(['primary-healthy']));
       primary.app.runs = false;
     });
+  });
+
+  describe('checks that have never said yes (H39, H52)', () => {
+    test.each<[agent: Way, app: Way, witness: string, asker: Asker, outcome: string]>([
+      // Only the agent is known to be gone: its app may serve.
+      ['refuses', 'refuses', 'answers 403', 'monitor', 'outage-unproven'],
+      ['refuses', 'answers', 'silent', 'monitor', 'outage-unproven'],
+      ['refuses', 'silent', 'refuses', 'monitor', 'outage-unproven'],
+      ['silent', 'refuses', 'answers 301', 'monitor', 'outage-unproven'],
+      ['hangs', 'silent', 'answers 502', 'monitor', 'outage-unproven'],
+      // Nothing of the machine answers.
+      ['silent', 'silent', 'answers 403', 'monitor', 'go'],
+      ['silent', 'silent', 'silent', 'monitor', 'go'],
+      // Somebody else has seen the outage.
+      ['refuses', 'refuses', 'answers 403', 'webhook', 'go'],
+      ['refuses', 'refuses', 'silent', 'operator', 'go'],
+      // It says so itself.
+      ['answers', 'refuses', 'answers 403', 'monitor', 'go'],
+      ['answers', 'answers', 'answers 200', 'monitor', 'go'],
+      // A yes is a yes.
+      ['silent', 'silent', 'answers 200', 'monitor', 'primary-healthy'],
+    ])(
+      'agent %s, app %s, witness %s, asked by the %s: %s',
+      async (agent, app, witness, asker, expected) => {
+        const [, status] = witness.split(' ');
+        const url =
+          status === undefined ? urls.witness[witness as Way] : await answering(Number(status));
+        expect(await outcome(urls.agent[agent], urls.app[app], url, asker, false)).toBe(expected);
+      },
+    );
   });
 });

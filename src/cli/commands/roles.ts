@@ -1,5 +1,6 @@
 import { type DryRun, dryRunSchema } from '../../domain/answers.js';
 import { formatDuration } from '../../domain/format.js';
+import { spoken } from '../../domain/spoken.js';
 import type { Context, Outcome } from '../context.js';
 import { EXIT, Failure } from '../failure.js';
 import { promptUser } from '../prompt-user.js';
@@ -59,15 +60,18 @@ const changeRole = async (
 };
 
 const formatDryRun = (node: string, { refusal, peer, loss, steps, ...run }: DryRun): string[] => [
+  ...(loss === null ? [] : [`WHAT IS LOST: ${loss}`]),
   `The other node: ${peer}`,
   ...(run.backup === null
     ? []
     : [`It would start from: ${run.backup}, ${formatStartingPoint(run)}`]),
-  ...(loss === null ? [] : [`What is lost: ${loss}`]),
   `Steps: ${steps.join(', ')}`,
   ...(refusal === null
     ? []
-    : [`${node} would refuse: ${refusal.message}`, `What to do: ${refusal.remedy}`]),
+    : [
+        `${node} would refuse: ${refusal.message}`,
+        `What to do: ${spoken(refusal.remedy, 'terminal')}`,
+      ]),
 ];
 
 const formatStartingPoint = ({

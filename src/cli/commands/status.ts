@@ -1,4 +1,5 @@
 import { formatBytes, formatDuration } from '../../domain/format.js';
+import { doubtOf } from '../../domain/lost-role.js';
 import { type NodeStatus, nodeStatusSchema } from '../../domain/status.js';
 import type { Context, Outcome } from '../context.js';
 import { formatAge, formatProof, formatUntil } from '../format.js';
@@ -14,16 +15,17 @@ export const formatStatus = (seen: NodeStatus, now: number): string[] => {
   const facts: [name: string, said: string | null][] = [
     ['app', app.detail],
     ['backup', formatBackup(seen, now)],
+    ['replica', formatReplica(seen, now)],
     ['drill', formatDrill(seen, now)],
     ['push', formatPush(seen, now)],
     ['peer', formatPeer(seen)],
     ['alone', seen.alone],
-    ['yielding', seen.yielding && `until ${seen.yielding.operation} of the other node is decided`],
+    ['yielding', seen.yielding && formatYielding(seen.yielding)],
     [
       'pause',
       seen.pause && `${formatUntil(seen.pause.until, now)}${formatReason(seen.pause.reason)}`,
     ],
-    ['failback', seen.failback.due ? `due (${seen.failback.policy})` : null],
+    ['failback', formatFailback(seen, now)],
     ['running', seen.operation && `${seen.operation.id}${formatReason(seen.operation.reason)}`],
     ['problems', problems.length === 0 ? 'none' : `${problems.join(', ')}: coldspare doctor`],
   ];
@@ -39,6 +41,17 @@ const formatBackup = ({ latestBackup }: NodeStatus, now: number): string => {
   if (latestBackup === null) return 'none';
   const { id, currentAt, bytes, proof } = latestBackup;
   return `${formatAge(currentAt, now)} old, ${formatBytes(bytes)}, ${formatProof(proof, now)} (${id})`;
+};
+
+const LINES = { replica: 'it', backup: 'the backup', none: 'nothing' };
+
+const formatReplica = ({ replication, mode }: NodeStatus, now: number): string | null => {
+  if (replication === undefined) return null;
+  const { state, line, currentAt, behindBytes } = replication;
+  if (mode !== 'standby') return state;
+  const far = currentAt && `, current to ${formatAge(currentAt, now)} ago`;
+  const behind = behindBytes === null ? '' : `, ${formatBytes(behindBytes)} behind`;
+  return `${state}${far ?? ''}${behind}; a takeover would use ${LINES[line ?? 'none']}`;
 };
 
 const formatDrill = ({ lastDrill }: NodeStatus, now: number): string | null => {
@@ -62,4 +75,19 @@ const formatPeer = ({ peer }: NodeStatus): string =>
     ? `${peer.role}, epoch ${peer.epoch} (${peer.url})`
     : `not reached at ${peer.url}: ${peer.error ?? 'not asked yet'}`;
 
+const formatFailback = (
+  { failback: { due, policy, at, because } }: NodeStatus,
+  now: number,
+): string | null => {
+  if (!due) return null;
+  const left = at === null ? undefined : Math.max(0, Date.parse(at) - now);
+  const when = left === undefined ? '' : `, in ${formatDuration(left)}`;
+  return `due (${policy}${when})${formatReason(because ?? '')}`;
+};
+
 const formatReason = (reason: string): string => (reason === '' ? '' : `: ${reason}`);
+
+const formatYielding = (yielding: NonNullable<NodeStatus['yielding']>): string =>
+  doubtOf(yielding) === undefined
+    ? `until ${yielding.operation} of the other node is decided`
+    : 'its own state was lost or is too old, so it waits for an answer of the other node';

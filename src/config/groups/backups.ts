@@ -13,8 +13,19 @@ export const backups = {
     },
     BACKUP_KEEP: {
       schema: wholeNumber(1, 1000).prefault('5'),
-      about: `How many backups each node keeps.
-        A standby also keeps the backup that it has restored, and the newest one that was proven.`,
+      about: `How many of the newest backups each node keeps, beside those of earlier days and weeks.
+        A standby also keeps the backup that it has restored, and the newest one that was proven.
+        A backup after which tables or most rows of a table are gone keeps the one before it until somebody has looked.`,
+    },
+    BACKUP_KEEP_DAILY: {
+      schema: wholeNumber(0, 1000).prefault('7'),
+      about: `Of how many days each node keeps the last backup.
+        Days without a backup do not count. BACKUP_DIR has to have room for 16 dumps with the three defaults.
+        With less, the oldest ones beyond BACKUP_KEEP give way, so that there is always room for new backups.`,
+    },
+    BACKUP_KEEP_WEEKLY: {
+      schema: wholeNumber(0, 1000).prefault('4'),
+      about: 'Of how many weeks each node keeps the last backup. A week begins on Monday, in UTC.',
     },
     BACKUP_MAX_AGE: {
       schema: duration('1s', '3650d').prefault('2h'),

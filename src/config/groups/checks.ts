@@ -7,15 +7,18 @@ export const checks = {
   variables: {
     PRIMARY_CHECK_URL: {
       schema: httpUrl.optional(),
-      about: "The other node's app, as this node reaches it.",
+      about: `The other node's app, as this node reaches it. It must answer 2xx whenever that app serves.
+        Until it has done so once, a no from there starts no takeover, and the node has the problem check-unfit.`,
       unset: 'this node asks only the other agent',
       example: 'http://10.0.0.2:3000/health',
     },
     WITNESS_URL: {
       schema: httpUrl.optional(),
       about: `The service as your users reach it, through VCL1.
-        Any answer below 500 means that users are served and only the link between the nodes is cut.
-        Such an answer forbids a takeover. So give the final https URL, without a redirect, that only the app answers.`,
+        An answer of 2xx means that users are served and only the link between the nodes is cut. It forbids a takeover.
+        5xx confirms an outage. Any other answer decides nothing, and neither does a URL that has never answered 2xx:
+        the node then has the problem witness-unfit. So give the final https URL, without a redirect or a login,
+        that only the app answers.`,
       unset: "this node's own view decides",
       example: 'https://shop.example/health',
     },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { bytesIn, LONGEST_NAME } from '../../domain/database-names.js';
 import { duration, path, text, wholeNumber } from '../values.js';
 import type { Group } from '../variable.js';
 
@@ -8,7 +9,13 @@ export const database = {
     Leave DB_HOST, DB_PORT and PG_BIN as they are then, whatever port is published.`,
   variables: {
     DB_NAME: {
-      schema: z.string().min(1).max(63, "must be at most 63 characters, PostgreSQL's limit"),
+      schema: z
+        .string()
+        .min(1)
+        .refine(
+          (name) => bytesIn(name) <= LONGEST_NAME,
+          `must be at most ${LONGEST_NAME} bytes, PostgreSQL's limit; a letter outside of ASCII has two to four`,
+        ),
       about: "The app's database.",
       example: 'shop',
     },
@@ -34,7 +41,8 @@ export const database = {
     DB_START_TIMEOUT: {
       schema: duration('1s').prefault('1m'),
       about: `How long PostgreSQL may take to start and answer.
-        The agent waits for a recovery after a crash as long as it takes.`,
+        The agent waits for a recovery after a crash as long as it takes. A start that takes longer fails the operation
+        that needs it. PostgreSQL is left to come up for ten times as long, and the next operation finds it further on.`,
     },
     TRANSFER_TIMEOUT: {
       schema: duration('1s').prefault('4h'),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration } from '../values.js';
+import { duration, text } from '../values.js';
 import type { Group } from '../variable.js';
 
 export const policies = {
@@ -7,9 +7,9 @@ export const policies = {
   variables: {
     RESCUE_TIMEOUT: {
       schema: duration('0').prefault('2m'),
-      about: `How long an unplanned promote waits for a last dump of the old primary.
-        After that it goes on with the newest backup. Set it well above what POST /backups takes.
-        0: it takes no last dump.`,
+      about: `How long an unplanned promote waits for the next part of the last dump of the old primary.
+        As long as parts come, it waits on, however large the dump is. Then it goes on with the newest backup.
+        rescue-too-short is reported when a backup was silent for longer than this. 0: it takes no last dump.`,
     },
     FAILBACK: {
       schema: z.enum(['auto', 'manual']).prefault('auto'),
@@ -30,8 +30,24 @@ export const policies = {
     },
     ALONE_GRACE: {
       schema: duration('0').prefault('30s'),
-      about:
-        'How long a primary asks the other agent after a restart before ALONE decides. 0: it asks once.',
+      about: `How long a primary asks the other agent after a restart before ALONE decides. 0: it asks once.
+        A standby whose agent has just been started waits as long for a primary that has not answered yet.
+        An agent whose app has served on goes on at once if it was away for less than CHECK_INTERVAL times FAIL_THRESHOLD.`,
+    },
+    ON_PRIMARY_COMMAND: {
+      schema: text.optional(),
+      about: `What this node runs once when it has become the primary, before its app starts, such as emptying a queue
+        that still has the jobs of long ago. It has a minute. If it fails, the app starts all the same, and you are told.`,
+      unset: 'nothing is run',
+      example: 'docker compose exec -T queue redis-cli FLUSHALL',
+    },
+    ON_STANDBY_COMMAND: {
+      schema: text.optional(),
+      about: `What this node runs when it has lost the primary role and its app is stopped. It is tried until it works.
+        Both commands are split as a shell does and run without one, in COMPOSE_PROJECT_DIR or the agent's directory,
+        with COLDSPARE_ROLE and COLDSPARE_EPOCH set.`,
+      unset: 'nothing is run',
+      example: 'docker compose exec -T queue redis-cli FLUSHALL',
     },
     WATCHDOG_TIMEOUT: {
       schema: duration('0').prefault('0'),

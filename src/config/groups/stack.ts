@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { duration, httpUrl, path, splitList, text } from '../values.js';
+import { duration, httpUrl, path, splitList, statuses, text } from '../values.js';
 import type { Group } from '../variable.js';
 
 export const app = {
@@ -14,8 +14,26 @@ export const app = {
     },
     APP_HEALTH_URL: {
       schema: httpUrl,
-      about: "The app's health check. An answer of 2xx means that the app does its job.",
+      about: `The app's health check. An answer of 2xx means that the app does its job.
+        Until it has answered so once, its no starts no takeover, and the primary has the problem health-unfit.`,
       example: 'http://127.0.0.1:3000/health',
+    },
+    APP_HEALTH_HOST: {
+      schema: z
+        .string()
+        .regex(/^[\w.-]+(:\d+)?$/, 'must be a host, such as shop.example')
+        .optional(),
+      about: `The Host that the health check names, for an app that answers only to its own name.
+        PRIMARY_CHECK_URL names it, too.`,
+      unset: 'the host of the URL',
+      example: 'shop.example',
+    },
+    APP_HEALTH_STATUS: {
+      schema: statuses.optional(),
+      about:
+        'The answers that are healthy, also at PRIMARY_CHECK_URL: 2xx, 302 or 200-399, separated by commas.',
+      unset: '2xx',
+      example: '2xx,302',
     },
     APP_START_TIMEOUT: {
       schema: duration('1s').prefault('2m'),
@@ -25,6 +43,7 @@ export const app = {
       schema: duration('100ms').prefault('1m'),
       about: `A primary starts its app again when the app has been down for this long.
         It does the same with a single service of the app that has failed.
+        An app that has exited after it served for this long is first started again at once.
         If the app runs then and does not answer, the agent stops it before it starts it the next time.
         Keep this longer than FAIL_THRESHOLD × CHECK_INTERVAL. Otherwise the restart races the standby's takeover.`,
     },

@@ -7,8 +7,12 @@ interface OwnFacts {
   now: number;
   /** Since the newest backup was known to hold everything; since the node took its mode when there is none. */
   backupAge: number;
+  /** By how much the newest backup is dated in the future; 0 when it is not. */
+  backupAheadBy: number;
   /** The last backup that could not be restored ahead of time; null on a node that does not try. */
-  unusable: { backup: string; error: string } | null;
+  unusable: { backup: string; error: string; code?: string | undefined } | null;
+  /** `schema.table` → rows that are in no dump, as the newest backup counted them. */
+  undumped?: Readonly<Record<string, number>> | undefined;
   /** When the newest backup was last found to hold everything. */
   confirmedAt: string | null;
   isStandingDown: boolean;
@@ -17,19 +21,46 @@ interface OwnFacts {
   /** Undefined before the peer was asked. */
   peerServes: boolean | undefined;
   peerProblems: readonly string[];
+  /** Why the other node could not restore its newest backup. */
+  peerProof?: string | null | undefined;
   /** PEER_SSH is set. */
   hasPeerSsh: boolean;
   sshRemedy: string | undefined;
+  /** APP_HEALTH_URL has said yes on this server. */
+  isHealthProven: boolean;
+  /** How PRIMARY_CHECK_URL and WITNESS_URL have contradicted what is known, for as long as `failedChecks`. */
+  checkUnfit: string | undefined;
+  witnessUnfit: string | undefined;
+  /** Why this standby counts the primary as lost. */
+  lost: string | undefined;
   fenced: { event: string; message: string; remedy: string } | undefined;
   foreignApp: { value: string; at: number } | undefined;
+  /** In bytes; undefined before the first look. */
+  diskSpace: { free: number; capacity: number } | undefined;
   /** Null when there was none at the last look, undefined before the first one. */
   noRoom: Trouble | null | undefined;
+  /** For how long the last dump that was sent showed no progress. */
+  dumpSilence: number | undefined;
   certificateError: Trouble | null | undefined;
+  hookError: Trouble | undefined;
   /** Undefined without TLS_CERT. */
   certificateExpiresAt: number | undefined;
+  /** The channels of NOTIFY_URLS that take no messages; undefined while not every channel has been tried. */
+  channels: ChannelFailure[] | undefined;
+  /** What had served and was started again, oldest first. */
+  restarts: readonly { at: number; reason: string }[];
+  /** What each kind of operation came to when it was tried last. */
+  latest: Partial<Record<OperationKind, OperationRecord>>;
   /** How long the checks have to fail before the monitor acts on it. */
   failedChecks: number;
   appRestartAfter: number;
+}
+
+interface ChannelFailure {
+  channel: string;
+  why: string;
+  since: number;
+  isFinal: boolean;
 }
 
 interface Trouble {
@@ -39,17 +70,18 @@ interface Trouble {
 
 /** What only the watcher that announces keeps. */
 interface Past {
-  /** What each kind of operation came to when it was tried last. */
-  latest: Partial<Record<OperationKind, OperationRecord>>;
   /** Milliseconds since this agent was started. */
   upFor: number;
 }
 
+/** A status before anybody has judged it. */
+export type Seen = Omit<NodeStatus, 'problems' | 'details'>;
+
 /** A node at one moment, as it knows itself. Plain values, collected by status/facts.ts. */
-export type Facts = Omit<NodeStatus, 'problems'> & OwnFacts & Partial<Past>;
+export type Facts = Seen & OwnFacts & Partial<Past>;
 
 /** The same as far as the reader knows it: from outside, only the status. */
-export type Known = Omit<NodeStatus, 'problems'> & Partial<OwnFacts & Past>;
+export type Known = Seen & Partial<OwnFacts & Past>;
 
 export type Severity = 'info' | 'warning' | 'critical';
 
@@ -67,9 +99,11 @@ export interface Condition {
   /** The values behind it. Not for readers without a key: it may hold addresses, errors and names. */
   because?(known: Known): string | null | undefined;
   /** What to do; one text where all surfaces say the same. `page` names the button, `http` the call. */
-  remedy: Remedy | { page: string; terminal: string; http: Remedy };
+  remedy: Remedy | { page: string; terminal: Remedy; http: Remedy };
   /** GET /status and GET /health name it, and the node counts as failing. */
   isProblem?: true;
+  /** A handover to a standby that has it would fail, after an outage for its dump and its restore. */
+  preventsHandover?: true;
   /** A new backup puts it right. */
   isCuredByBackup?: true;
   /** Announced once when it begins, and once when it is over. */

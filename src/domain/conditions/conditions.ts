@@ -1,10 +1,23 @@
+import { spoken } from '../spoken.js';
+import type { NodeStatus } from '../status.js';
 import { BACKUPS } from './backups.js';
 import { CERTIFICATES } from './certificates.js';
 import type { Condition, Facts, Known } from './condition.js';
+import { LEFT_BEHIND } from './left-behind.js';
+import { NOTIFY } from './notify.js';
 import { PEER } from './peer.js';
+import { REPLICATION } from './replication.js';
 import { SERVING } from './serving.js';
 
-const TABLE = { ...PEER, ...SERVING, ...BACKUPS, ...CERTIFICATES };
+const TABLE = {
+  ...PEER,
+  ...SERVING,
+  ...BACKUPS,
+  ...REPLICATION,
+  ...CERTIFICATES,
+  ...LEFT_BEHIND,
+  ...NOTIFY,
+};
 
 /** Stable words: other programs branch on them, so a code is never renamed. */
 export type ConditionCode = keyof typeof TABLE;
@@ -22,6 +35,25 @@ export const problemsOf = (facts: Facts): ConditionCode[] =>
     const { mode = facts.mode, when } = CONDITIONS[code];
     return mode === facts.mode && when(facts) === true;
   });
+
+/** What stands behind each of these problems, for a reader who has a key. */
+export const detailsOf = (
+  problems: readonly ConditionCode[],
+  facts: Facts,
+): NonNullable<NodeStatus['details']> =>
+  Object.fromEntries(
+    problems.map((code) => [
+      code,
+      {
+        because: CONDITIONS[code].because?.(facts) ?? null,
+        remedy: remedyFor(CONDITIONS[code], 'terminal', facts),
+      },
+    ]),
+  );
+
+/** Why a handover to the standby that has these problems would fail; undefined when nothing speaks against it. */
+export const handoverObstacle = (problems: readonly string[]): string | undefined =>
+  problems.find((code) => conditionOf(code).preventsHandover);
 
 const MANUAL = 'the manual (wrangler-free-readme.md) says what to do about it';
 
@@ -46,7 +78,8 @@ export const remedyFor = (
   known: Known,
 ): string => {
   const given = typeof remedy === 'object' ? remedy[surface] : remedy;
-  return typeof given === 'function' ? given(known) : given;
+  const said = typeof given === 'function' ? given(known) : given;
+  return surface === 'terminal' ? spoken(said, surface) : said;
 };
 
 /** The page knows no more of the other server than its codes. */

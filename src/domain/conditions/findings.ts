@@ -17,18 +17,27 @@ export const nodeFindings = (status: NodeStatus): Finding[] => {
   const codes = [
     ...(reachable ? [] : ['peer-lost']),
     ...(ssh === null || ssh.works ? [] : ['ssh-failing']),
+    ...(status.differences?.length ? ['standby-differs'] : []),
+    ...(status.shrunk?.length ? ['backup-shrank'] : []),
     ...status.problems,
   ];
   return codes.map((code) => findingOf(code, status));
 };
 
+/** What is as it should be, and has to be known before a takeover. */
+export const nodeNotes = (status: NodeStatus): Finding[] =>
+  status.uncarried?.length ? [findingOf('left-behind', status)] : [];
+
 export const findingOf = (code: string, status: NodeStatus): Finding => {
   const condition = conditionOf(code);
   const { isCuredByBackup = false } = condition;
+  // An agent of before gives no details.
+  const { because, remedy } = status.details?.[code] ?? {};
+  const what = because ? `${condition.says}: ${because}` : sentence(condition, status);
   return {
     server: status.node,
-    what: `${code}: it ${sentence(condition, status)}`,
-    remedy: remedyFor(condition, 'terminal', status),
+    what: `${code}: it ${what}`,
+    remedy: remedy ?? remedyFor(condition, 'terminal', status),
     ...(isCuredByBackup && { isCuredByBackup }),
   };
 };
@@ -58,7 +67,7 @@ export const pairFindings = (one: NodeStatus, other: NodeStatus): Finding[] => {
   if (one.lineage !== null && other.lineage !== null && one.lineage !== other.lineage) {
     add(
       `the nodes hold databases of different lineages: ${both(({ lineage }) => lineage)}`,
-      'if the primary has the production data, POST /adopt on both nodes',
+      'if the primary has the production data, POST /adopt on both nodes (the manual has the whole command)',
     );
   }
   return found;

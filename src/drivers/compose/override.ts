@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parse } from 'dotenv';
 import { ColdspareError } from '../../domain/errors.js';
 import type { Disk } from '../../ports/disk.js';
+import { INSTEAD_OF } from './project.js';
 
 /** The files that compose takes by default: the first of each list that exists. */
 const FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml'];
@@ -14,13 +15,25 @@ const OVERRIDES = [
   'docker-compose.override.yaml',
 ];
 
+/** An image, and the one that the files name. */
+export interface KeptImage {
+  image: string;
+  insteadOf: string;
+}
+
 export interface OverrideOptions {
   /** Path of the override file. */
   file: string;
-  disk: Pick<Disk, 'write'>;
+  disk: Pick<Disk, 'read' | 'write'>;
   services: readonly string[];
+  /** What they depend on: only where its images come from is ours. */
+  others?: readonly string[];
+  /** Images that a service keeps although the files name others. */
+  kept?: Readonly<Record<string, KeptImage>>;
   /** Of the project. */
   directory: string;
+  /** Where compose reads variables from, such as `.env`. */
+  envFiles: readonly string[];
   environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -30,11 +43,16 @@ export interface OverrideOptions {
  * @throws ColdspareError `invalid-request` when there is no compose file
  */
 export const writeOverride = async (options: OverrideOptions): Promise<Record<string, string>> => {
-  const { file, disk, services, directory, environment } = options;
-  const settings = { ...(await readDotenv(directory)), ...environment };
+  const { file, disk, directory, environment, envFiles } = options;
+  const settings = await readSettings(
+    envFiles.map((name) => resolve(directory, name)),
+    environment,
+  );
   const separator = settings.COMPOSE_PATH_SEPARATOR || ':';
   const own = settings.COMPOSE_FILE ? [settings.COMPOSE_FILE] : findFiles(directory);
-  await disk.write(file, overrideOf(services));
+  const text = overrideOf(options);
+  // On a full disk, what is there already is enough.
+  if ((await disk.read(file)) !== text) await disk.write(file, text);
   return { COMPOSE_FILE: [...own, file].join(separator) };
 };
 
@@ -42,21 +60,68 @@ export const writeOverride = async (options: OverrideOptions): Promise<Record<st
  * `deploy.restart_policy` outranks `restart`, and compose refuses it with a leftover count of attempts. With another
  * `pull_policy`, nothing would start while the registry is down, and another image than the proven one might start.
  */
-const overrideOf = (services: readonly string[]): string =>
+const overrideOf = ({ services, others = [], kept = {} }: OverrideOptions): string =>
   [
     '# Written by coldspare, and written again at every start of a service: these start when the agent says so.',
     'services:',
+    ...others
+      .filter((service) => !services.includes(service))
+      .flatMap((service) => [`  ${JSON.stringify(service)}:`, PULL_POLICY]),
     ...services.flatMap((service) => [
       `  ${JSON.stringify(service)}:`,
       '    restart: "no"',
       '    deploy: { restart_policy: { condition: none, max_attempts: 0 } }',
-      '    pull_policy: missing',
+      PULL_POLICY,
+      ...keptImage(kept[service]),
     ]),
     '',
   ].join('\n');
 
-const readDotenv = async (directory: string): Promise<Record<string, string>> =>
-  parse(await readFile(join(directory, '.env'), 'utf8').catch(() => ''));
+/** docker-compose 1.29 knows no other word for "missing". */
+const PULL_POLICY = '    pull_policy: if_not_present';
+
+const keptImage = (kept: KeptImage | undefined): string[] => {
+  if (kept === undefined) return [];
+  const quoted = (text: string) => JSON.stringify(text).replaceAll('$', '$$$$');
+  return [
+    `    image: ${quoted(kept.image)}`,
+    `    labels: { "${INSTEAD_OF}": ${quoted(kept.insteadOf)} }`,
+  ];
+};
+
+/** As compose does: the environment outranks a file, and a value may name variables. */
+const readSettings = async (
+  files: readonly string[],
+  environment: OverrideOptions['environment'],
+): Promise<OverrideOptions['environment']> => {
+  let settings = environment;
+  for (const file of files) {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    for (const [name, value] of Object.entries(parse(text))) {
+      // Nothing stands for a variable between single quotes.
+      const isLiteral = new RegExp(`^[ \\t]*(export[ \\t]+)?${name}[ \\t]*=[ \\t]*'`, 'm').test(
+        text,
+      );
+      const own = isLiteral ? value : expand(value, settings);
+      settings = { ...settings, [name]: environment[name] ?? own };
+    }
+  }
+  return settings;
+};
+
+/** `$NAME`, `${NAME}`, and `${NAME:-another value}` with its kin. */
+const REFERENCE = /\$(?:(\w+)|\{(\w+)(?:(:?)([-+?])((?:[^{}]|\{[^{}]*\})*))?\})/g;
+
+const expand = (text: string, known: OverrideOptions['environment']): string =>
+  text.replace(
+    REFERENCE,
+    (_, plain, braced, colon: string | undefined, operator: string, other = '') => {
+      const value = known[plain ?? braced];
+      const isSet = colon ? Boolean(value) : value !== undefined;
+      if (operator === '+') return isSet ? expand(other, known) : '';
+      return isSet ? (value ?? '') : operator === '-' ? expand(other, known) : '';
+    },
+  );
 
 const findFiles = (directory: string): string[] => {
   const findFirst = (names: readonly string[]) =>

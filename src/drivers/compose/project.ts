@@ -8,6 +8,9 @@ export const QUERY_TIMEOUT_MS = 20_000;
 /** What compose's labels begin with. */
 export const LABEL = 'com.docker.compose';
 
+/** The label of a container that the agent made from another image than the project's files name. */
+export const INSTEAD_OF = 'coldspare.instead-of';
+
 /** A compose project, and the commands for it. */
 export interface Project {
   /** Runs programs in the project's directory, where compose finds its files and `.env`. */
@@ -16,8 +19,18 @@ export interface Project {
   readonly compose: readonly string[];
   /** The words of the engine's own command, such as `docker`. */
   readonly engine: readonly string[];
+  /** Where compose reads variables from; relative to the project's directory. */
+  readonly envFiles: readonly string[];
   /** The names that compose gave, once they were seen. Asking compose again is slow: it reads all files first. */
-  readonly seen: { project?: string | undefined; readonly containers: Map<string, string> };
+  readonly seen: {
+    project?: string | undefined;
+    readonly containers: Map<string, string>;
+    /** The ids of each service's containers. */
+    readonly ids: Map<string, readonly string[]>;
+    /** How many containers each service has to have, as the files said last. */
+    readonly replicas: Map<string, number>;
+  };
+  readonly directory: string;
 }
 
 /** @throws ColdspareError `invalid-request` when `command` is no compose command */
@@ -30,7 +43,9 @@ export const openProject = (
     executor: inDirectory(executor, directory),
     compose,
     engine: engineOf(compose),
-    seen: { containers: new Map() },
+    envFiles: envFilesOf(compose),
+    seen: { containers: new Map(), ids: new Map(), replicas: new Map() },
+    directory,
   };
 };
 
@@ -67,6 +82,14 @@ const inDirectory = (executor: Executor, cwd: string): Executor => ({
   run: (argv, options) => executor.run(argv, { ...options, cwd }),
   open: (argv, options) => executor.open(argv, { ...options, cwd }),
 });
+
+const envFilesOf = (compose: readonly string[]): string[] => {
+  const named = compose.flatMap((word, index) => {
+    if (word.startsWith('--env-file=')) return [word.slice('--env-file='.length)];
+    return compose[index - 1] === '--env-file' ? [word] : [];
+  });
+  return named.length > 0 ? named : ['.env'];
+};
 
 /** `docker` for `docker compose` and for `docker-compose`, with what stands before it, such as `sudo`. */
 const engineOf = (compose: readonly string[]): string[] => {

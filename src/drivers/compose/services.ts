@@ -1,7 +1,9 @@
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import { formatDuration } from '../../domain/format.js';
+import type { CommandOptions } from '../run-command.js';
 import { type Container, findContainers } from './containers.js';
 import { isAboutNetworks, repairNetworks } from './networks.js';
+import { haveNoProcess, isEngineGone } from './processes.js';
 import { type Project, runCompose } from './project.js';
 
 export interface ServicesOptions {
@@ -27,30 +29,67 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
     }
   };
 
-  const servicesWhere = async (is: (container: Container) => boolean): Promise<Set<string>> => {
-    const containers = await explained(findContainers(project, names));
-    return new Set(containers.filter(is).map(({ service }) => service));
+  const find = (): Promise<Container[]> => explained(findContainers(project, names));
+
+  /** Without an engine, none if no process of theirs lives. */
+  const findRunning = async (): Promise<Container[]> => {
+    try {
+      return (await findContainers(project, names)).filter(({ isRunning }) => isRunning);
+    } catch (error) {
+      const ids = names.flatMap((name) => project.seen.ids.get(name) ?? []);
+      if (isEngineGone(error) && (await haveNoProcess(ids))) return [];
+      throw error;
+    }
   };
-  const running = () => servicesWhere(({ isRunning }) => isRunning);
+  const running = async () =>
+    new Set((await explained(findRunning())).map(({ service }) => service));
+
+  /** For when compose cannot: its file cannot be read, or there is no engine. @throws `why` when that is of no help */
+  const stopWithoutCompose = async (why: unknown, options: CommandOptions): Promise<void> => {
+    options.signal?.throwIfAborted();
+    const containers = await findRunning().catch(() => {
+      throw why;
+    });
+    if (containers.length === 0) return;
+    const ids = containers.map(({ id }) => id);
+    await project.executor.run([...project.engine, 'stop', ...ids], options);
+  };
+
+  /** Names of services of which a container is gone or is not as `is` says. */
+  const lacking = (containers: readonly Container[], is: (container: Container) => boolean) =>
+    names.filter((name) => {
+      const own = containers.filter(({ service }) => service === name);
+      return !own.every(is) || own.length < (project.seen.replicas.get(name) ?? 1);
+    });
 
   return {
+    /** Their containers, running or not. */
+    containers: find,
+
     /** Whether any of them runs, healthy or not. */
     isRunning: async (): Promise<boolean> => (await running()).size > 0,
 
-    /** Services that do not run. While others do, one that exited with 0 has done its work and is not missing. */
-    missing: async (): Promise<string[]> => {
-      const containers = await explained(findContainers(project, names));
+    /**
+     * Services of which a container does not run: `down` those of which none does, `thin` the others. While others run,
+     * a container that exited with 0 has done its work and is not missing.
+     */
+    missing: async (): Promise<{ down: string[]; thin: string[] }> => {
+      const containers = await find();
       const isAnyRunning = containers.some(({ isRunning }) => isRunning);
-      const present = containers
-        .filter(({ isRunning, endedWell }) => isRunning || (isAnyRunning && endedWell))
-        .map(({ service }) => service);
-      return names.filter((name) => !present.includes(name));
+      const runs = new Set(containers.filter((each) => each.isRunning).map((each) => each.service));
+      const missing = lacking(
+        containers,
+        ({ isRunning, endedWell }) => isRunning || (isAnyRunning && endedWell),
+      );
+      return {
+        down: missing.filter((name) => !runs.has(name)),
+        thin: missing.filter((name) => runs.has(name)),
+      };
     },
 
-    /** Whether each of them runs or has exited with 0. */
+    /** Whether each container of each of them runs or has exited with 0. */
     areWhole: async (): Promise<boolean> =>
-      (await servicesWhere(({ isRunning, endedWell }) => isRunning || endedWell)).size ===
-      names.length,
+      lacking(await find(), ({ isRunning, endedWell }) => isRunning || endedWell).length === 0,
 
     /** Runs `compose up` for all of them, or for `some`, with each of `ways` in turn. Never builds an image. */
     up: async (
@@ -75,7 +114,10 @@ export const createServices = ({ project, names, override, timeouts, code }: Ser
 
     stop: async (signal: AbortSignal): Promise<void> => {
       const options = { timeout: timeouts.stop, signal };
-      await explained(runCompose(project, ['stop', ...names], options), signal);
+      const stopped = runCompose(project, ['stop', ...names], options).catch((error: unknown) =>
+        stopWithoutCompose(error, options),
+      );
+      await explained(stopped, signal);
       const left = await running();
       if (left.size === 0) return;
       throw new ColdspareError(

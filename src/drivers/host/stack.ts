@@ -1,6 +1,8 @@
 import { connect } from 'node:net';
 import type { Probe } from '../../ports/probe.js';
 import type { Stack } from '../../ports/stack.js';
+import { isRefused } from '../http-client.js';
+import { type ClusterOptions, createCluster } from '../postgres/cluster/cluster.js';
 import {
   createPostgresDatabase,
   type DatabaseTimeouts,
@@ -8,6 +10,8 @@ import {
 } from '../postgres/database.js';
 import type { DatabaseAddress, Spool } from '../postgres/server.js';
 import { localExecutor } from '../run-command.js';
+import { assertPrograms } from './programs.js';
+import { connectReplica } from './replication.js';
 import { createService, type ServiceCommands } from './service.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -26,6 +30,8 @@ export interface HostStackOptions {
   log: string;
   /** A folder of the agent's own where a restore may put a dump, and how many jobs it may use then. */
   spool?: Spool;
+  /** Present with REPLICATION=stream. */
+  replication?: Pick<ClusterOptions, 'address' | 'secret' | 'disk' | 'file'>;
   /** Milliseconds; `stop` is the app's as well, and so is `start` without `appStart`. */
   timeouts?: Partial<DatabaseTimeouts> & { appStart?: number };
 }
@@ -36,18 +42,19 @@ export const createHostStack = (options: HostStackOptions): Stack => {
   const { databaseCommands, log, appHealthUrl, probe } = options;
   const { name, ...address } = options.database;
   const checkApp = () => probe.get(appHealthUrl, PROBE_TIMEOUT_MS);
-  // The same sign for every service manager: something listens there. An app that hangs may still write.
+  // The same sign for every service manager: something listens there. What hangs, resets or has a bad certificate may write.
   const isAppRunning = async () => (await checkApp()).outcome !== 'refuses';
+
+  const server = { ...address, executor: localExecutor, programs: options.programs };
+  const { replication } = options;
 
   return {
     name: 'host',
+    ...(replication && {
+      cluster: createCluster({ ...replication, server, name, transfer: timeouts.transfer }),
+    }),
     database: createPostgresDatabase({
-      server: {
-        ...address,
-        executor: localExecutor,
-        programs: options.programs,
-        spool: options.spool,
-      },
+      server: { ...server, spool: options.spool },
       name,
       timeouts,
       ...(databaseCommands !== undefined && {
@@ -57,12 +64,18 @@ export const createHostStack = (options: HostStackOptions): Stack => {
           timeouts,
           log,
           isRunning: () => listens(address),
+          isSlow: true,
           code: 'database-failed',
           address: `${address.host}:${address.port}`,
         }),
       }),
     }),
     app: {
+      create: () =>
+        assertPrograms({
+          APP_START_COMMAND: options.appCommands.start,
+          APP_STOP_COMMAND: options.appCommands.stop,
+        }),
       ...createService({
         executor: localExecutor,
         commands: options.appCommands,
@@ -75,10 +88,11 @@ export const createHostStack = (options: HostStackOptions): Stack => {
       isRunning: isAppRunning,
       check: checkApp,
     },
+    openReplication: (signal) => connectReplica(address, signal),
   };
 };
 
-/** Whether anything accepts connections there. A server that hangs counts. */
+/** Whether anything may listen there. Only a refusal says that nothing does. */
 const listens = ({ host, port }: Pick<DatabaseAddress, 'host' | 'port'>): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
@@ -88,5 +102,5 @@ const listens = ({ host, port }: Pick<DatabaseAddress, 'host' | 'port'>): Promis
     };
     socket.once('connect', () => answer(true));
     socket.once('timeout', () => answer(true));
-    socket.once('error', () => answer(false));
+    socket.once('error', (error) => answer(!isRefused(error)));
   });

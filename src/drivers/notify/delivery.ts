@@ -1,5 +1,6 @@
 import type { Clock } from '../../ports/clock.js';
 import type { Log } from '../../ports/log.js';
+import type { ChannelFailure } from '../../ports/notifier.js';
 import { type Channel, DeliveryError, type Message } from './channel.js';
 
 /** Lengths of time are milliseconds. */
@@ -21,22 +22,39 @@ interface Waiting {
   since: number;
 }
 
+export interface Delivery {
+  /** Adds a message to the queue. Never throws or waits. */
+  add(message: Message): void;
+  /** Sends a message now, beside the queue. Resolves to why it was not taken, or null. Never rejects. */
+  test(message: Message): Promise<string | null>;
+  /** Null when the last message was taken; undefined before the first one. */
+  failure(): ChannelFailure | null | undefined;
+}
+
 /**
  * The queue of one channel, so that a deaf one holds up no other: in order, one at a time, tried again with growing
- * pauses. The returned function adds a message, and never throws or waits.
+ * pauses.
  */
 export const createDelivery = (
   channel: Channel,
   { clock, log }: { clock: Clock; log: Log },
   patience: Patience,
-): ((message: Message) => void) => {
+): Delivery => {
   const queue: Waiting[] = [];
   let isAtWork = false;
+  let last: ChannelFailure | null | undefined;
+
+  const note = (failure: Failure | undefined, isFinal = failure?.isFinal ?? false): void => {
+    const since = last?.since ?? clock.now();
+    last =
+      failure === undefined ? null : { channel: channel.name, why: failure.why, since, isFinal };
+  };
 
   const give = async ({ message, since }: Waiting): Promise<void> => {
     const told = { to: channel.name, event: message.event };
     for (let attempt = 0; ; attempt += 1) {
       const failure = await tryOnce(channel, message, patience.timeout);
+      note(failure);
       if (failure === undefined) return;
       const { why, isFinal, retryAfter } = failure;
       if (isFinal) return log.error({ ...told, why }, REFUSED);
@@ -44,8 +62,10 @@ export const createDelivery = (
         retryAfter ?? 0,
         Math.min(patience.firstPause * 2 ** attempt, patience.longestPause),
       );
-      if (clock.elapsed() + pause - since > patience.giveUpAfter)
+      if (clock.elapsed() + pause - since > patience.giveUpAfter) {
+        note(failure, true);
         return log.error({ ...told, why }, 'an announcement was not delivered: given up');
+      }
       if (attempt === 0)
         log.warn({ ...told, why }, 'an announcement was not delivered; it is tried again');
       await clock.sleep(pause);
@@ -58,7 +78,7 @@ export const createDelivery = (
     isAtWork = false;
   };
 
-  return (message) => {
+  const add = (message: Message): void => {
     queue.push({ message, since: clock.elapsed() });
     if (queue.length > patience.most) {
       const dropped = queue.shift();
@@ -69,6 +89,14 @@ export const createDelivery = (
     }
     if (!isAtWork) void work();
   };
+
+  const test = async (message: Message): Promise<string | null> => {
+    const failure = await tryOnce(channel, message, patience.timeout);
+    note(failure, failure !== undefined);
+    return failure?.why ?? null;
+  };
+
+  return { add, test, failure: () => last };
 };
 
 const REFUSED =

@@ -5,8 +5,9 @@ import { titleOf } from './wording.js';
 const SILENCE = 10_000;
 
 /**
- * E-mail by SMTP. `smtps:` is encrypted from the start, `smtp:` where the server offers it. Who is on the other side has to
- * be proven where a password is said, or where encryption was asked for.
+ * E-mail by SMTP. `smtps:` is encrypted from the start, `smtp:` where the server offers it. On ports that everybody uses
+ * for one of the two, the port decides: the other way, both sides would wait for each other. Who is on the other side has
+ * to be proven where a password is said, or where encryption was asked for.
  */
 export const createMailChannel = (url: string): Channel => {
   const { searchParams, host } = new URL(url);
@@ -26,14 +27,16 @@ export const createMailChannel = (url: string): Channel => {
   };
 };
 
-const transportOf = ({ protocol, hostname, port, username, password }: URL) => ({
+export const transportOf = ({ protocol, hostname, port, username, password }: URL) => ({
   host: hostname.replace(/^\[|\]$/g, ''),
   ...(port !== '' && { port: Number(port) }),
-  secure: protocol === 'smtps:',
+  secure: port === '465' || (protocol === 'smtps:' && port !== '587' && port !== '25'),
   // A password is never said in the clear, whoever may have taken the offer out on the way.
-  requireTLS: username !== '',
+  requireTLS: username !== '' || protocol === 'smtps:',
   // As between mail servers: a local one that signs its own certificate is better than no encryption.
-  ...(protocol === 'smtp:' && username === '' && { tls: { rejectUnauthorized: false } }),
+  ...(protocol === 'smtp:' &&
+    username === '' &&
+    port !== '465' && { tls: { rejectUnauthorized: false } }),
   ...(username !== '' && {
     auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) },
   }),

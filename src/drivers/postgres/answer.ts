@@ -1,4 +1,5 @@
 import { ColdspareError } from '../../domain/errors.js';
+import { asLoader, createLoader, mayLogIn, removeLoader } from './loader.js';
 import { withSession } from './psql-session.js';
 import type { Server } from './server.js';
 import { literal } from './sql.js';
@@ -14,7 +15,28 @@ const GRACE = 10_000;
  * in it is a command to psql or can end the transaction, which is read-only.
  * @throws ColdspareError `database-failed` when the server refuses it, or the result is not one row of one column
  */
-export const answerOf = (
+export const answerOf = async (
+  server: Server,
+  maintenance: string,
+  database: string,
+  sql: string,
+  options: { timeout: number; signal: AbortSignal },
+): Promise<unknown> => {
+  // `sql` may use views and functions of the app's roles, which must not run with the rights of a superuser.
+  const timeout = GRACE;
+  const loader = await withSession(server, maintenance, { timeout }, (session) =>
+    createLoader(session, 'drill'),
+  );
+  if (loader === undefined) return ask(server, database, sql, options);
+  try {
+    const may = await mayLogIn(server, database, loader, { timeout });
+    return await ask(may ? asLoader(server, loader) : server, database, sql, options);
+  } finally {
+    await removeLoader(server, database, loader, { timeout });
+  }
+};
+
+const ask = (
   server: Server,
   database: string,
   sql: string,
@@ -22,6 +44,8 @@ export const answerOf = (
 ): Promise<unknown> =>
   withSession(server, database, { timeout: timeout + GRACE, signal }, async (session) => {
     await session.run(`SET statement_timeout = ${timeout}`);
+    // The query names tables as the app does.
+    await session.run('RESET search_path');
     await session.run('BEGIN READ ONLY');
     await session.run(
       `DO ${literal(`DECLARE answer record;

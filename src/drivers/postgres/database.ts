@@ -1,26 +1,26 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { drillName, incomingName } from '../../domain/database-names.js';
-import { Refused, toColdspareError } from '../../domain/errors.js';
+import { Refused } from '../../domain/errors.js';
 import { readMarker, withMarker } from '../../domain/marker.js';
 import type { Database } from '../../ports/stack.js';
 import { answerOf } from './answer.js';
 import { dumpDatabase } from './dump.js';
 import { endSessions, renameDatabases } from './exclusive-access.js';
-import { readFingerprint } from './fingerprint.js';
+import { readFingerprint, readPosition } from './fingerprint.js';
 import { readFreeBytes } from './free-space.js';
 import { FREEZE_SETTING } from './globals.js';
 import { beginSnapshot, readInventory, readSequences } from './inventory.js';
-import { type KeptSession, keepSession } from './kept-session.js';
+import { keepSession } from './kept-session.js';
 import { type PsqlSession, withSession } from './psql-session.js';
+import { withoutEventTriggers, withStream } from './quiet-sessions.js';
 import { dropDatabase, restoreDatabase } from './restore.js';
 import type { Server } from './server.js';
 import { identifier, literal } from './sql.js';
+import { ANSWER_TIMEOUT_MS, createStartAndStop, type Service } from './start-and-stop.js';
+import { readDifferences, readUncarried } from './uncarried.js';
+import { readValues } from './values.js';
+import { countWrites, readUsage } from './writes.js';
 
 const FREEZE = `SET ${FREEZE_SETTING} = on`;
-const ANSWER_TIMEOUT_MS = 3_000;
-const POLL_MS = 250;
-const START_AGAIN_MS = 3_000;
-const CHECKPOINT_TIMEOUT_MS = 60_000;
 
 /** Milliseconds. `transfer` is for what grows with the data: dump, restore, counting. */
 export interface DatabaseTimeouts {
@@ -45,7 +45,7 @@ export interface PostgresOptions {
    * Starts and stops the service; absent when that is not ours to do. `start` may return before the server answers;
    * `stop` returns when it is down.
    */
-  service?: Record<'start' | 'stop', (signal: AbortSignal) => Promise<void>>;
+  service?: Service;
   timeouts?: Partial<DatabaseTimeouts>;
 }
 
@@ -59,16 +59,23 @@ export const createPostgresDatabase = ({
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const incoming = incomingName(name);
   const databases = { incoming, drill: drillName(name) };
-  const maintenance = name === 'postgres' ? 'template1' : 'postgres';
-
-  const kept = keepSession(server, maintenance);
+  const kept = keepSession(server, name === 'postgres' ? 'template1' : 'postgres', 'template1');
   const ask = <T>(use: (session: PsqlSession) => Promise<T>) =>
     kept.use({ timeout: timeouts.query }, use);
 
-  const count = (database: string) =>
-    withSession(server, database, { timeout: timeouts.transfer }, async (session) => {
+  const quietly = () => ask((session) => withoutEventTriggers(session, server));
+  /** In a session of its own with the live database. */
+  const inDatabase = async <T>(use: (session: PsqlSession) => Promise<T>): Promise<T> =>
+    withSession(await quietly(), name, { timeout: timeouts.query }, use);
+  /** Reads in one snapshot of a database. */
+  const inSnapshot = async <T>(
+    database: string,
+    timeout: number,
+    read: (session: PsqlSession) => Promise<T>,
+  ): Promise<T> =>
+    withSession(await quietly(), database, { timeout }, async (session) => {
       await beginSnapshot(session);
-      return readInventory(session);
+      return read(session);
     });
 
   /** The comment of the live database; null without a comment, undefined without a live database. */
@@ -93,49 +100,17 @@ export const createPostgresDatabase = ({
     ask((session) => session.run(`ALTER DATABASE ${identifier(name)} ${change}`));
 
   return {
-    start: async (signal) => {
-      if (await kept.answers(ANSWER_TIMEOUT_MS)) return;
-      await service?.start(signal);
-      const deadline = performance.now() + timeouts.start;
-      const recoveryDeadline = performance.now() + Math.max(timeouts.start, timeouts.transfer);
-      let startAgainAt = performance.now() + START_AGAIN_MS;
-      for (;;) {
-        try {
-          await kept.use({ timeout: ANSWER_TIMEOUT_MS, signal }, isThere);
-          return;
-        } catch (error) {
-          signal.throwIfAborted();
-          const isComingUp = isStartingUp(error);
-          if (performance.now() >= (isComingUp ? recoveryDeadline : deadline)) throw error;
-          await sleep(POLL_MS);
-          if (isComingUp) continue;
-        }
-        const now = performance.now();
-        // Not shortly before the deadline: the last answer should not come from a server that was only just started.
-        if (now < startAgainAt || deadline - now < START_AGAIN_MS) continue;
-        startAgainAt = now + START_AGAIN_MS;
-        // At the first start, a server that was still shutting down may have looked as if it ran. A server that is
-        // starting may refuse this second start; it goes on starting.
-        await service?.start(signal).catch(() => signal.throwIfAborted());
-      }
-    },
-
-    stop: async (signal) => {
-      if (service !== undefined) await checkpoint(kept, signal);
-      await kept.close();
-      await service?.stop(signal);
-    },
+    ...createStartAndStop(kept, service, timeouts),
 
     // New session, so this also tests that connections are accepted.
-    answers: () =>
-      withSession(server, maintenance, { timeout: ANSWER_TIMEOUT_MS }, isThere).then(
-        () => true,
-        () => false,
-      ),
+    answers: () => kept.accepts(ANSWER_TIMEOUT_MS),
 
     live: async () => {
       const comment = await ask(readComment);
-      return { exists: comment !== undefined, marker: readMarker(comment ?? undefined) };
+      if (comment === undefined) return { exists: false, marker: undefined };
+      // Not every user may ask for the cluster, and a server that recovers has no position.
+      const position = await ask((session) => readPosition(session, name)).catch(() => undefined);
+      return { exists: true, marker: readMarker(comment ?? undefined), position };
     },
 
     mark: (marker) =>
@@ -144,28 +119,39 @@ export const createPostgresDatabase = ({
         await session.run(`COMMENT ON DATABASE ${identifier(name)} IS ${literal(comment)}`);
       }),
 
-    inventory: (of) => count(of === undefined ? name : databases[of]),
+    inventory: (of) =>
+      inSnapshot(of === undefined ? name : databases[of], timeouts.transfer, readInventory),
+
+    values: () => inSnapshot(databases.drill, timeouts.transfer, readValues),
 
     fingerprint: () =>
-      withSession(server, name, { timeout: timeouts.query }, async (session) => {
-        await beginSnapshot(session);
-        return readFingerprint(session, await readSequences(session));
-      }),
+      inSnapshot(name, timeouts.query, async (session) =>
+        readFingerprint(session, await readSequences(session)),
+      ),
 
     dump: (sink, signal) =>
-      dumpDatabase(server, name, sink, { timeout: timeouts.transfer, signal }),
+      withStream(sink, quietly(), (quiet) =>
+        dumpDatabase(quiet, name, sink, { timeout: timeouts.transfer, signal }),
+      ),
 
-    restore: (content, manifest, signal, { staging = 'incoming', gently = false } = {}) =>
-      restoreDatabase({ server, maintenance, name: databases[staging] }, content, manifest, {
-        timeout: timeouts.transfer,
-        signal,
-        gently,
-        isForUse: gently && staging === 'incoming',
+    restore: (content, manifest, signal, { staging = 'incoming', ...more } = {}) =>
+      withStream(content, quietly(), (quiet) => {
+        const { gently = false, incomplete = false, note = () => {} } = more;
+        const target = {
+          server: quiet,
+          maintenance: kept.database,
+          name: databases[staging],
+          file: staging,
+        };
+        const timeout = timeouts.transfer;
+        const options = { timeout, signal, gently, incomplete, note };
+        return restoreDatabase(target, content, manifest, options);
       }),
 
-    answer: (sql, timeout, signal) => answerOf(server, databases.drill, sql, { timeout, signal }),
+    answer: async (sql, timeout, signal) =>
+      answerOf(await quietly(), kept.database, databases.drill, sql, { timeout, signal }),
 
-    discard: (staging = 'incoming') => dropDatabase(server, maintenance, databases[staging]),
+    discard: (staging = 'incoming') => dropDatabase(server, kept.database, databases[staging]),
 
     swap: async (marker, keepAs) => {
       const before = await ask(readComment);
@@ -211,9 +197,13 @@ export const createPostgresDatabase = ({
       return found.map((database) => database.name);
     },
 
+    uncarried: () => inDatabase(readUncarried),
+
+    differences: (roles) => ask((session) => readDifferences(session, roles)),
+
     drop: async (other) => {
-      if (other === name || other === maintenance) throw inUse(other);
-      await dropDatabase(server, maintenance, other);
+      if (other === name || other === kept.database) throw inUse(other);
+      await dropDatabase(server, kept.database, other);
     },
 
     freeze: async () => {
@@ -233,49 +223,11 @@ export const createPostgresDatabase = ({
       // A session reports what it wrote up to a second later, or when it ends. The database is frozen, so ending them
       // disturbs nobody.
       await endSessions(kept, name);
-      return withSession(server, name, { timeout: timeouts.query }, countWrites);
+      return inDatabase(countWrites);
     },
+
+    usage: () => inDatabase(readUsage),
   };
-};
-
-const isThere = (session: PsqlSession): Promise<unknown> => session.select('SELECT 1 AS one');
-
-/**
- * Whether the server says that it is recovering from a crash. That takes long after many writes, and a server that is
- * stopped then has to begin again. A server that does not speak English gets the ordinary deadline.
- */
-const isStartingUp = (error: unknown): boolean =>
-  /the database system is (starting up|in recovery mode|not yet accepting connections)/.test(
-    toColdspareError(error).message,
-  );
-
-/**
- * Checkpoint before a stop: Compose kills after 10 s, and writing gigabytes that were just restored takes longer. The
- * next start would then be a recovery. Not every user may do this; without it, the stop works as well as before.
- */
-const checkpoint = async (kept: KeptSession, signal: AbortSignal): Promise<void> => {
-  try {
-    // A server that is down is found out sooner by this.
-    await kept.use({ timeout: ANSWER_TIMEOUT_MS, signal }, isThere);
-    await kept.use({ timeout: CHECKPOINT_TIMEOUT_MS, signal }, (session) =>
-      session.run('CHECKPOINT'),
-    );
-  } catch {
-    // It is down already, or the user may not do this.
-  }
-};
-
-/** Includes pg_class, because changes of the schema and TRUNCATE count no rows of a table. */
-const countWrites = async (session: PsqlSession): Promise<bigint> => {
-  // Before 15, statistics reach a reader up to half a second late.
-  await session.run(`SELECT pg_sleep(1) WHERE current_setting('server_version_num')::int < 150000`);
-  const { writes } = await session.row<{ writes: string }>(
-    `SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::text AS writes
-     FROM pg_stat_all_tables
-     WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'
-        OR relid IN ('pg_class'::regclass, 'pg_largeobject'::regclass)`,
-  );
-  return BigInt(writes);
 };
 
 const inUse = (name: string) =>

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Inventory } from '../../domain/manifest.js';
+import type { Inventory, Position } from '../../domain/manifest.js';
 import type { PsqlSession } from './psql-session.js';
+import { literal } from './sql.js';
 
 /**
  * A digest of what the session's snapshot sees. Two are equal only if both snapshots see the same:
@@ -26,3 +27,11 @@ export const readFingerprint = async (
     .update(JSON.stringify([system, snapshot, position, Object.entries(sequences).sort()]))
     .digest('hex');
 };
+
+/** Where the database stands: only what has reached the disk, so that a power cut does not take it back. */
+export const readPosition = (session: PsqlSession, database: string): Promise<Position> =>
+  session.row<Position>(
+    `SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid AS database,
+            (pg_current_wal_flush_lsn() - '0/0')::text AS log
+     FROM pg_database WHERE datname = ${literal(database)}`,
+  );

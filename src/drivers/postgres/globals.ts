@@ -1,6 +1,8 @@
 import type { DatabaseGlobals, DatabaseRole } from '../../domain/manifest.js';
+import { IS_POWERFUL, LOADER_PREFIX } from './loader.js';
 import type { PsqlSession } from './psql-session.js';
 import { identifier, literal } from './sql.js';
+import { readTextSettings } from './text-settings.js';
 
 /** `freeze` stops writes with this setting. A copy of the database must not inherit it. */
 export const FREEZE_SETTING = 'default_transaction_read_only';
@@ -25,6 +27,7 @@ export const readGlobals = async (session: PsqlSession): Promise<DatabaseGlobals
       ),
     ),
     roles: await readRoles(session),
+    textSettings: await readTextSettings(session),
   };
 };
 
@@ -37,7 +40,13 @@ const parseSettings = (settings: readonly string[]): Record<string, string> =>
     }),
   );
 
-const readRoles = async (session: PsqlSession): Promise<DatabaseRole[]> => {
+/**
+ * A condition on `pg_auth_members m`: the member has no rights of the group. Since 16, whoever may create roles becomes
+ * such a member of each role that it creates. Before, there are no such columns.
+ */
+const GIVES_NOTHING = `to_jsonb(m) @> '{"inherit_option": false, "set_option": false}'`;
+
+export const readRoles = async (session: PsqlSession): Promise<DatabaseRole[]> => {
   const access = await session.row<{ readable: boolean }>(
     `SELECT has_table_privilege('pg_authid', 'SELECT') AS readable`,
   );
@@ -55,10 +64,10 @@ const readRoles = async (session: PsqlSession): Promise<DatabaseRole[]> => {
             CASE WHEN isfinite(rolvaliduntil) THEN to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END AS "validUntil",
             ARRAY(SELECT unnest(s.setconfig) FROM pg_db_role_setting s
                   WHERE s.setrole = r.oid AND s.setdatabase = 0) AS settings,
-            ARRAY(SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
-                  WHERE m.member = r.oid ORDER BY 1) AS "memberOf"
+            ARRAY(SELECT DISTINCT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+                  WHERE m.member = r.oid AND NOT ${GIVES_NOTHING} ORDER BY 1) AS "memberOf"
      FROM ${access.readable ? 'pg_authid' : 'pg_roles'} r
-     WHERE rolname !~ '^pg_' ORDER BY 1`,
+     WHERE rolname !~ '^pg_' AND NOT starts_with(rolname, ${literal(LOADER_PREFIX)}) ORDER BY 1`,
   );
   return roles.map(({ verifier, validUntil, settings, ...role }) => ({
     ...role,
@@ -68,18 +77,25 @@ const readRoles = async (session: PsqlSession): Promise<DatabaseRole[]> => {
   }));
 };
 
-/** Creates the roles and memberships that this server lacks. Existing roles are not changed. Safe to repeat. */
+/**
+ * Creates the roles and memberships that this server lacks. Existing roles are not changed. Safe to repeat. A manifest
+ * comes from the peer and makes nobody a superuser, nor gives anybody what is as good. Resolves to what was withheld.
+ */
 export const createRoles = async (
   session: PsqlSession,
   roles: readonly DatabaseRole[],
-): Promise<void> => {
+): Promise<string[]> => {
   const existing = new Map(
     (await readRoles(session)).map(({ name, memberOf }) => [name, memberOf]),
   );
+  const powerful = await session.select<{ name: string }>(
+    `SELECT rolname AS name FROM pg_roles r WHERE ${IS_POWERFUL}`,
+  );
+  const withheld: string[] = [];
   for (const role of roles.filter(({ name }) => !existing.has(name))) {
     const options = [
       role.login ? 'LOGIN' : 'NOLOGIN',
-      role.superuser ? 'SUPERUSER' : 'NOSUPERUSER',
+      'NOSUPERUSER',
       role.createDb ? 'CREATEDB' : 'NOCREATEDB',
       role.createRole ? 'CREATEROLE' : 'NOCREATEROLE',
       // Older manifests lack what follows; the defaults here are those of CREATE ROLE.
@@ -93,14 +109,24 @@ export const createRoles = async (
     await session.run(`CREATE ROLE ${identifier(role.name)} ${options.join(' ')}`);
     for (const statement of settingStatements('ROLE', role.name, role.settings ?? {}))
       await session.run(statement);
+    if (role.superuser)
+      withheld.push(
+        `${role.name} is a superuser on the other server, and was made an ordinary role here: if the app needs that, type ALTER ROLE ${identifier(role.name)} SUPERUSER in psql here`,
+      );
   }
   for (const role of roles) {
     for (const group of role.memberOf.filter(
       (group) => !existing.get(role.name)?.includes(group),
     )) {
-      await session.run(`GRANT ${identifier(group)} TO ${identifier(role.name)}`);
+      const grant = `GRANT ${identifier(group)} TO ${identifier(role.name)}`;
+      if (powerful.some(({ name }) => name === group))
+        withheld.push(
+          `${role.name} is a member of ${group} on the other server, which is as good as a superuser, and not here: if the app needs that, type ${grant} in psql here`,
+        );
+      else await session.run(grant);
     }
   }
+  return withheld;
 };
 
 /** `ALTER … SET` for each setting. */

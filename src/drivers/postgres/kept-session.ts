@@ -1,3 +1,4 @@
+import { isError } from '../../domain/errors.js';
 import { openSession, type PsqlSession, type SessionOptions } from './psql-session.js';
 import type { Server } from './server.js';
 
@@ -15,6 +16,10 @@ export interface KeptSession {
   use<T>(options: SessionOptions, use: (session: PsqlSession) => Promise<T>): Promise<T>;
   /** Whether a kept session exists and the server answers in it. */
   answers(timeout: number): Promise<boolean>;
+  /** Whether the server accepts a new session, and answers in it. */
+  accepts(timeout: number): Promise<boolean>;
+  /** The database that it connects to, as far as is known. */
+  readonly database: string;
   close(): Promise<void>;
 }
 
@@ -24,7 +29,9 @@ interface Kept {
   until: number;
 }
 
-export const keepSession = (server: Server, database: string): KeptSession => {
+/** Connects to `fallback` when the server works, but has no database of the first name: somebody dropped it. */
+export const keepSession = (server: Server, first: string, fallback: string): KeptSession => {
+  let database = first;
   let kept: Kept | undefined;
   let idle: NodeJS.Timeout | undefined;
 
@@ -51,7 +58,9 @@ export const keepSession = (server: Server, database: string): KeptSession => {
       return mine;
     } catch (error) {
       await mine.session.close();
-      throw error;
+      if (database === fallback || !isMissing(error, database)) throw error;
+      database = fallback;
+      return begin(options);
     }
   };
 
@@ -90,9 +99,25 @@ export const keepSession = (server: Server, database: string): KeptSession => {
       if (mine !== undefined) await keep(mine);
       return mine !== undefined;
     },
+    accepts: async (timeout) => {
+      try {
+        const { session } = await begin({ timeout });
+        await session.close();
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    get database() {
+      return database;
+    },
     close,
   };
 };
+
+const isMissing = (error: unknown, database: string): boolean =>
+  isError(error, 'database-failed') &&
+  error.message.includes(`database "${database}" does not exist`);
 
 /** Closes the session, which makes the work fail, when the time is up or the signal is aborted. */
 const within = async <T>(

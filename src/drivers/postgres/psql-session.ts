@@ -1,9 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { ColdspareError } from '../../domain/errors.js';
+import { remedyOf } from './remedies.js';
 import { connectedTool, type Server, toolEnv } from './server.js';
 
 /** Milliseconds between the end of its input and the kill. */
 const CLOSE_MS = 1_000;
+
+/** What the role's or the database's own settings would change. In this order. */
+const ownSettings = (timeout: number): string =>
+  [
+    // Or a function of the app could pass for one of PostgreSQL's, and would run with our rights.
+    'SET search_path = pg_catalog',
+    `SET statement_timeout = ${timeout}`,
+    // Since PostgreSQL 17. It ends a single statement, too.
+    `SELECT set_config('transaction_timeout', '0', false) WHERE current_setting('server_version_num')::int >= 170000`,
+    'SET synchronous_commit = on',
+  ].join('\n;\n');
 
 /**
  * One connection, held by one `psql`. SQL goes through its stdin, so that no process list shows it. One call at a
@@ -17,7 +29,10 @@ export interface PsqlSession {
   row<Row>(query: string): Promise<Row>;
   /** Runs one statement. */
   run(statement: string): Promise<void>;
-  /** Lets the server end every statement after `timeout` milliseconds. It does not notice when its client is killed. */
+  /**
+   * Lets the server end every statement after `timeout` milliseconds, because it does not notice when its client is
+   * killed, and no statement find anything but PostgreSQL's own objects by a bare name.
+   */
   limit(timeout: number): Promise<void>;
   /** Ends the connection, and rolls back an open transaction. Safe to repeat. Never rejects. */
   close(): Promise<void>;
@@ -104,7 +119,7 @@ export const openSession = (
       await ask(statement);
     },
     limit: async (timeout) => {
-      await ask(`SET statement_timeout = ${timeout}\n;\nSET synchronous_commit = on`);
+      await ask(ownSettings(timeout));
     },
     close: async () => {
       child.stdin.end();
@@ -132,7 +147,7 @@ const failed = (message: string, sqlstate: string) =>
   new ColdspareError(
     'database-failed',
     `PostgreSQL refused: ${message}`,
-    "see PostgreSQL's log, settle what it reports, then repeat the operation",
+    remedyOf(message) ?? "see PostgreSQL's log, settle what it reports, then repeat the operation",
     { value: { sqlstate } },
   );
 

@@ -12,6 +12,8 @@ export interface Server {
   readonly password?: string | undefined;
   /** Folder of psql, pg_dump and pg_restore; default: PATH. */
   readonly programs?: string | undefined;
+  /** Settings of each session, as `name=value`. */
+  readonly settings?: readonly string[];
   /** Where a restore may put a dump to read it with several jobs. Without it, a restore has one job. */
   readonly spool?: Spool | undefined;
 }
@@ -39,9 +41,14 @@ export const toolArgv = (
   args: readonly string[],
 ): string[] => [programs === undefined ? tool : join(programs, tool), ...args];
 
-/** The password goes by environment, because a process list shows arguments. */
-export const toolEnv = ({ password }: Server): Record<string, string> =>
-  password === undefined ? {} : { PGPASSWORD: password };
+/**
+ * The password goes by environment, because a process list shows arguments. The labels of errors (DETAIL, HINT) are in
+ * English, because rows are told from the rest by them.
+ */
+export const toolEnv = ({ password }: Server): Record<string, string> => ({
+  LC_ALL: 'C',
+  ...(password !== undefined && { PGPASSWORD: password }),
+});
 
 /** `argv` of a tool connected to `database`. A connection string takes any name; a plain argument does not. */
 export const connectedTool = (
@@ -49,6 +56,7 @@ export const connectedTool = (
   tool: Tool,
   database: string,
   args: readonly string[],
+  application = 'coldspare',
 ): string[] => {
   const parameters = {
     host: server.host,
@@ -56,7 +64,8 @@ export const connectedTool = (
     user: server.user,
     dbname: database,
     connect_timeout: CONNECT_TIMEOUT,
-    application_name: 'coldspare',
+    application_name: application,
+    ...(server.settings?.length && { options: server.settings.map(startOption).join(' ') }),
     // Not for pg_dump: a dump keeps the encoding of its database.
     ...(tool === 'psql' && { client_encoding: 'UTF8' }),
   };
@@ -65,3 +74,6 @@ export const connectedTool = (
     .join(' ');
   return toolArgv(server, tool, [...args, '--no-password', `--dbname=${connection}`]);
 };
+
+/** A blank ends an option, unless it is escaped. */
+const startOption = (setting: string): string => `-c ${setting.replace(/[\\\s]/g, '\\$&')}`;

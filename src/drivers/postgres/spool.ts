@@ -13,6 +13,10 @@ const LARGEST_IN_MEMORY = 64 * 1024 * 1024;
 /** The part of the free space that the file may take: the databases may be on the same disk. */
 const SHARE = 0.25;
 
+/** Fixed names, so that the file of an agent that was killed gets replaced. A drill may still end when a restore begins. */
+const FILES = { incoming: 'coldspare-restore.dump', drill: 'coldspare-drill.dump' };
+export type SpoolFile = keyof typeof FILES;
+
 /**
  * An empty file for a dump of `bytes` that nobody else may read. Undefined when it is not worth it or not possible:
  * restoring from the stream is slower, but needs nothing.
@@ -21,10 +25,11 @@ export const openSpool = async (
   executor: Executor,
   { folder, jobs }: Spool,
   bytes: number,
+  name: SpoolFile = 'incoming',
+  isNeeded = false,
 ): Promise<string | undefined> => {
-  if (jobs < 2 || bytes < SMALLEST) return undefined;
-  // A fixed name, so that the file of an agent that was killed gets replaced.
-  const file = join(folder, 'coldspare-restore.dump');
+  if (!isNeeded && (jobs < 2 || bytes < SMALLEST)) return undefined;
+  const file = join(folder, FILES[name]);
   try {
     if (bytes > LARGEST_IN_MEMORY && (await isInMemory(executor, folder))) return undefined;
     if (bytes > (await readFreeBytes(executor, folder)) * SHARE) return undefined;
@@ -56,8 +61,20 @@ export const withSpooled = async <T>(
       .catch(throwServerError);
     return await use();
   } finally {
-    await executor.run(['rm', '-f', file], { timeout: TIMEOUT_MS }).catch(() => {});
+    await executor.run(['rm', '-f', file, `${file}.list`], { timeout: TIMEOUT_MS }).catch(() => {});
   }
+};
+
+/** Writes a short file beside the dump. Resolves to its name. */
+export const writeSpooled = async (
+  executor: Executor,
+  file: string,
+  text: string,
+): Promise<string> => {
+  await executor
+    .run(['dd', `of=${file}`], { timeout: TIMEOUT_MS, input: text })
+    .catch(throwServerError);
+  return file;
 };
 
 /** When the disk refuses the file, the dump itself is not at fault. */

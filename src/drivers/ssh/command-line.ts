@@ -5,18 +5,20 @@ const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
 /**
  * `argv` as one line for the shell of the other side: SSH takes nothing else. The program runs in `cwd`. It gets the
- * variables `names` from the first lines of stdin, where no process list shows them; `read` takes not a byte more.
+ * variables `names` from the first lines of stdin, where no process list shows them; `read` takes not a byte more. Its
+ * output is framed by `token` for `FramedOutput`.
  */
 export const commandLine = (
   argv: readonly string[],
   names: readonly string[],
+  token: string,
   cwd?: string,
 ): string => {
-  const words = argv.map(quote).join(' ');
-  const changeDirectory = cwd === undefined ? '' : `cd ${quote(cwd)} && `;
-  if (names.length === 0) return `${changeDirectory}exec ${words}`;
+  const changeDirectory = cwd === undefined ? '' : 'CDPATH= cd -- "$1" >/dev/null && shift && ';
   const readVariables = names.map((name) => `IFS= read -r ${name} && export ${name} && `).join('');
-  return `${changeDirectory}exec sh -c ${quote(`${readVariables}exec "$@"`)} sh ${words}`;
+  const script = `printf '\\036${token}+'; ${changeDirectory}${readVariables}"$@"; s=$?; printf '\\036${token}-%s\\036' $s; exit $s`;
+  const words = cwd === undefined ? argv : [cwd, ...argv];
+  return `exec sh -c ${quote(script)} sh ${words.map(quote).join(' ')}`;
 };
 
 /** The first lines of stdin for `commandLine`. @throws ColdspareError `invalid-request` when a value has a line break */

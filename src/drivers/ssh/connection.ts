@@ -32,10 +32,12 @@ export const connectSsh = async (options: SshOptions, signal: AbortSignal): Prom
   const sock = await openSocket(options, signal);
   const client = new ssh2.Client();
   let shown: string | undefined;
+  let cancel = () => {};
   const loggedIn = new Promise<void>((resolve, reject) => {
     client.on('ready', resolve).on('error', reject);
     client.on('close', () => reject(new Error('it closed the connection')));
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    cancel = () => reject(signal.reason);
+    signal.addEventListener('abort', cancel, { once: true });
     client.connect({
       sock,
       username: options.user,
@@ -57,6 +59,9 @@ export const connectSsh = async (options: SshOptions, signal: AbortSignal): Prom
     signal.throwIfAborted();
     if (shown !== undefined && shown !== options.hostKey) throw hostKeyChanged(options, shown);
     throw notLoggedIn(options, error as Error & { level?: string });
+  } finally {
+    // The signal may live as long as the agent, which connects every few minutes.
+    signal.removeEventListener('abort', cancel);
   }
 };
 

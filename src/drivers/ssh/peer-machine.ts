@@ -1,6 +1,6 @@
 import { ColdspareError } from '../../domain/errors.js';
 import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
-import { isHealthy, type Probe } from '../../ports/probe.js';
+import { isHealthy, type Probe, type ProbeResult } from '../../ports/probe.js';
 import { containerExecutor } from '../compose/container-executor.js';
 import { openProject } from '../compose/project.js';
 import { createService, type ServiceCommands } from '../host/service.js';
@@ -12,7 +12,8 @@ import { connectSsh, type SshOptions } from './connection.js';
 import { sshExecutor } from './executor.js';
 
 const PROBE_TIMEOUT_MS = 3_000;
-/** Milliseconds for which an app may go on answering after its stop command has ended. */
+/** Milliseconds for the command that shows that commands are run. */
+const FIRST_COMMAND_MS = 10_000;
 const STILL_UP_MS = 10_000;
 
 export interface PeerMachineOptions {
@@ -32,8 +33,11 @@ export interface PeerMachineOptions {
   /** The app as this machine reaches it. Without it, the app counts as down when the stop command has succeeded. */
   appUrl?: string;
   probe: Probe;
-  /** Milliseconds: until the database answers, and until a stop command has ended. */
-  timeouts: { start: number; stop: number; transfer?: number };
+  /**
+   * Milliseconds: until the database answers, until a stop command has ended, and for which an app may go on answering
+   * after that.
+   */
+  timeouts: { start: number; stop: number; transfer?: number; stillUp?: number };
 }
 
 /** A stack of STACK=host or STACK=compose on the other machine, over SSH. */
@@ -41,7 +45,10 @@ export const createPeerMachine = (options: PeerMachineOptions): PeerMachine => (
   reach: async (signal, use) => {
     const client = await connectSsh(options.ssh, signal);
     try {
-      const { commands, tools } = executorsOf(options, sshExecutor(client));
+      const executor = sshExecutor(client);
+      // A login is not yet a shell: nologin and a forced command let everybody in, and run nothing of ours (H41).
+      await executor.run(['true'], { timeout: FIRST_COMMAND_MS, signal });
+      const { commands, tools } = executorsOf(options, executor);
       return await use({
         app: createApp(options, commands),
         database: createDatabase(options, commands, tools),
@@ -63,10 +70,11 @@ const createApp = (
   executor: Executor,
 ): PeerStack['app'] => {
   const argv = splitCommand(appStopCommand);
-  const probeApp = async () =>
-    appUrl === undefined ? undefined : probe.get(appUrl, PROBE_TIMEOUT_MS);
   return {
-    stop: async (signal) => {
+    stop: async (signal, isCheckProven) => {
+      const probeApp = async () =>
+        appUrl === undefined || !isCheckProven ? undefined : probe.get(appUrl, PROBE_TIMEOUT_MS);
+      const asked = probeApp();
       try {
         await executor.run(argv, { timeout: timeouts.stop, signal });
       } catch (error) {
@@ -75,14 +83,38 @@ const createApp = (
         if ((await probeApp())?.outcome === 'refuses') return;
         throw error;
       }
-      // Not until nothing answers: a proxy in front of the app may go on answering 502.
-      const isDown = async () => {
-        const seen = await probeApp();
-        return seen === undefined || !isHealthy(seen);
-      };
-      await pollUntil(isDown, { timeout: STILL_UP_MS, signal, late: () => stillUp(appUrl) });
+      const before = await asked;
+      const isDown = async () => looksStopped(before, await probeApp());
+      await pollUntil(isDown, {
+        timeout: timeouts.stillUp ?? STILL_UP_MS,
+        signal,
+        late: () => stillUp(appUrl),
+      });
     },
   };
+};
+
+/** What a proxy of HTTP answers when nothing is behind it; one of TCP only hangs up. */
+const NOTHING_BEHIND = [502, 503, 504];
+const HUNG_UP = /^(ECONNRESET|EPIPE|the connection was closed)/;
+
+/**
+ * Whether the probe lets a stop command that has succeeded be believed. What answers as before may be the app, also when
+ * that is no health: a redirect, or a certificate that has expired. A way that was cut before tells nothing.
+ */
+const looksStopped = (before: ProbeResult | undefined, now: ProbeResult | undefined): boolean => {
+  switch (now?.outcome) {
+    case 'breaks':
+      return HUNG_UP.test(now.detail);
+    case 'hangs':
+      return before?.outcome === 'hangs';
+    case 'answers': {
+      const isWorse = before !== undefined && isHealthy(before) && !isHealthy(now);
+      return isWorse || NOTHING_BEHIND.includes(now.status);
+    }
+    default:
+      return true;
+  }
 };
 
 const createDatabase = (

@@ -2,6 +2,7 @@ import { Gauge, type Registry } from 'prom-client';
 import { usableBackups } from '../../backups/catalog.js';
 import { PROBLEM_CODES } from '../../domain/conditions/conditions.js';
 import type { OperationRecord, StepRecord } from '../../domain/operation.js';
+import { replicationStatusSchema } from '../../domain/replication.js';
 import type { NodeStatus } from '../../domain/status.js';
 import { modeSchema } from '../../domain/transitions.js';
 import type { Node } from '../../operations/node.js';
@@ -163,6 +164,35 @@ const ROWS: readonly Row[] = [
     name: 'coldspare_drill_last_take_over_seconds',
     help: 'The longest that a takeover from a lost machine would take, by what that drill measured.',
     read: ({ status }) => status.lastDrill?.takeOverSeconds ?? undefined,
+  },
+  {
+    name: 'coldspare_replication_state',
+    help: '1 for the state of streaming replication on this node; no series without REPLICATION=stream.',
+    label: 'state',
+    readEach: ({ status: { replication } }) =>
+      flags(replication ? replicationStatusSchema.shape.state.options : [], [
+        replication?.state ?? '',
+      ]),
+  },
+  {
+    name: 'coldspare_replication_behind_bytes',
+    help: 'What the primary is known to have written and the replica of this standby has not replayed.',
+    read: ({ status }) => status.replication?.behindBytes ?? undefined,
+  },
+  {
+    name: 'coldspare_replication_current_timestamp_seconds',
+    help: "Everything up to this moment of the primary's clock is in the replica of this standby.",
+    read: ({ status }) => secondsAt(status.replication?.currentAt),
+  },
+  {
+    name: 'coldspare_replication_slot_retained_bytes',
+    help: 'The log that this primary keeps for its standby.',
+    read: ({ status }) => status.replication?.positions?.slot?.retainedBytes ?? undefined,
+  },
+  {
+    name: 'coldspare_replication_slot_limit_bytes',
+    help: 'The most that it may keep (max_slot_wal_keep_size).',
+    read: ({ status }) => status.replication?.positions?.slot?.limitBytes ?? undefined,
   },
 ];
 

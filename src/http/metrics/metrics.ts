@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Node } from '../../operations/node.js';
 import { createGauges } from './gauges.js';
 import { countOperations } from './operations.js';
+import { countTunnels } from './tunnels.js';
 
 /** The metrics of one node. They hold no addresses, reasons or errors, because everybody may read them. */
 export interface Metrics {
@@ -15,6 +16,7 @@ export const createMetrics = (node: Node): Metrics => {
   const registry = new Registry();
   const updateGauges = createGauges(node, registry);
   countOperations(node.runner, registry);
+  if (node.tunnels !== undefined) countTunnels(node.tunnels, registry);
   return {
     registry,
     text: () => {

@@ -4,7 +4,7 @@ import { type Html, moment } from './words.js';
 
 /** The actions that this server can take in its present role. */
 export const actions = ({ self, peer, now }: PageFacts): Html => {
-  const { mode, pause, node } = self;
+  const { mode, pause, node, shrunk } = self;
   const other = peer?.node ?? 'the other server';
   return html`
   <h2>Actions on ${node}</h2>
@@ -13,6 +13,10 @@ export const actions = ({ self, peer, now }: PageFacts): Html => {
     ${mode === 'primary' && button('demote', `Hand over to ${other}…`)}
     ${mode === 'primary' && button('backup', 'Back up now…')}
     ${mode !== 'yielding' && button('drill', 'Drill…')}
+    ${shrunk.map(
+      ({ before }) =>
+        html`<button type="button" data-open="release" data-path="/backups/${before}/release">Release ${before}…</button>`,
+    )}
     ${pause === null ? button('pause', 'Pause…') : button('resume', 'Resume…')}
   </div>
   ${

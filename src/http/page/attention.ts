@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import { conditionOf, pageRemedy } from '../../domain/conditions/conditions.js';
 import type { OperationRecord } from '../../domain/operation.js';
+import { spoken } from '../../domain/spoken.js';
 import type { PageFacts } from './facts.js';
 import { headline } from './headline.js';
 import type { ServerFacts } from './server-facts.js';
@@ -65,4 +66,4 @@ const refusal = (
 ): Html => html`
   <li><p><b>${self.node}: the last ${kind} was ${state}${error && `: ${error.code}`}</b>, at ${moment(startedAt, now)}.
     ${error?.message}</p>
-    ${error?.remedy && html`<p>${error.remedy}</p>`}</li>`;
+    ${error?.remedy && html`<p>${capital(spoken(error.remedy, 'page'))}.</p>`}</li>`;

@@ -55,6 +55,14 @@ const dialogsOf = (node: string): Dialog[] => [
     fields: reason,
   },
   {
+    name: 'release',
+    title: 'Release',
+    method: 'POST',
+    // The button has the path with the backup's id.
+    path: '',
+    text: `You have looked at the backup that shrank, and nothing is missed. Then ${node} need not keep the backup before it any more.`,
+  },
+  {
     name: 'pause',
     title: `Pause ${node}`,
     method: 'POST',

@@ -1,7 +1,7 @@
 import { CONDITIONS, pageRemedy } from '../../domain/conditions/conditions.js';
 import type { PageFacts } from './facts.js';
 import type { ServerFacts } from './server-facts.js';
-import { capital, sayAge, sayProof, type Tone } from './words.js';
+import { capital, sayAge, sayLost, sayProof, type Tone } from './words.js';
 
 interface Headline {
   tone: Tone;
@@ -62,19 +62,33 @@ const meanwhile = (facts: PageFacts, peer: ServerFacts | undefined): string => {
 const servesAlone = (facts: PageFacts): Headline => ({
   tone: facts.contact.state === 'silent' ? 'bad' : 'warn',
   title: `${facts.self.node} serves.`,
-  text: `${sayContact(facts)} Nobody could take over. ${sayBackup(facts.self)}`,
+  text: `${sayLastLoss(facts)} ${sayContact(facts)} Nobody could take over. ${sayBackup(facts.self)}`.trim(),
 });
 
 /** One serves and the other answers. */
-const serves = ({ now }: PageFacts, server: ServerFacts, other: ServerFacts): Headline => {
+const serves = (facts: PageFacts, server: ServerFacts, other: ServerFacts): Headline => {
+  const { now } = facts;
   const problems = [...server.problems, ...other.problems];
   const paused = [server, other].flatMap(({ pause }) => pause?.until ?? []);
   const isWell = problems.length === 0 && other.mode === 'standby' && paused.length === 0;
   return {
     tone: isWell && other.latestBackup !== null ? 'good' : 'warn',
     title: `${server.node} serves.`,
-    text: [sayOther(other), sayPause(paused[0], now)].filter((text) => text !== '').join(' '),
+    text: [sayLastLoss(facts), sayOther(other), sayFailback(server, now), sayPause(paused[0], now)]
+      .filter((text) => text !== '')
+      .join(' '),
   };
+};
+
+/** Milliseconds for which the headline says what the last takeover lost. */
+const LOSS_IS_NEWS = 86_400_000;
+
+/** What the takeover lost by which this server serves. It is the first thing that its owner has to know. */
+const sayLastLoss = ({ self, history, now }: PageFacts): string => {
+  const last = history.find(({ kind, state }) => kind === 'promote' && state === 'done');
+  const lost = last?.result?.lostSeconds;
+  const isNews = last !== undefined && now - Date.parse(last.startedAt) < LOSS_IS_NEWS;
+  return self.serving && isNews && typeof lost === 'number' && lost > 0 ? sayLost(lost) : '';
 };
 
 const sayOther = (other: ServerFacts): string => {
@@ -119,14 +133,22 @@ const nobodyKnows = (facts: PageFacts): Headline => ({
 const yields = ({ node, yielding }: ServerFacts, other: string): Headline => ({
   tone: 'bad',
   title: NOBODY,
-  text: `${node} has stopped for ${yielding?.cause === 'fence' ? 'a takeover' : 'a handover'}, and waits to hear from ${other} whether it has taken over. Next: ${pageRemedy(CONDITIONS.yielding)}.`,
+  text: `${node} ${sayYielding(yielding, other)}. Next: ${pageRemedy(CONDITIONS.yielding)}.`,
 });
 
+const sayYielding = (yielding: ServerFacts['yielding'], other: string): string =>
+  yielding?.isInDoubt
+    ? `has lost its state, or an old one was put in its place. It waits to hear from ${other} which role it has`
+    : `has stopped for ${yielding?.cause === 'fence' ? 'a takeover' : 'a handover'}, and waits to hear from ${other} whether it has taken over`;
+
 /** What a standby does about a primary that does not serve. */
-const sayNext = ({ node, policy, pause, latestBackup }: ServerFacts, now: number): string => {
+const sayNext = (server: ServerFacts, now: number): string => {
+  const { node, policy, pause, latestBackup, problems } = server;
   if (latestBackup === null)
     return `Next: start the other server again; ${node} has no backup to take over from.`;
   if (pause !== null) return `${sayPause(pause.until, now)} Next: resume, or promote ${node}.`;
+  if (problems.includes('primary-lost') && policy?.monitor === 'on')
+    return `Next: ${node} has not taken over by itself; its last promote says why. If the users are not served, promote it.`;
   return policy?.monitor === 'off'
     ? `Next: nothing by itself (MONITOR=off); promote ${node}.`
     : `Next: ${node} takes over by itself within its checks; promote it to do so now.`;
@@ -156,6 +178,11 @@ const sayPause = (until: string | undefined, now: number): string => {
   return left > 0
     ? `Paused for another ${sayAge(left / 1_000)}: nothing fails over or back by itself.`
     : '';
+};
+
+const sayFailback = ({ failback }: ServerFacts, now: number): string => {
+  const left = failback?.at == null ? 0 : Date.parse(failback.at) - now;
+  return left > 0 ? `It gives the role back in ${sayAge(left / 1_000)}.` : '';
 };
 
 const UNNAMED = 'the other server';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { html, raw } from 'hono/html';
+import { actsOn } from '../../domain/spoken.js';
 import { dialogs } from './dialogs.js';
 import type { PageFacts } from './facts.js';
 import { headline } from './headline.js';
@@ -41,7 +42,7 @@ export const renderPage = async (facts: PageFacts): Promise<string> => {
 <style>${raw(STYLE)}</style>
 <script type="module" src="/page/main.js"></script>
 </head>
-<body data-node="${node}">
+<body data-node="${node}" data-acts="${JSON.stringify(actsOn('page'))}">
 <a class="skip" href="#main">Skip to the state</a>
 <header>
   <h1>coldspare on ${node}</h1>

@@ -1,8 +1,9 @@
 import { html } from 'hono/html';
 import { formatBytes, formatCount } from '../../domain/format.js';
 import type { OperationRecord, OperationState, StepRecord } from '../../domain/operation.js';
+import { spoken } from '../../domain/spoken.js';
 import type { PageFacts } from './facts.js';
-import { badge, type Html, moment, sayTook, type Tone } from './words.js';
+import { badge, type Html, moment, sayLost, sayTook, type Tone } from './words.js';
 
 /** Milliseconds for which an operation that has ended is still shown at the top. */
 const NEWS = 15 * 60_000;
@@ -60,7 +61,7 @@ const foldedSteps = (place: string, record: OperationRecord, now: number): Html 
     <summary>${formatCount(record.steps.length, 'step')} of this ${record.kind}</summary>${steps(record, now)}
   </details>`;
 
-const ROUTINE: ReadonlySet<string> = new Set(['backup', 'push', 'prepare']);
+const ROUTINE: ReadonlySet<string> = new Set(['backup', 'push', 'prepare', 'seed']);
 const QUIET: ReadonlySet<string> = new Set([...ROUTINE, 'boot', 'drill']);
 
 const isRoutine = ({ kind, state, error }: OperationRecord): boolean =>
@@ -91,10 +92,11 @@ const reason = ({ reason: text }: OperationRecord): Html | false =>
 
 /** The result, or the error and its remedy. Both are empty without the admin key. */
 const outcome = ({ error, result }: OperationRecord): Html => {
-  const loss = result?.loss;
+  const { loss, lostSeconds } = result ?? {};
   return html`
+  ${typeof lostSeconds === 'number' && html`<p class="loss">${sayLost(lostSeconds)}</p>`}
   ${typeof loss === 'string' && html`<p>${loss}</p>`}
-  ${error !== null && error.message !== '' && html`<p>${error.message}</p><p><b>What to do:</b> ${error.remedy}</p>`}`;
+  ${error !== null && error.message !== '' && html`<p>${error.message}</p><p><b>What to do:</b> ${spoken(error.remedy, 'page')}</p>`}`;
 };
 
 const steps = ({ steps: all }: OperationRecord, now: number): Html => html`
@@ -113,7 +115,7 @@ const stepItem = (step: StepRecord, now: number): Html => html`
     <b>${step.name}</b> ${step.state}
     <span class="quiet">${sayTook(step.startedAt, step.endedAt, now)}</span>
     ${step.progress !== undefined && step.state === 'running' && progress(step.progress)}
-    ${step.detail !== null && html`<div class="detail">${step.detail}</div>`}
+    ${step.detail !== null && html`<div class="detail">${spoken(step.detail, 'page')}</div>`}
   </li>`;
 
 const progress = ({ done, total }: { done: number; total: number }): Html => html`

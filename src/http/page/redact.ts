@@ -25,9 +25,13 @@ const redactServer = (server: ServerFacts): ServerFacts => ({
   app: server.app && { ...server.app, detail: '' },
   latestBackup: server.latestBackup && redactBackup(server.latestBackup),
   lastDrill: server.lastDrill && { ...server.lastDrill, error: emptied(server.lastDrill.error) },
+  shrunk: [],
   push: server.push && { error: emptied(server.push.error) },
   alone: emptied(server.alone),
+  failback: server.failback && { ...server.failback, because: emptied(server.failback.because) },
   pause: server.pause && { ...server.pause, reason: '' },
+  uncarried: [],
+  differences: [],
 });
 
 const redactBackup = <T extends Pick<BackupFacts, 'id' | 'proof'>>(backup: T): T => ({
@@ -41,7 +45,9 @@ const redactOperation = (record: OperationRecord): OperationRecord => ({
   reason: '',
   steps: record.steps.map((step) => ({ ...step, detail: null })),
   error: record.error && { code: record.error.code, message: '', remedy: '' },
-  result: null,
+  // A figure, without the names of backups.
+  result:
+    record.result?.lostSeconds === undefined ? null : { lostSeconds: record.result.lostSeconds },
   command: {},
 });
 

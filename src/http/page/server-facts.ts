@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { drillRecordSchema } from '../../domain/drill.js';
+import { doubtOf } from '../../domain/lost-role.js';
 import { pauseSchema, proofSchema, yieldingSchema } from '../../domain/status.js';
 import { modeSchema } from '../../domain/transitions.js';
 
@@ -28,14 +29,33 @@ const serverSchema = z.object({
     })
     .nullable()
     .catch(null),
+  replication: z
+    .object({
+      state: code,
+      line: code.nullable(),
+      behindBytes: z.number().nullable(),
+    })
+    .optional()
+    .catch(undefined),
   lastDrill: drillRecordSchema
     .pick({ at: true, passed: true, error: true, takeOverSeconds: true })
     .nullable()
     .catch(null),
+  shrunk: z.array(z.object({ before: z.string() })).catch([]),
   push: z.object({ error: z.string().nullable() }).nullable().catch(null),
-  yielding: yieldingSchema.pick({ cause: true }).nullable().catch(null),
+  yielding: yieldingSchema
+    .pick({ cause: true, operation: true })
+    .transform(({ cause, operation }) =>
+      doubtOf({ operation }) === undefined ? { cause } : { cause, isInDoubt: true },
+    )
+    .nullable()
+    .catch(null),
   alone: z.string().nullable().catch(null),
   pause: pauseSchema.nullable().catch(null),
+  failback: z
+    .object({ due: z.boolean(), at: moment.nullable(), because: z.string().nullable() })
+    .nullable()
+    .catch(null),
   operation: z
     .object({ kind: code, steps: z.array(z.object({ name: code })) })
     .nullable()
@@ -44,6 +64,8 @@ const serverSchema = z.object({
     .object({ monitor: z.enum(['on', 'off']) })
     .nullable()
     .catch(null),
+  uncarried: z.array(z.string()).default([]).catch([]),
+  differences: z.array(z.string()).default([]).catch([]),
   problems: z.array(code).catch([]),
 });
 export type ServerFacts = z.infer<typeof serverSchema>;

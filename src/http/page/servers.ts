@@ -27,12 +27,16 @@ const card = (facts: PageFacts, server: ServerFacts, contact: Contact, which: st
       ${fact('App', sayApp(server, isKeyed))}
       ${fact('Epoch', server.epoch)}
       ${fact('In this role since', server.since && moment(server.since, now))}
+      ${fact('Replica', sayReplica(server))}
       ${fact('Newest backup', newest(server))}
       ${fact('Last drill', server.lastDrill && lastDrill(server.lastDrill, now))}
       ${fact('Does now', server.operation && sayOperation(server.operation))}
       ${fact('Paused until', server.pause && moment(server.pause.until, now))}
+      ${fact('Gives the role back', server.failback?.due && sayFailback(server.failback, now))}
       ${fact('Pushing', server.push?.error && server.push.error)}
       ${fact('Without the other', server.alone)}
+      ${fact('A takeover leaves behind', server.uncarried.join('; '))}
+      ${fact('Differs from the primary', server.differences.join('; '))}
       ${fact('Lineage', server.lineage)}
       ${which === 'the other server' && fact('Page', peerUrl !== '' && html`<a href="${peerUrl}" rel="noreferrer">${peerUrl}</a>`)}
     </dl>
@@ -85,9 +89,30 @@ const newest = ({ latestBackup: backup, mode }: ServerFacts): string =>
     ? 'none'
     : `${sayAge(backup.ageSeconds)} old, ${formatBytes(backup.bytes)}${sayProof(backup.proof, mode)}`;
 
+const LINES: Readonly<Record<string, string>> = {
+  replica: 'a takeover would use it',
+  backup: 'a takeover would use the newest backup',
+  none: 'there is nothing that a takeover could use',
+};
+
+/** Which line a takeover would use now, and how far behind it is. */
+const sayReplica = ({ replication, mode }: ServerFacts): string | undefined => {
+  if (replication === undefined) return undefined;
+  const { state, line, behindBytes } = replication;
+  if (mode !== 'standby') return state;
+  const behind = behindBytes === null ? '' : `, ${formatBytes(behindBytes)} behind`;
+  return `${state}${behind}: ${LINES[line ?? ''] ?? ''}`;
+};
+
 const lastDrill = (drill: NonNullable<ServerFacts['lastDrill']>, now: number): Html => html`
   ${drill.passed ? badge('good', 'passed') : badge('bad', 'failed')} ${moment(drill.at, now)}${drill.takeOverSeconds !== null && `, a takeover would take ${formatDuration(drill.takeOverSeconds * 1_000)}`}
   ${drill.error}`;
+
+const sayFailback = (
+  { at, because }: NonNullable<ServerFacts['failback']>,
+  now: number,
+): Html => html`
+  ${at === null ? 'not yet' : moment(at, now)}${because && `: ${because}`}`;
 
 const sayOperation = ({ kind, steps }: NonNullable<ServerFacts['operation']>): string =>
   `${kind}, step ${steps.at(-1)?.name ?? 'start'}`;

@@ -80,6 +80,7 @@ svg .limit { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 6 4; }
   .steps li.running > span:first-child { display: inline-block; animation: breathe 1.6s ease-in-out infinite; }
   @keyframes breathe { 50% { opacity: .25; } }
 }
+.loss { font-size: 1.15rem; font-weight: 600; }
 progress { width: 12rem; max-width: 100%; accent-color: var(--accent); vertical-align: middle; }
 .timeline { margin: 0; padding: 0 0 0 .5rem; list-style: none; }
 .timeline > li { padding: 0 0 .75rem 1rem; border-left: 2px solid var(--line); }

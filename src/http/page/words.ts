@@ -34,6 +34,12 @@ export const sayTook = (startedAt: string, endedAt: string | null, now: number):
   return Number.isFinite(ms) ? formatDuration(Math.max(endedAt === null ? 1_000 : 0, ms)) : '';
 };
 
+/** What a takeover lost, as a figure. */
+export const sayLost = (seconds: number): string =>
+  seconds === 0
+    ? 'Nothing was lost.'
+    : `Lost: what was written in the last ${formatDuration(seconds * 1_000)} before the takeover.`;
+
 /** Whether a backup was restored as a proof. Only a standby does that; elsewhere an unproven backup is normal. */
 export const sayProof = (proof: BackupFacts['proof'], mode: Mode): string => {
   if (proof === null) return mode === 'standby' ? ', not proven yet' : '';

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Quarantined } from '../../backups/quarantine.js';
 import { commitBackup, confirmBackup, receiveBackup } from '../../backups/receive.js';
+import { releaseBackup } from '../../backups/shrinkage.js';
 import {
   backupListSchema,
   committedSchema,
@@ -42,7 +43,9 @@ export const backupRoutes: Route[] = [
     handle: (c, node) =>
       c.json({
         backups: node.backups.list().map((manifest) => ({
-          ...withoutVerifiers(c, manifest),
+          ...withoutSecrets(c, manifest),
+          // It names every table.
+          inventory: undefined,
           proof: node.state.current.proofs[manifest.id] ?? null,
         })),
         quarantined: node.backups.quarantined().map(summaryOf),
@@ -56,7 +59,7 @@ export const backupRoutes: Route[] = [
       ...FOLLOWED,
       summary: 'Take a backup now and push it',
       body: backupCommandSchema,
-      problems: ['not-primary', 'busy', 'idempotency-conflict'],
+      problems: ['not-primary', 'busy', 'foreign-lineage', 'idempotency-conflict'],
     },
     handle: async (c, node) => {
       const command = await readCommand(c, backupCommandSchema);
@@ -74,13 +77,14 @@ export const backupRoutes: Route[] = [
       answers: { 200: manifestSchema },
       problems: ['backup-not-found'],
     },
-    handle: (c, node) => c.json(withoutVerifiers(c, node.backups.get(backupId(c)))),
+    handle: (c, node) => c.json(withoutSecrets(c, node.backups.get(backupId(c)))),
   },
   {
     method: 'PUT',
     path: '/backups/:id',
     clients: ['peer'],
     refusesStaleEpoch: true,
+    bringsBackup: true,
     about: {
       summary: 'Upload a dump. It is no backup before its commit',
       params,
@@ -114,6 +118,7 @@ export const backupRoutes: Route[] = [
     path: '/backups/:id/commit',
     clients: ['peer'],
     refusesStaleEpoch: true,
+    bringsBackup: true,
     about: {
       summary: 'Make an upload a backup',
       params,
@@ -121,6 +126,7 @@ export const backupRoutes: Route[] = [
       answers: { 200: committedSchema, 201: committedSchema },
       problems: [
         ...(['serving', 'stale-epoch', 'foreign-lineage', 'backup-exists'] as const),
+        'backup-behind',
         ...(['upload-unknown', 'upload-torn', 'digest-mismatch'] as const),
       ],
     },
@@ -144,6 +150,7 @@ export const backupRoutes: Route[] = [
     path: '/backups/:id/confirm',
     clients: ['peer'],
     refusesStaleEpoch: true,
+    bringsBackup: true,
     about: {
       summary: 'Nothing has changed since this backup: it is as good as a new one',
       params,
@@ -180,6 +187,22 @@ export const backupRoutes: Route[] = [
   },
   {
     method: 'POST',
+    path: '/backups/:id/release',
+    clients: ['admin'],
+    about: {
+      summary: 'I have looked: this backup need not be kept because the next one shrank',
+      params,
+      answers: { 200: committedSchema },
+      problems: ['backup-not-found'],
+    },
+    handle: async (c, node) => {
+      const id = backupId(c);
+      await releaseBackup(node, id);
+      return c.json({ id });
+    },
+  },
+  {
+    method: 'POST',
     path: '/backups/:id/adopt',
     clients: ['admin'],
     about: {
@@ -193,19 +216,30 @@ export const backupRoutes: Route[] = [
       const id = backupId(c);
       const command = await readCommand(c, adoptDumpCommandSchema);
       const manifest = await adoptDump(node, id, command);
-      return c.json(withoutVerifiers(c, manifest), 201, { Location: `/backups/${id}` });
+      return c.json(withoutSecrets(c, manifest), 201, { Location: `/backups/${id}` });
     },
   },
 ];
 
 const backupId = (c: HttpContext): string => parseWith(backupIdSchema, c.req.param('id'), 'id');
 
-/** Password verifiers go to the peer alone, which has to create the roles again. */
-const withoutVerifiers = (c: HttpContext, manifest: Manifest): Manifest => {
-  if (c.get('client') === 'peer' || manifest.surroundings === undefined) return manifest;
-  const roles = manifest.surroundings.roles.map(({ verifier: _secret, ...role }) => role);
-  return { ...manifest, surroundings: { ...manifest.surroundings, roles } };
+/**
+ * Password verifiers and the values of settings, which may be secrets of the app, go to the peer alone. It has to make
+ * roles and settings again; everybody else gets the settings' names.
+ */
+const withoutSecrets = (c: HttpContext, manifest: Manifest): Manifest => {
+  const { surroundings } = manifest;
+  if (c.get('client') === 'peer' || surroundings === undefined) return manifest;
+  const roles = surroundings.roles.map(({ verifier: _secret, settings, ...role }) => ({
+    ...role,
+    ...(settings && { settings: namesOnly(settings) }),
+  }));
+  const settings = namesOnly(surroundings.settings);
+  return { ...manifest, surroundings: { ...surroundings, roles, settings } };
 };
+
+const namesOnly = (settings: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.keys(settings).map((name) => [name, '(set)']));
 
 /** Where a refused dump is, and why it was refused. */
 const summaryOf = ({ manifest, reason, at }: Quarantined) => {

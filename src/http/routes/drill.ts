@@ -23,6 +23,7 @@ export const drillRoutes: Route[] = [
         'busy',
         'no-room',
         'backup-unusable',
+        'not-restorable',
         'drill-failed',
         'idempotency-conflict',
       ],

@@ -8,6 +8,7 @@ import type { Route } from '../route.js';
 export const healthRoutes: Route[] = [
   {
     method: 'GET',
+    answersOptions: true,
     path: '/health',
     clients: [],
     about: {
@@ -28,6 +29,7 @@ export const healthRoutes: Route[] = [
   },
   {
     method: 'GET',
+    answersOptions: true,
     path: '/primary',
     clients: [],
     about: {
@@ -41,6 +43,7 @@ export const healthRoutes: Route[] = [
   },
   {
     method: 'GET',
+    answersOptions: true,
     path: '/standby',
     clients: [],
     about: {

@@ -10,12 +10,14 @@ import { request } from '../../operations/commands.js';
 import { dryRunDemote, dryRunPromote } from '../../operations/dry-run.js';
 import type { Node } from '../../operations/node.js';
 import { requestPlannedPromote } from '../../operations/requests.js';
+import { nodeStatus } from '../../status/node-status.js';
 import { readCommand } from '../body.js';
 import { askerOf } from '../headers.js';
 import { FOLLOWED, followOperation, followPeersOperation } from '../long-operation.js';
 import type { HttpContext, Route } from '../route.js';
 import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
+import { reportingRefusals } from '../webhook-refusals.js';
 import { recognise } from '../webhooks/providers.js';
 
 const demoteAnswerSchema = z
@@ -43,7 +45,9 @@ export const roleRoutes: Route[] = [
     },
     handle: async (c, node) => {
       if (c.get('client') === 'webhook')
-        return promoteByWebhook(c, node, recognise(await readMessage(c, node)));
+        return reportingRefusals(node, '/promote', async () =>
+          promoteByWebhook(c, node, recognise(await readMessage(c, node))),
+        );
       return promoteByOperator(c, node, await readCommand(c, promoteCommandSchema));
     },
   },
@@ -56,7 +60,7 @@ export const roleRoutes: Route[] = [
       summary: 'Give the primary role to the other node, without losing a write',
       body: demoteCommandSchema,
       answers: { 200: demoteAnswerSchema, 202: operationRecordSchema },
-      problems: ['not-primary', 'yielding', 'busy', 'idempotency-conflict'],
+      problems: ['not-primary', 'yielding', 'peer-not-ready', 'busy', 'idempotency-conflict'],
     },
     handle: async (c, node) => {
       const command = await readCommand(c, demoteCommandSchema);
@@ -71,7 +75,7 @@ const promoteByOperator = async (
   node: Node,
   command: PromoteCommand,
 ): Promise<Response> => {
-  if (command.dryRun) return c.json(await dryRunPromote(node, command));
+  if (command.dryRun) return c.json(await dryRunPromote(node, command, nodeStatus(node)));
   if (!command.planned)
     return followOperation(c, node, await request(node, 'promote', command, askerOf(c)));
   const started = await requestPlannedPromote(node, command, askerOf(c).idempotencyKey);

@@ -5,15 +5,18 @@ import type { Node } from '../../operations/node.js';
 import type { About, HttpContext, Route } from '../route.js';
 import { readMessage } from '../webhook-message.js';
 import { promoteByWebhook } from '../webhook-promote.js';
+import { reportingRefusals } from '../webhook-refusals.js';
 import { PROVIDERS, readEvent } from '../webhooks/providers.js';
 
 const path = '/webhooks/:provider';
 
-const receive = async (c: HttpContext, node: Node): Promise<Response> => {
+const receive = (c: HttpContext, node: Node): Promise<Response> => {
   const name = c.req.param('provider') ?? '';
   const provider = PROVIDERS.find((candidate) => candidate.name === name);
-  if (provider === undefined) throw unknownProvider(name);
-  return promoteByWebhook(c, node, readEvent(provider, await readMessage(c, node)));
+  return reportingRefusals(node, `/webhooks/${provider?.name ?? '…'}`, async () => {
+    if (provider === undefined) throw unknownProvider(name);
+    return promoteByWebhook(c, node, readEvent(provider, await readMessage(c, node)));
+  });
 };
 
 const about: About = {
@@ -38,7 +41,7 @@ export const webhookRoutes: Route[] = [
     method: 'GET',
     path,
     clients: ['webhook'],
-    about: { ...about, summary: 'The same in a query, as uptime-kuma and healthchecks can say it' },
+    about: { ...about, summary: 'The same in a query, as some checkers say it' },
     handle: async (c, node) => {
       // Hono routes a HEAD to the GET handler. It must not start anything.
       if (c.req.method === 'HEAD') throw noHead();

@@ -1,15 +1,29 @@
 import { z } from 'zod';
-import { type CheckerEvent, createReader, namesOf, type Provider } from './provider.js';
+import {
+  anyText,
+  type CheckerEvent,
+  createReader,
+  namesOf,
+  type Provider,
+  text,
+} from './provider.js';
 
 const alertSchema = z.looseObject({
-  status: z.enum(['firing', 'resolved']),
-  labels: z.record(z.string(), z.string()),
-  fingerprint: z.string().optional(),
+  status: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(['firing', 'resolved'])),
+  labels: z.record(z.string(), anyText).catch({}),
+  fingerprint: anyText,
 });
 
 export const alertsSchema = z.looseObject({
-  groupKey: z.string(),
-  alerts: z.array(alertSchema).min(1).max(1000),
+  groupKey: text,
+  /** Those that can be read: one that cannot says nothing about the others. */
+  alerts: z
+    .array(z.unknown())
+    .transform((alerts) => alerts.flatMap((alert) => alertSchema.safeParse(alert).data ?? []))
+    .refine((alerts) => alerts.length > 0),
 });
 type Alerts = z.output<typeof alertsSchema>['alerts'];
 

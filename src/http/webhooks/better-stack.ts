@@ -1,19 +1,28 @@
 import { z } from 'zod';
-import { type CheckerEvent, createReader, namesOf, type Provider } from './provider.js';
+import {
+  anyText,
+  type CheckerEvent,
+  createReader,
+  namesOf,
+  type Provider,
+  text,
+} from './provider.js';
 
-const reference = z.looseObject({ data: z.looseObject({ id: z.string() }).nullish() }).nullish();
+const reference = z
+  .looseObject({ data: z.looseObject({ id: anyText }) })
+  .optional()
+  .catch(undefined);
 
 const bodySchema = z.looseObject({
-  event: z.string(),
+  event: text,
   data: z.looseObject({
     /** It also tells of changed monitors and of who is on call. */
-    type: z.string(),
-    attributes: z.looseObject({
-      name: z.string().nullish(),
-      url: z.string().nullish(),
-      cause: z.string().nullish(),
-    }),
-    relationships: z.looseObject({ monitor: reference, heartbeat: reference }).nullish(),
+    type: text,
+    attributes: z.looseObject({ name: anyText, url: anyText, cause: anyText }),
+    relationships: z
+      .looseObject({ monitor: reference, heartbeat: reference })
+      .optional()
+      .catch(undefined),
   }),
 });
 
@@ -33,8 +42,8 @@ export const betterStack: Provider = {
     const { monitor, heartbeat } = data.relationships ?? {};
     const isOutage = data.type === 'incident' && !EXPIRY.test(cause ?? '');
     return {
-      event: (isOutage && EVENTS[event]) || 'other',
-      names: namesOf(name, url, monitor?.data?.id, heartbeat?.data?.id),
+      event: (isOutage && EVENTS[event.toLowerCase()]) || 'other',
+      names: namesOf(name, url, monitor?.data.id, heartbeat?.data.id),
       because: `Better Stack: ${data.type} of ${name ?? url ?? 'an unnamed monitor'} ${event}${cause ? `, ${cause}` : ''}`,
     };
   }),

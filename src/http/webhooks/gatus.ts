@@ -1,11 +1,14 @@
 import { z } from 'zod';
-import { createReader, namesOf, type Provider } from './provider.js';
+import { anyText, createReader, namesOf, type Provider, text } from './provider.js';
 
 const bodySchema = z.looseObject({
-  alert: z.enum(['TRIGGERED', 'RESOLVED']),
-  endpoint: z.string(),
-  group: z.string().optional(),
-  url: z.string().optional(),
+  alert: z
+    .string()
+    .toUpperCase()
+    .pipe(z.enum(['TRIGGERED', 'RESOLVED'])),
+  endpoint: text,
+  group: anyText,
+  url: anyText,
 });
 
 /** Gatus, alert of type "custom" with the body of the manual: Gatus itself has none. */

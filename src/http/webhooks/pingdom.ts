@@ -1,12 +1,19 @@
 import { z } from 'zod';
-import { type CheckerEvent, createReader, namesOf, type Provider } from './provider.js';
+import {
+  anyText,
+  type CheckerEvent,
+  createReader,
+  namesOf,
+  type Provider,
+  text,
+} from './provider.js';
 
 const bodySchema = z.looseObject({
-  check_id: z.number(),
-  check_name: z.string(),
-  current_state: z.string(),
-  check_params: z.looseObject({ full_url: z.string().nullish() }).nullish(),
-  description: z.string().nullish(),
+  check_id: text,
+  check_name: text,
+  current_state: text,
+  check_params: z.looseObject({ full_url: anyText }).optional().catch(undefined),
+  description: anyText,
 });
 
 /** Transaction checks say SUCCESS and FAILING: they try one way through the app, and say little about all of it. */
@@ -19,7 +26,7 @@ export const pingdom: Provider = {
   read: createReader(
     bodySchema,
     ({ check_id, check_name, current_state, check_params, description }) => ({
-      event: EVENTS[current_state] ?? 'other',
+      event: EVENTS[current_state.toUpperCase()] ?? 'other',
       names: namesOf(check_name, check_params?.full_url, check_id),
       because: `Pingdom: ${check_name} is ${current_state}${description ? `, ${description}` : ''}`,
     }),

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** A message of an uptime checker, whichever it is. */
 export interface CheckerEvent {
@@ -20,7 +20,7 @@ export interface Provider {
   expects: string;
   /** The event in a body of this checker; undefined when the body is not one. */
   read(body: unknown): CheckerEvent | undefined;
-  /** The same for checkers that also send forms, or a GET with a query. */
+  /** The same for a form or a query, where that takes more than reading the fields as a body. */
   readFields?(fields: Fields): CheckerEvent | undefined;
 }
 
@@ -35,6 +35,19 @@ export const createReader =
     return parsed.success ? toEvent(parsed.data) : undefined;
   };
 
-/** The names that are not empty, as text. */
-export const namesOf = (...names: (string | number | null | undefined)[]): string[] =>
-  names.map((name) => String(name ?? '')).filter((name) => name !== '');
+/** What is said in a text or a number. */
+export const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+
+/** A field without which it is no message of this checker. */
+export const text = z.union([z.string(), z.number()]).transform(String);
+
+/** A field that a message may do without: a form of it that is not known is no reason to refuse a "down". */
+export const anyText = z.unknown().transform(textOf).optional();
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The names that are not empty. */
+export const namesOf = (...names: (string | undefined)[]): string[] =>
+  names.filter((name) => name !== undefined && name !== '').map((name) => `${name}`.slice(0, 200));

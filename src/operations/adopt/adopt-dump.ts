@@ -20,6 +20,16 @@ type Adopter = Pick<
 /** The first bytes of pg_dump's custom format. */
 const CUSTOM_MAGIC = 'PGDMP';
 
+/** Files that a dump may be packed in: their first bytes, and what unpacks them. */
+const PACKED = [
+  { name: 'gzip', magic: '\x1f\x8b', unpack: 'gunzip --keep' },
+  { name: 'bzip2', magic: 'BZh', unpack: 'bunzip2 --keep' },
+  { name: 'xz', magic: '\xfd7zXZ', unpack: 'unxz --keep' },
+  { name: 'zstd', magic: '\x28\xb5\x2f\xfd', unpack: 'unzstd' },
+  { name: 'lz4', magic: '\x04\x22\x4d\x18', unpack: 'unlz4' },
+  { name: 'zip', magic: 'PK\x03\x04', unpack: 'unzip' },
+];
+
 /**
  * Makes a dump file on this node's disk a backup. Its rows were not counted and its epoch is unknown, so it counts as
  * older than every backup that an agent has taken.
@@ -106,6 +116,8 @@ const inspectDump = (dump: Readable, path: string, found: Found): Readable => {
   const check = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       const text = chunk.toString('latin1');
+      const packed = isEmpty ? PACKED.find(({ magic }) => text.startsWith(magic)) : undefined;
+      if (packed !== undefined) return done(packedDump(path, packed));
       if (isEmpty && !text.startsWith(CUSTOM_MAGIC)) {
         plain = new PlainDumpReader();
         found.format = 'plain';
@@ -123,6 +135,14 @@ const inspectDump = (dump: Readable, path: string, found: Found): Readable => {
   // No action here: the reader of `check` gets every failure.
   return pipeline(dump, check, () => {});
 };
+
+const packedDump = (path: string, { name, unpack }: (typeof PACKED)[number]): Refused =>
+  new Refused(
+    'backup-unusable',
+    `${path} is not adopted: this is ${name}, which may or may not hold a whole dump`,
+    `unpack it first, with ${unpack} ${path}, and name the file that comes out`,
+    { value: path },
+  );
 
 const versionIn = (text: string): string | undefined =>
   /^-- Dumped from database version (.{1,100}?)\r?$/m.exec(text)?.[1];

@@ -2,7 +2,6 @@ import { usableBackups } from '../../backups/catalog.js';
 import type { AdoptCommand } from '../../domain/commands.js';
 import { Refused } from '../../domain/errors.js';
 import type { Plan, Steps } from '../../engine/operation.js';
-import { peerStatus } from '../../peer/peer-view.js';
 import { SERVE_STEPS, serve } from '../../serve/serve.js';
 import { askPeer } from '../boot/ask-peer.js';
 import type { Booter } from '../boot/boot.js';
@@ -128,7 +127,7 @@ const assertNothingGivenUp = (
 ): void => {
   const expected = expectedLineage(node);
   if (force || expected === lineage) return;
-  const peer = peerStatus(node.peerView);
+  const peer = node.peerView.answer?.value;
   const theirs = peer?.lineage === expected ? peer.latestBackup : null;
   const newest = usableBackups(node)[0] ?? theirs;
   if (newest === null) return;

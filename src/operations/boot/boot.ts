@@ -1,24 +1,30 @@
-import type { Plan, Steps } from '../../engine/operation.js';
+import type { Plan, StepContext, Steps } from '../../engine/operation.js';
+import { isHealthy } from '../../ports/probe.js';
 import { stopApp } from '../../serve/app.js';
 import { SERVE_STEPS, START_APP_STEPS, serve, startServingApp } from '../../serve/serve.js';
 import { assertMayServe } from '../../serve/serving.js';
 import { YIELD_STEPS, yieldMachine } from '../accept-fence/accept-fence.js';
 import type { Node } from '../node.js';
-import { STAND_DOWN_STEPS, standDown } from '../stand-down/stand-down.js';
+import { standDown, standDownSteps } from '../stand-down/stand-down.js';
 import { askPeer } from './ask-peer.js';
 import { checkLineage } from './check-lineage.js';
 
-/** The reason of `planMissingParts`. */
-export const MISSING_PARTS = 'a part of the app does not run';
+/** Why an agent starts again what has served before: the reasons of those boots. */
+export const RESTART_REASONS = {
+  exited: 'the app has exited',
+  silent: 'the app does not answer',
+  parts: 'a part of the app does not run',
+  database: 'the database does not answer',
+};
 
-const PRIMARY_STEPS = ['ask-peer', 'check-lineage', ...SERVE_STEPS] as const;
+export const PRIMARY_STEPS = ['ask-peer', 'check-lineage', ...SERVE_STEPS] as const;
 const RESTART_STEPS = ['ask-peer', 'check-lineage', 'stop-app', ...SERVE_STEPS] as const;
 
 /** What a boot acts through. */
 export type Booter = Pick<
   Node,
   | ('settings' | 'state' | 'leadership' | 'replication' | 'stack' | 'local')
-  | ('peer' | 'peerView' | 'probe' | 'clock' | 'ids' | 'log')
+  | ('peer' | 'peerView' | 'probe' | 'disk' | 'clock' | 'ids' | 'log' | 'notifier')
 >;
 
 type BootPlan = Pick<Plan, 'steps' | 'run'>;
@@ -33,7 +39,10 @@ export const planBoot = (node: Booter, reason: string, { stopFirst = false } = {
   ...bootOfMode(node, stopFirst),
 });
 
-const bootBase = ({ state }: Pick<Node, 'state'>, reason: string): Omit<Plan, 'steps' | 'run'> => ({
+export const bootBase = (
+  { state }: Pick<Node, 'state'>,
+  reason: string,
+): Omit<Plan, 'steps' | 'run'> => ({
   kind: 'boot',
   reason,
   command: { type: 'boot', mode: state.current.mode },
@@ -51,7 +60,7 @@ const bootOfMode = (node: Booter, stopFirst: boolean): BootPlan => {
     case 'yielding':
       return { steps: YIELD_STEPS, run: (steps) => yieldMachine(node, steps) };
     case 'standby':
-      return { steps: STAND_DOWN_STEPS, run: (steps) => standDown(node, steps) };
+      return { steps: standDownSteps(node), run: (steps) => standDown(node, steps) };
   }
 };
 
@@ -63,8 +72,17 @@ export const bootPrimary = async (
 ): Promise<void> => {
   await askPeer(node, steps);
   await checkLineage(node, steps);
-  if (stopFirst) await steps.step('stop-app', ({ signal }) => stopApp(node, signal));
+  if (stopFirst) await steps.step('stop-app', (context) => stopHungApp(node, context));
   await serve(node, steps);
+};
+
+/** Looks at it once more: what kept it, such as a database without a free connection, may be over by now. */
+const stopHungApp = async (
+  node: Pick<Node, 'stack' | 'clock' | 'local'>,
+  { signal, say }: StepContext,
+): Promise<void> => {
+  if (isHealthy(await node.stack.app.check())) return say('it answers, and is left alone');
+  await stopApp(node, signal);
 };
 
 /** The peer did not take over: this node serves again in its old epoch. */
@@ -85,7 +103,7 @@ export const planResume = (node: Booter): Plan => ({
 
 /** Starts parts that do not run, such as a worker, while the app answers. It serves already, so the peer is not asked. */
 export const planMissingParts = (node: Booter): Plan => ({
-  ...bootBase(node, MISSING_PARTS),
+  ...bootBase(node, RESTART_REASONS.parts),
   steps: START_APP_STEPS,
   run: (steps) => startServingApp(node, steps),
 });
@@ -95,7 +113,7 @@ export const planMissingParts = (node: Booter): Plan => ({
  * only delay the database while the peer is away.
  */
 export const planDatabaseRestart = (node: Booter): Plan => ({
-  ...bootBase(node, 'the database does not answer'),
+  ...bootBase(node, RESTART_REASONS.database),
   steps: ['check-lineage', ...SERVE_STEPS],
   run: async (steps) => {
     await checkLineage(node, steps);

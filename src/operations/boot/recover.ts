@@ -1,4 +1,5 @@
 import type { OperationRecord } from '../../domain/operation.js';
+import { isOwnEpoch } from '../../domain/transitions.js';
 import { planResumed } from '../commands.js';
 import type { Node } from '../node.js';
 import { planBoot } from './boot.js';
@@ -8,6 +9,9 @@ import { planBoot } from './boot.js';
  * here match the role on disk.
  */
 export const recover = async (node: Node): Promise<void> => {
+  await noticeOldState(node).catch((error: unknown) =>
+    node.log.warn({ error }, 'the database could not be asked what it remembers'),
+  );
   for (const record of node.runner.list().filter(({ state }) => state === 'running')) {
     const plan = planResumed(node, record);
     if (plan !== undefined && node.runner.current === undefined)
@@ -17,6 +21,18 @@ export const recover = async (node: Node): Promise<void> => {
   if (node.runner.current === undefined) {
     await node.runner.start(planBoot(node, 'the agent was started'), { source: 'agent' });
   }
+};
+
+/**
+ * A standby whose database has served at a later epoch of this node was the primary, and does not remember it (H36). Its
+ * boot would stop the app, and a takeover would begin with an older backup.
+ */
+const noticeOldState = async ({ state, stack, leadership }: Node): Promise<void> => {
+  const { mode, epoch, parity } = state.current;
+  if (mode !== 'standby' || !(await stack.database.answers())) return;
+  const { marker } = await stack.database.live();
+  if (marker?.served && marker.epoch > epoch && isOwnEpoch(marker.epoch, parity))
+    await leadership.doubt('older');
 };
 
 const endingOf = (

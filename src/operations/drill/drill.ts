@@ -1,13 +1,14 @@
 import { usableBackups } from '../../backups/catalog.js';
 import type { DrillCommand } from '../../domain/commands.js';
-import { ColdspareError, isError, Refused } from '../../domain/errors.js';
-import type { Manifest } from '../../domain/manifest.js';
+import { ColdspareError, isError, isUnusable, Refused } from '../../domain/errors.js';
+import { type Manifest, type Values, valueDifferences } from '../../domain/manifest.js';
 import type { Plan, Steps } from '../../engine/operation.js';
 import { assertAsInManifest } from '../../replication/dumps/compare-with-manifest.js';
 import { assertFreeSpace } from '../../replication/dumps/free-space.js';
-import { recordProof } from '../../replication/dumps/proof.js';
+import { recordUnusable } from '../../replication/dumps/proof.js';
 import { unlessAborted } from '../../replication/dumps/restore-job.js';
 import { startDatabase } from '../../replication/dumps/start-database.js';
+import { assertStartable, createApp } from '../../serve/app.js';
 import type { Node } from '../node.js';
 import { DrillTimes, type Reporter, recordDrill, reportSuccess } from './report.js';
 
@@ -19,14 +20,27 @@ const CLEAN_UP = 'drill-clean-up';
 const REMEDY =
   'a takeover would use the next older backup: take a new one with POST /backups on the primary, then check the disks of both nodes';
 
-const STEPS = ['start-database', 'restore', 'verify', 'query', 'clean-up', 'report'] as const;
+const STEPS = [
+  'start-database',
+  'restore',
+  'verify',
+  'query',
+  'create-app',
+  'clean-up',
+  'report',
+] as const;
 const CLEAN_UP_STEPS = ['start-database', 'clean-up'] as const;
 
 type Driller = Reporter &
-  Pick<Node, 'settings' | 'state' | 'backups' | 'stack' | 'runner' | 'clock' | 'local' | 'log'>;
+  Pick<
+    Node,
+    'settings' | 'state' | 'backups' | 'stack' | 'runner' | 'clock' | 'local' | 'log' | 'peerView'
+  >;
 
-/** The backup to restore. @throws Refused `yielding`, `superseded`, `no-backup` */
-export const assertMayDrill = (node: Pick<Node, 'state' | 'settings' | 'backups'>): Manifest => {
+/** The backup to restore. @throws Refused `yielding`, `superseded`, `is-replica`, `no-backup` */
+export const assertMayDrill = (
+  node: Pick<Node, 'state' | 'settings' | 'backups' | 'replication'>,
+): Manifest => {
   const { mode, standDown } = node.state.current;
   const name = node.settings.nodeName;
   if (mode === 'yielding' || standDown !== null) {
@@ -36,6 +50,12 @@ export const assertMayDrill = (node: Pick<Node, 'state' | 'settings' | 'backups'
       'ask again when GET /status shows neither "yielding" nor "standing-down"',
     );
   }
+  if (mode === 'standby' && node.replication.keepsDatabase?.())
+    throw new Refused(
+      'is-replica',
+      `${name} cannot run a drill: its database is a replica, and nothing can be restored beside it`,
+      'POST /drill on the primary restores its newest backup beside the live database there',
+    );
   const [newest] = usableBackups(node);
   if (newest !== undefined) return newest;
   throw new Refused(
@@ -113,9 +133,11 @@ const drill = async (
         isRestored = true;
         const onBytes = (done: number) => progress(done, backup.bytes);
         const content = await node.backups.verifiedContent(backup.id, onBytes);
-        const options = { staging: 'drill', gently: true } as const;
+        const said = [`${backup.id}, ${backup.bytes} bytes`];
+        const note = (text: string) => void said.push(text);
+        const options = { staging: 'drill', gently: true, note } as const;
         await unlessAborted(database.restore(content, backup, signal, options), signal);
-        say(`${backup.id}, ${backup.bytes} bytes`);
+        say(said.join('; '));
       },
       {
         undo: async (error) => {
@@ -133,18 +155,39 @@ const drill = async (
   await times.measure('verify', () =>
     steps.step('verify', async ({ signal, say }) => {
       const actual = await unlessAborted(database.inventory('drill'), signal);
-      say(assertAsInManifest(backup, actual, REMEDY));
+      const counted = assertAsInManifest(backup, actual, REMEDY);
+      const values = await unlessAborted(Promise.resolve(database.values?.()), signal);
+      say(`${counted}; ${assertSameValues(backup, values)}`);
     }),
   );
   await times.measure('query', () =>
     steps.step('query', (context) => runDrillQuery(node, context)),
   );
+  // On a primary the app runs. A standby that could not start it would not take over in the time that is reported.
+  await steps.step('create-app', async ({ signal }) => {
+    if (node.state.current.mode !== 'standby') return assertStartable(node);
+    await createApp(node, signal);
+    await assertStartable(node);
+  });
   await cleanUp(node, steps);
   await steps.step('report', async ({ say }) => {
     const { detail, record } = await reportSuccess(node, backup, times);
     steps.report(record);
     say(detail);
   });
+};
+
+/** @throws ColdspareError `drill-failed` when the restored database shows other values than the dumped one */
+const assertSameValues = (backup: Manifest, actual: Values | undefined): string => {
+  const differences = valueDifferences(backup.values, actual);
+  if (differences === undefined) return 'its values were not compared';
+  if (differences.length === 0) return 'its values are those of the dump';
+  throw new ColdspareError(
+    'drill-failed',
+    `${backup.id} has all rows, but does not mean the same as the database it was dumped from: ${differences.slice(0, 5).join('; ')}`,
+    'a takeover would use it nevertheless. Change these objects on the primary as the manual says under "What verified means", then POST /backups there and POST /drill here',
+    { value: differences },
+  );
 };
 
 const runDrillQuery = async (
@@ -158,10 +201,16 @@ const runDrillQuery = async (
   if (answer === true) return say('DRILL_QUERY is true');
   throw new ColdspareError(
     'drill-failed',
-    `DRILL_QUERY gave ${JSON.stringify(answer)} instead of true: the backup was restored as its manifest says, but its data is not as expected`,
+    `DRILL_QUERY gave ${formatAnswer(answer)} instead of true: the backup was restored as its manifest says, but its data is not as expected`,
     'run DRILL_QUERY on the primary; when the data there is right, repair the query',
-    { value: answer },
+    { value: typeof answer },
   );
+};
+
+/** A long text may be out of a row, which is nothing for logs and messages. */
+const formatAnswer = (answer: unknown): string => {
+  const text = JSON.stringify(answer);
+  return text.length <= 20 ? text : `a value of ${text.length} characters`;
 };
 
 /** Removes what an interrupted drill left behind. */
@@ -193,8 +242,8 @@ const cleanUp = (
 const noteUnusable = async (node: Driller, backup: Manifest, error: unknown): Promise<void> => {
   const { mode, prepared } = node.state.current;
   // A prepared backup is restored already and can be used.
-  if (mode === 'standby' && isError(error, 'backup-unusable') && prepared !== backup.id)
-    await recordProof(node, backup, { took: 0, error: error.message });
+  if (mode === 'standby' && isUnusable(error) && prepared !== backup.id)
+    await recordUnusable(node, backup, error);
 };
 
 /** A drill that was refused or ended from outside says nothing about the backup. */

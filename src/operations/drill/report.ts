@@ -77,7 +77,7 @@ const foresee = (
     settings: node.settings,
     seconds,
     // A newer backup may have arrived meanwhile, and would have to be restored first.
-    isPrepared: prepared !== null && prepared === node.replication.lag()?.backup.id,
+    isPrepared: prepared !== null && prepared === node.replication.lag()?.backup?.id,
     appStart: lastAppStart(node),
   });
   const app =

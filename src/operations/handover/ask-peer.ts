@@ -2,6 +2,7 @@ import { ColdspareError, isError, toColdspareError } from '../../domain/errors.j
 import { hasEnded, type OperationRecord } from '../../domain/operation.js';
 import type { StepContext, Steps } from '../../engine/operation.js';
 import { pollUntil } from '../../engine/retry.js';
+import type { Final } from '../../replication/replication.js';
 import type { Node } from '../node.js';
 
 const POLL_PAUSE = 100;
@@ -17,7 +18,7 @@ type Asker = Pick<Node, 'peer' | 'clock' | 'settings'>;
 export const askForDecision = async (
   node: Asker,
   { operation, signal, ending, say }: StepContext,
-  { epoch, backup }: { epoch: number; backup: string },
+  { epoch, backup, position }: Final & { epoch: number },
 ): Promise<void> => {
   for (let isWithdrawn = false; ; ) {
     ending.throwIfAborted();
@@ -25,7 +26,7 @@ export const askForDecision = async (
     try {
       const record = isWithdrawn
         ? await node.peer.cancel(operation)
-        : await node.peer.takeOver(operation, epoch, backup);
+        : await node.peer.takeOver(operation, epoch, backup, position);
       if (record.committed) return;
       if (hasEnded(record)) throw notTaken(record);
       say(`the peer is at "${record.steps.at(-1)?.name ?? 'start'}"`);
@@ -47,7 +48,10 @@ const notTaken = ({ error, state }: OperationRecord): ColdspareError =>
     error?.remedy ?? 'this node goes on serving; ask again',
   );
 
-/** The handover ends when users are served again. A failure of the peer's app is reported there and does not fail it. */
+/**
+ * The handover ends when users are served again. A peer that cannot be asked may well serve them.
+ * @throws ColdspareError `app-failed` when the peer says that its app does not answer; it then gives the role back
+ */
 export const waitForPeersApp = (node: Asker, steps: Steps<'await-app'>): Promise<void> =>
   steps.step('await-app', async ({ operation, signal, say }) => {
     const wait = {
@@ -59,13 +63,20 @@ export const waitForPeersApp = (node: Asker, steps: Steps<'await-app'>): Promise
       const record = await node.peer.operation(operation);
       return record === undefined || hasEnded(record) ? { record } : undefined;
     };
-    try {
-      const { record } = await pollUntil({ clock: node.clock, signal }, wait, ended);
-      if (record?.state === 'done') return say("the peer's app answers");
-      say(
-        `the peer does not serve yet: ${record?.error?.message ?? 'it no longer knows the operation'}`,
-      );
-    } catch (error) {
-      say(`it is unknown whether the peer's app answers: ${toColdspareError(error).message}`);
-    }
+    const { record } = await pollUntil({ clock: node.clock, signal }, wait, ended).catch(
+      (error: unknown) => {
+        if (isError(error, 'timed-out')) throw notServing('its app still starts');
+        say(`it is unknown whether the peer's app answers: ${toColdspareError(error).message}`);
+        return { record: undefined };
+      },
+    );
+    if (record?.state === 'done') say("the peer's app answers");
+    else if (record !== undefined) throw notServing(record.error?.message ?? record.state);
   });
+
+const notServing = (why: string): ColdspareError =>
+  new ColdspareError(
+    'app-failed',
+    `the peer has the role and does not serve: ${why}`,
+    'it gives the role back by itself if this node can serve; GET /status on both nodes shows who is primary',
+  );

@@ -1,9 +1,12 @@
 import type { DemoteCommand } from '../../domain/commands.js';
+import { failedDump } from '../../domain/conditions/backups.js';
+import { conditionOf, handoverObstacle } from '../../domain/conditions/conditions.js';
 import { isError, Refused } from '../../domain/errors.js';
 import { isInTheWay } from '../../domain/operation.js';
 import type { NodeStatus } from '../../domain/status.js';
 import { type Plan, type Steps, unrecorded } from '../../engine/operation.js';
 import { type PeerProbe, probePeer } from '../../peer/probe-peer.js';
+import type { Final } from '../../replication/replication.js';
 import { stopApp } from '../../serve/app.js';
 import { assertOwnUnwritten, freeze, isUnwritten } from '../../serve/freeze.js';
 import { serve } from '../../serve/serve.js';
@@ -18,13 +21,26 @@ const DECIDE_STEPS = ['offer', 'await-peer', 'stand-down', 'stop-database', 'awa
 export type HandoverNode = Pick<
   Node,
   | ('settings' | 'state' | 'leadership' | 'replication' | 'stack' | 'local')
-  | ('peer' | 'peerView' | 'probe' | 'clock' | 'notifier')
+  | ('peer' | 'peerView' | 'probe' | 'clock' | 'notifier' | 'log')
 >;
 
-/** @throws Refused `not-primary`, `yielding` */
-export const assertMayDemote = ({ state, settings }: Pick<Node, 'state' | 'settings'>): void => {
-  const { mode, epoch } = state.current;
-  if (mode === 'primary') return;
+/** @throws Refused `not-primary`, `yielding`, `peer-not-ready` */
+export const assertMayDemote = ({
+  state,
+  settings,
+  local,
+}: Pick<Node, 'state' | 'settings' | 'local'>): void => {
+  const { mode, epoch, confirmed } = state.current;
+  if (mode === 'primary') {
+    const confirmedAt = confirmed?.at ?? null;
+    const failed = failedDump({ latest: local.latest, confirmedAt, epoch })?.error;
+    if (failed)
+      throw notReady(
+        `the last dump failed: ${failed.message}`,
+        `${failed.remedy}; then POST /backups`,
+      );
+    return;
+  }
   throw new Refused(
     mode === 'yielding' ? 'yielding' : 'not-primary',
     `${settings.nodeName} is ${mode} at epoch ${epoch}: there is no role to give up`,
@@ -49,12 +65,13 @@ export const planHandover = (node: HandoverNode, command: DemoteCommand): Plan =
     const epoch = await checkPeer(node, steps);
     steps.report({ epoch });
     const writes = await freezeWrites(node, steps);
-    const backup = await node.replication.finalSync(steps);
+    const final = await node.replication.finalSync(steps);
     await steps.step('check-frozen', async ({ say }) => {
+      if (final.position !== null) return say('the database is stopped, and the peer has its log');
       await assertOwnUnwritten(node, writes);
       say('nothing was written since the freeze');
     });
-    await decide(node, steps, { epoch, backup, writes: `${writes}` });
+    await decide(node, steps, { ...final, epoch, writes: final.position ? null : `${writes}` });
   },
 });
 
@@ -63,13 +80,19 @@ export const planInterruptedHandover = (node: HandoverNode, command: DemoteComma
   ...handoverPlan(node, command),
   steps: ['freeze', ...DECIDE_STEPS],
   run: async (steps) => {
-    const { epoch = 0, finalBackup = null, writes = null } = node.state.current.yielding ?? {};
+    const { yielding } = node.state.current;
+    const { epoch = 0, finalBackup = null, writes = null, finalPosition = null } = yielding ?? {};
     steps.report({ backup: finalBackup, epoch });
+    if (finalPosition !== null) {
+      await keepStopped(node, steps);
+      return decide(node, steps, { epoch, backup: null, position: finalPosition, writes: null });
+    }
     const counted = await freezeWrites(node, steps);
     // The count from before the offer, so that writes made while the agent was down are noticed. PostgreSQL forgets its
     // counts in a crash: a lower one says nothing.
     const before = writes !== null && BigInt(writes) <= counted ? BigInt(writes) : counted;
-    await decide(node, steps, { epoch, backup: finalBackup, writes: `${before}` });
+    const final = { backup: finalBackup, position: null };
+    await decide(node, steps, { ...final, epoch, writes: `${before}` });
   },
 });
 
@@ -92,8 +115,9 @@ const handoverPlan = (
 
 /** Resolves to the epoch that is offered to the peer. */
 const checkPeer = (node: HandoverNode, steps: Steps<'check-peer'>): Promise<number> =>
-  steps.step('check-peer', async ({ say }) => {
+  steps.step('check-peer', async ({ signal, say }) => {
     const agent = assertPeerReady(node, (await probePeer(node)).agent);
+    await node.replication.beforeFreeze?.(signal);
     say(`${agent.node} is a standby and ready`);
     return node.leadership.nextEpochOfPeer(agent.epoch);
   });
@@ -110,14 +134,33 @@ export const assertPeerReady = (
     throw notReady(`it runs ${agent.operation.kind} ${agent.operation.id}`);
   if (agent.lineage !== null && agent.lineage !== lineage)
     throw notReady(`it keeps another database (lineage ${agent.lineage}, ours is ${lineage})`);
+  assertNoObstacle(agent);
   return agent;
 };
 
-const notReady = (why: string): Refused =>
+/**
+ * What a node knows of itself says beforehand that its restore or its start would fail. Found out only during the
+ * handover, that is an outage for nothing. @throws Refused `peer-not-ready`
+ */
+export const assertNoObstacle = ({
+  node,
+  problems,
+  details,
+}: Pick<NodeStatus, 'node' | 'problems' | 'details'>): void => {
+  const code = handoverObstacle(problems);
+  if (code === undefined) return;
+  const { because, remedy } = details?.[code] ?? {};
+  throw notReady(
+    `${node} ${conditionOf(code).says} (${code})${because ? `: ${because}` : ''}`,
+    remedy,
+  );
+};
+
+const notReady = (why: string, remedy = 'GET /status on the other node'): Refused =>
   new Refused(
     'peer-not-ready',
-    `the other node cannot take over: ${why}`,
-    'GET /status on the other node; this one goes on serving',
+    `the standby cannot take over: ${why}`,
+    `${remedy}; the primary goes on serving`,
   );
 
 /**
@@ -142,11 +185,17 @@ const freezeWrites = (node: HandoverNode, steps: Steps<'freeze'>): Promise<bigin
     },
   );
 
-interface Offer {
+/** What the peer was offered ends where the log ended when the database was stopped. */
+const keepStopped = (node: HandoverNode, steps: Steps<'freeze'>): Promise<void> =>
+  steps.step('freeze', async ({ signal, say }) => {
+    await stopApp(node, signal);
+    await node.stack.database.stop(signal);
+    say('the app and the database are stopped');
+  });
+
+interface Offer extends Final {
   /** The epoch offered to the peer. */
   epoch: number;
-  /** The backup that holds every write. */
-  backup: string | null;
   /** Count of rows written when writes were frozen; null when they were not counted. */
   writes: string | null;
 }
@@ -155,13 +204,14 @@ interface Offer {
 const decide = async (
   node: HandoverNode,
   steps: Steps<(typeof DECIDE_STEPS)[number]>,
-  { epoch, backup, writes }: Offer,
+  { epoch, backup, position, writes }: Offer,
 ): Promise<void> => {
   await steps.step(
     'offer',
     async ({ operation, say }) => {
       const promised = { operation, epoch, cause: 'handover' as const };
-      await node.leadership.handOff({ ...promised, finalBackup: backup, writes });
+      const final = { finalBackup: backup, ...(position !== null && { finalPosition: position }) };
+      await node.leadership.handOff({ ...promised, ...final, writes });
       say(`epoch ${epoch} is offered to the peer`);
     },
     {
@@ -173,26 +223,30 @@ const decide = async (
     },
   );
   await steps.step('await-peer', async (context) => {
-    await askForDecision(node, context, { epoch, backup: backup ?? '' });
+    await askForDecision(node, context, { epoch, backup, position });
     context.commit();
     context.say(`the peer is primary at epoch ${epoch}`);
   });
   await steps.step('stand-down', async ({ say }) => {
-    await standDown(node, epoch);
+    await standDown(node, epoch, position);
     say(`standby from epoch ${epoch} on`);
   });
   await steps.step('stop-database', ({ signal }) => node.stack.database.stop(signal));
   await waitForPeersApp(node, steps);
 };
 
-const standDown = async (node: HandoverNode, epoch: number): Promise<void> => {
+const standDown = async (
+  node: HandoverNode,
+  epoch: number,
+  position: string | null,
+): Promise<void> => {
   const { nodeName } = node.settings;
   const { writes = null } = node.state.current.yielding ?? {};
   const isComplete = await isUnwritten(node.stack.database, writes);
-  // Rows written after the freeze exist only here, so the database is set aside.
+  // Rows written after the freeze exist only here, so the database is set aside. A stopped one is compared by its log.
   await node.leadership.concede(
     epoch,
-    isComplete ? null : { epoch, finalBackup: null, writes: null },
+    isComplete && position === null ? null : { epoch, finalBackup: null, writes: null },
   );
   node.notifier.announce({
     event: 'demoted',

@@ -1,6 +1,7 @@
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import type { StepContext } from '../../engine/operation.js';
 import type { PeerMachine } from '../../peer/peer-machine.js';
+import { isProven } from '../../state/baseline.js';
 import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './fenced.js';
 import { type Claim, freezePeerDatabase } from './peer-database.js';
 
@@ -23,7 +24,7 @@ export const fenceOverSsh = async (
   try {
     const detail = await machine.reach(signal, async ({ app, database }) => {
       isReached = true;
-      await app.stop(signal);
+      await app.stop(signal, isProven(node, 'PRIMARY_CHECK_URL'));
       isStopped = true;
       if (!(await database.answers())) return 'its app is stopped, its database does not run';
       await freezePeerDatabase(node, database, claim);

@@ -5,7 +5,7 @@ import type { PeerProbe } from '../../peer/probe-peer.js';
 import { retryUnreachable } from '../../peer/retry-unreachable.js';
 import { fenceOverSsh } from './fence-over-ssh.js';
 import { type Fenced, type FenceRequest, type Fencer, formatUnfenced } from './fenced.js';
-import { isFresh } from './verify-outage.js';
+import { isFresh, mayServe, type Outage } from './verify-outage.js';
 
 const TRIES = 2;
 
@@ -14,20 +14,21 @@ const TRIES = 2;
  * fenced peer asks this node how the operation ended, even if its agent was down meanwhile, and serves again when it
  * failed.
  *
- * If the agent answers but cannot be fenced, there is no takeover, not even by force: both nodes would serve. An agent
- * that did not answer the last `probe` is not asked again here, but once more before the commit.
+ * If the agent answers but cannot be fenced, not even over SSH, there is no takeover, also not by force: both nodes would
+ * serve. An agent that did not answer the last `probe` is not asked again here, but once more before the commit.
  */
 export const fencePeer = (
   node: Fencer,
   steps: Steps<'fence'>,
   request: FenceRequest,
-  probe: PeerProbe,
+  { probe, mustBeFenced }: Outage,
 ): Promise<Fenced> =>
   steps.step('fence', async (context) => {
     const report = ({ outcome, sshError }: Pick<Fenced, 'outcome' | 'sshError'>): void =>
       steps.report({ fenced: outcome, sshError });
     const fenced = await fence(node, request, probe, context, report);
     report(fenced);
+    if (mustBeFenced && fenced.outcome === 'unreachable') throw mayServe(probe);
     return { ...fenced, triedAt: node.clock.elapsed() };
   });
 

@@ -26,7 +26,15 @@ export interface FenceRequest {
 
 export type Fencer = Pick<
   Node,
-  'settings' | 'state' | 'leadership' | 'peer' | 'machine' | 'clock' | 'log' | 'peerView'
+  | 'settings'
+  | 'state'
+  | 'leadership'
+  | 'backups'
+  | 'peer'
+  | 'machine'
+  | 'clock'
+  | 'log'
+  | 'peerView'
 >;
 
 /** Explains that the old primary could not be reached at all. */

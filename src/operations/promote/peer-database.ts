@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { BackupStore } from '../../backups/backup-store.js';
 import type { Manifest } from '../../domain/manifest.js';
 import type { Marker } from '../../domain/marker.js';
@@ -9,6 +10,8 @@ import { assertUnwritten } from '../../serve/freeze.js';
 import type { Node } from '../node.js';
 
 type PeerDatabase = PeerStack['database'];
+type FencedMarker = Marker & { fenced: NonNullable<Marker['fenced']> };
+
 /** The fencing operation of this node, and the epoch that it means to take. */
 export interface Claim {
   operation: string;
@@ -19,42 +22,51 @@ export interface Claim {
 /**
  * Freezes the peer's database, and writes the fence into its marker for the peer's agent, which may start at any moment
  * and not reach this node. Raises the epoch of `claim` above the marker's before anything else, so that it counts even if
- * this fails afterwards. Safe to repeat. Resolves to the earlier marker.
+ * this fails afterwards. Reserves the number of a last dump. Safe to repeat. Resolves to the marker.
  * @throws ColdspareError `foreign-lineage`, before anything is changed
  */
 export const freezePeerDatabase = async (
-  node: Pick<Node, 'settings' | 'state'>,
+  node: Pick<Node, 'settings' | 'state' | 'backups'>,
   database: PeerDatabase,
   claim: Claim,
-): Promise<Marker> => {
+): Promise<FencedMarker> => {
   const { marker } = await database.live();
   const { lineage, parity } = node.state.current;
   if (marker === undefined || (lineage !== null && marker.lineage !== lineage))
     throw foreignDatabase(node, marker?.lineage);
   claim.epoch = Math.max(claim.epoch, nextEpoch(marker.epoch, parity));
   await database.freeze();
-  await writeFenceMarker(database, marker, claim);
-  return marker;
+  // Without the number of a dump that came here, the peer's agent would find that it has gone back in time.
+  const next = lastSequence(node.backups, marker.epoch) + 1;
+  const sequence = Math.max(marker.fenced?.sequence ?? 0, next);
+  const fenced = { ...marker, fenced: { ...claim, backup: null, sequence } };
+  await database.mark(fenced);
+  return fenced;
 };
 
 /**
  * Dumps the peer's frozen database into a backup of this node. Its marker then names that backup, so that the peer's
- * agent knows that the database holds nothing else.
+ * agent knows that the database holds nothing else. Calls `goesOn` with every part of the dump that came.
  * @throws ColdspareError `foreign-lineage`, `written-while-frozen`
  */
 export const dumpPeerDatabase = async (
-  node: Pick<Node, 'settings' | 'state' | 'backups' | 'clock' | 'log'>,
+  node: Pick<Node, 'settings' | 'state' | 'backups' | 'runner' | 'clock' | 'log'>,
   database: PeerDatabase,
   claim: Claim,
   signal: AbortSignal,
+  goesOn: () => void,
 ): Promise<Manifest> => {
   const marker = await freezePeerDatabase(node, database, claim);
-  const { lineage, epoch } = marker;
-  const sequence = lastSequence(node.backups, epoch) + 1;
+  const { lineage, epoch, fenced } = marker;
+  const { sequence } = fenced;
   const before = await database.writes();
-  const manifest = await keepDump(node, async (sink) => {
+  const dump = async (sink: Writable) => {
     const facts = await database.dump(sink, signal);
     return { ...facts, lineage, epoch, sequence };
+  };
+  const manifest = await keepDump(node, dump, {
+    signal,
+    onFile: (_id, { onGrowth }) => onGrowth(goesOn),
   });
   await assertUnwritten(
     database,
@@ -62,20 +74,9 @@ export const dumpPeerDatabase = async (
     "the old primary's database",
     'stop what writes with explicit READ WRITE transactions there, then POST /promote again',
   );
-  await writeFenceMarker(database, marker, claim, manifest);
+  await database.mark({ ...marker, fenced: { ...fenced, backup: manifest.id } });
   return manifest;
 };
-
-const writeFenceMarker = (
-  database: PeerDatabase,
-  marker: Marker,
-  claim: Claim,
-  dump?: Manifest,
-): Promise<void> =>
-  database.mark({
-    ...marker,
-    fenced: { ...claim, backup: dump?.id ?? null, sequence: dump?.sequence ?? 0 },
-  });
 
 /** The highest sequence of the backups of `epoch` on this node. The peer may have taken later ones that never arrived. */
 const lastSequence = (backups: BackupStore, epoch: number): number =>

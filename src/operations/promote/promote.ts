@@ -1,12 +1,15 @@
 import type { Rejected } from '../../backups/catalog.js';
 import type { PromoteCommand } from '../../domain/commands.js';
+import { inheritedFrom, type Unserved } from '../../domain/common-cause.js';
 import { isError, Refused, toColdspareError } from '../../domain/errors.js';
 import type { Source } from '../../domain/operation.js';
 import type { Plan, Steps } from '../../engine/operation.js';
 import { peerStatus } from '../../peer/peer-view.js';
 import type { PeerProbe } from '../../peer/probe-peer.js';
 import type { TakenOver } from '../../replication/replication.js';
+import { beginToLook } from '../../serve/app.js';
 import { SERVE_STEPS, serve } from '../../serve/serve.js';
+import { noteUnused } from '../../serve/unused.js';
 import type { Node } from '../node.js';
 import { commitRole, promotion, reportOutcome } from './commit-role.js';
 import { assertStillUnreachable } from './fence-again.js';
@@ -70,8 +73,9 @@ const planTakeOverFromLost = (
   reason: command.reason || `requested by ${source}`,
   command: { type: 'promote', source, ...command },
   steps: [
-    ...['confirm', 'assess-loss', 'fence', 'rescue', ...node.replication.steps.takeOver],
-    ...['fence-again', 'commit-role', ...SERVE_STEPS, ...node.replication.steps.afterTakeOver],
+    ...['confirm', 'assess-loss', 'check-app', 'fence', 'rescue'],
+    ...[...node.replication.steps.takeOver, 'fence-again', 'commit-role', ...SERVE_STEPS],
+    ...node.replication.steps.afterTakeOver,
   ],
   run: async (steps) => {
     reportOutcome(steps);
@@ -83,7 +87,7 @@ const planTakeOverFromLost = (
       return prepareTakeover(node, steps, command, { ...attempt, evidence: undefined });
     });
     await commitRole(node, steps, { ...ready, cause: 'unplanned' });
-    await serve(node, steps);
+    await serve(node, steps, () => noteUnused(node));
     await node.replication.afterTakeOver(steps);
   },
 });
@@ -99,17 +103,25 @@ const prepareTakeover = async (
   steps: Steps,
   command: PromoteCommand,
   { source, evidence, rejected }: Attempt,
-): Promise<TakenOver & { epoch: number }> => {
+): Promise<TakenOver & { epoch: number; unserved: Unserved | null }> => {
   const { force } = command;
-  const probe = await verifyOutage(node, steps, command, source, evidence);
+  const outage = await verifyOutage(node, steps, command, source, evidence);
   const wanted = await assessLoss(node, steps, force, rejected);
   steps.report({ epoch: wanted });
-  const fenced = await fencePeer(node, steps, { epoch: wanted, force }, probe);
-  const { complete, epoch } = await rescue(node, steps, fenced);
+  // What was missing at the last look, and still is, keeps this node from taking anything away from the other one. Only
+  // then it looks again: users are waiting.
+  await steps.step('check-app', async () => {
+    if (!force && node.local.unstartable) await beginToLook(node)();
+  });
+  const fenced = await fencePeer(node, steps, { epoch: wanted, force }, outage);
+  const { complete, position, epoch } = await rescue(node, steps, fenced);
   steps.report({ epoch });
-  const taken = await node.replication.takeOver(steps, { epoch, force, complete, rejected });
-  await assertStillUnreachable(node, steps, fenced);
-  return { ...taken, epoch };
+  const taken = await node.replication.takeOver(steps, {
+    ...{ epoch, force, complete, position, rejected },
+  });
+  await assertStillUnreachable(node, steps, fenced, force);
+  const { agent } = outage.probe;
+  return { ...taken, epoch, unserved: 'error' in agent ? null : inheritedFrom(agent) };
 };
 
 /**

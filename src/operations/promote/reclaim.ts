@@ -16,7 +16,10 @@ export const planReclaim = (
   command: PromoteCommand,
   source: Source,
 ): Plan => {
-  const epoch = node.leadership.nextEpoch(node.state.current.yielding?.epoch);
+  // A node that has lost its state does not know which epochs it has had. Its database does.
+  const marked = node.local.database?.value.marker?.epoch ?? 0;
+  const { yielding } = node.state.current;
+  const epoch = node.leadership.nextEpoch(Math.max(yielding?.epoch ?? 0, marked));
   return {
     ...promotion(node),
     reason: command.reason || 'the role was taken back by force',

@@ -1,23 +1,31 @@
 import { ColdspareError, isError, toColdspareError } from '../../domain/errors.js';
-import { formatDuration } from '../../domain/format.js';
+import { formatBytes, formatDuration } from '../../domain/format.js';
 import { hasEnded, type OperationRecord } from '../../domain/operation.js';
 import type { StepContext, Steps } from '../../engine/operation.js';
 import { pollUntil } from '../../engine/retry.js';
 import type { PeerMachine, PeerStack } from '../../peer/peer-machine.js';
 import { retryUnreachable } from '../../peer/retry-unreachable.js';
+import { isProven } from '../../state/baseline.js';
 import type { Node } from '../node.js';
 import type { Fenced } from './fenced.js';
 import { type Claim, dumpPeerDatabase } from './peer-database.js';
 
 const POLL_PAUSE = 100;
 const TRIES = 3;
+/** Milliseconds for each part. `pg_ctl stop` waits a whole minute when the other agent starts the server again. */
+const STOP_PATIENCE = 15_000;
 
-type Rescuer = Pick<Node, 'settings' | 'state' | 'backups' | 'peer' | 'machine' | 'clock' | 'log'>;
+type Rescuer = Pick<
+  Node,
+  'settings' | 'state' | 'backups' | 'runner' | 'peer' | 'machine' | 'clock' | 'log'
+>;
 
 /** The outcome of a rescue. */
 export interface Rescue {
-  /** The id of the backup that holds every write; undefined when the rescue failed. */
+  /** The id of the backup that holds every write; undefined when the rescue failed, or there is a position. */
   complete: string | undefined;
+  /** Where the log of the stopped primary ends. */
+  position?: string | undefined;
   /** The epoch to take, as in `Fenced`. */
   epoch: number;
 }
@@ -38,10 +46,11 @@ export const rescue = (node: Rescuer, steps: Steps<'rescue'>, fenced: Fenced): P
     if (why !== undefined) return giveUp(why);
     try {
       // The database was frozen before the dump, so nothing was written after it.
-      const complete = await lastDump(node, fenced, claim, context);
-      steps.report({ rescue: complete });
-      context.say(`everything that was written is in ${complete}`);
-      return { complete, epoch: claim.epoch };
+      const { complete, position } = await lastWrites(node, fenced, claim, context);
+      const where = complete ?? `its log up to ${position}`;
+      steps.report({ rescue: where });
+      context.say(`everything that was written is in ${where}`);
+      return { complete, position, epoch: claim.epoch };
     } catch (error) {
       context.signal.throwIfAborted();
       return giveUp(`the last dump failed: ${toColdspareError(error).message}`);
@@ -57,13 +66,14 @@ const whyNotPossible = (
   return `there is no fenced primary to take a last dump from${sshError === null ? '' : ` (${sshError})`}`;
 };
 
-/** Resolves to the id of the last dump. */
-const lastDump = async (
+type Last = Pick<Rescue, 'complete' | 'position'>;
+
+const lastWrites = async (
   node: Rescuer,
   { outcome }: Fenced,
   claim: Claim,
   context: StepContext,
-): Promise<string> => {
+): Promise<Last> => {
   const { machine } = node;
   try {
     if (outcome === 'fenced') return await dumpThroughAgent(node, context);
@@ -73,18 +83,25 @@ const lastDump = async (
     context.say(`over SSH: ${error.message}`);
   }
   if (machine === undefined) throw new Error('neither an agent nor a machine was fenced');
-  return dumpOverSsh(node, machine, claim, context);
+  return { complete: await dumpOverSsh(node, machine, claim, context) };
 };
 
-/** Resolves to the id of the last dump. Safe to repeat: a second request joins a dump that is being taken. */
+/** Safe to repeat: a second request joins a dump that is being taken. */
 const dumpThroughAgent = async (
   node: Rescuer,
   { operation, signal, say }: StepContext,
-): Promise<string> => {
+): Promise<Last> => {
   const asked = await retryUnreachable(node, signal, () => node.peer.rescue(operation), TRIES);
-  const ended = await waitForEnd(node, asked, signal, say);
+  const ended = await waitForEnd(node, asked, signal, say).catch((error: unknown) => {
+    // The peer asks how this takeover ends only when nothing else runs there. A restarted agent joins the dump again.
+    if (!signal.aborted) node.peer.cancel(asked.id).catch(() => {});
+    throw error;
+  });
   if (ended.state !== 'done') throw new Error(ended.error?.message ?? ended.state);
-  return String(ended.result?.backup);
+  const { backup, position } = ended.result ?? {};
+  return typeof position === 'string'
+    ? { complete: undefined, position }
+    : { complete: String(backup) };
 };
 
 const waitForEnd = async (
@@ -94,9 +111,14 @@ const waitForEnd = async (
   say: (detail: string) => void,
 ): Promise<OperationRecord> => {
   const { rescueTimeout: timeout, failThreshold, checkInterval } = node.settings;
-  const wait = { timeout, pause: POLL_PAUSE, what: 'the last dump of the old primary' };
+  const wait = {
+    timeout,
+    pause: POLL_PAUSE,
+    what: 'the next part of the last dump of the old primary',
+  };
   let heardAt = node.clock.elapsed();
-  return pollUntil({ clock: node.clock, signal }, wait, async () => {
+  let before = '';
+  return pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
     let record: OperationRecord | undefined;
     try {
       record = await node.peer.operation(asked.id);
@@ -115,8 +137,14 @@ const waitForEnd = async (
         'read the log of the other agent',
       );
     }
+    // Every step and every byte. A large dump takes as long as it takes, and without it data is lost.
+    const progress = JSON.stringify(record.steps);
+    if (progress !== before) goesOn();
+    before = progress;
+    const { name = 'start', detail, progress: moved } = record.steps.at(-1) ?? {};
+    const far = moved ? `${formatBytes(moved.done)} of ${formatBytes(moved.total)}` : detail;
     say(
-      `the old primary is at "${record.steps.at(-1)?.name ?? 'start'}" (at most ${formatDuration(timeout)})`,
+      `the old primary is at "${name}"${far ? `: ${far}` : ''} (it is given up after ${formatDuration(timeout)} without progress)`,
     );
     return hasEnded(record) ? record : undefined;
   });
@@ -125,7 +153,8 @@ const waitForEnd = async (
 /**
  * Takes a last dump of the old primary's database over SSH, as a backup of this node. Afterwards its app and database
  * are stopped, also when the dump failed. Safe to repeat. Resolves to the backup's id.
- * @throws ColdspareError as `PeerMachine`, `Database` and `dumpPeerDatabase` say; `ssh-timed-out` after RESCUE_TIMEOUT
+ * @throws ColdspareError as `PeerMachine`, `Database` and `dumpPeerDatabase` say; `ssh-timed-out` after RESCUE_TIMEOUT without
+ * progress
  */
 const dumpOverSsh = async (
   node: Rescuer,
@@ -134,39 +163,51 @@ const dumpOverSsh = async (
   { signal }: StepContext,
 ): Promise<string> => {
   const { rescueTimeout } = node.settings;
-  const timeout = AbortSignal.timeout(rescueTimeout);
-  const either = AbortSignal.any([signal, timeout]);
+  const timeout = new AbortController();
+  const over = new AbortController();
+  let moveDeadline = () => {};
+  const goesOn = () => moveDeadline();
+  const wait = { timeout: rescueTimeout, pause: POLL_PAUSE, what: 'the next part of the dump' };
+  pollUntil({ clock: node.clock, signal: over.signal }, wait, async (again) => {
+    moveDeadline = again;
+    return undefined;
+  }).catch(() => timeout.abort());
+  const either = AbortSignal.any([signal, timeout.signal]);
   try {
     return await machine.reach(either, async (stack) => {
       await stack.database.start(either);
+      goesOn();
       try {
-        return (await dumpPeerDatabase(node, stack.database, claim, either)).id;
+        return (await dumpPeerDatabase(node, stack.database, claim, either, goesOn)).id;
       } finally {
-        await stopForGood(node, stack, either);
+        // Also when the dump took too long.
+        await stopForGood(node, stack, signal);
       }
     });
   } catch (error) {
-    if (signal.aborted || !timeout.aborted) throw error;
+    if (signal.aborted || !timeout.signal.aborted) throw error;
     throw new ColdspareError(
       'ssh-timed-out',
-      `it took longer than ${formatDuration(rescueTimeout)} over SSH`,
-      'raise RESCUE_TIMEOUT if the database is large',
+      `no more of it came over SSH for ${formatDuration(rescueTimeout)}`,
+      'raise RESCUE_TIMEOUT if the old primary needs longer before its dump begins',
     );
+  } finally {
+    over.abort();
   }
 };
 
 /** Stops the app too: a running agent that we cannot reach may have restarted it before the freeze. */
 const stopForGood = async (
-  { log }: Rescuer,
+  node: Rescuer,
   { app, database }: PeerStack,
   signal: AbortSignal,
 ): Promise<void> => {
-  for (const part of [app, database]) {
+  const isCheckProven = isProven(node, 'PRIMARY_CHECK_URL');
+  const patience = () => AbortSignal.any([signal, AbortSignal.timeout(STOP_PATIENCE)]);
+  for (const stop of [() => app.stop(patience(), isCheckProven), () => database.stop(patience())]) {
     // Errors are logged only: an app on a frozen and marked database does no harm.
-    await part
-      .stop(signal)
-      .catch((error: unknown) =>
-        log.warn({ error }, 'the old primary could not be stopped for good'),
-      );
+    await stop().catch((error: unknown) =>
+      node.log.warn({ error }, 'the old primary could not be stopped for good'),
+    );
   }
 };

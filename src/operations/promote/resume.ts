@@ -1,4 +1,5 @@
 import type { PromoteCommand } from '../../domain/commands.js';
+import { doubtOf } from '../../domain/lost-role.js';
 import type { OperationRecord, Source } from '../../domain/operation.js';
 import type { Plan } from '../../engine/operation.js';
 import { stopApp } from '../../serve/app.js';
@@ -39,8 +40,11 @@ export const planPromoteRestart = (
   record: OperationRecord,
 ): Plan | undefined => {
   // The operation may have ended without its last record, if the disk was full. A primary has nothing to take over.
+  // Nor does a node that looks for its role: what was asked of it was asked in a state that is lost.
+  const { mode, yielding } = node.state.current;
   const mayGoOn =
-    node.state.current.mode !== 'primary' &&
+    mode !== 'primary' &&
+    doubtOf(yielding) === undefined &&
     record.attempt < MAX_ATTEMPTS &&
     isRecent(node, record);
   if (!mayGoOn) return undefined;

@@ -3,7 +3,12 @@ import type { Plan, Steps } from '../../engine/operation.js';
 import { stopApp } from '../../serve/app.js';
 import type { Node } from '../node.js';
 
-export const STAND_DOWN_STEPS = ['stop-app', 'set-aside', 'stop-database'] as const;
+/** The names of the steps of `standDown`. */
+export const standDownSteps = ({ replication }: Pick<Node, 'replication'>): string[] => [
+  'stop-app',
+  'set-aside',
+  ...replication.steps.standBy,
+];
 
 export type StandDownNode = Pick<Node, 'state' | 'stack' | 'replication' | 'clock' | 'local'>;
 
@@ -12,22 +17,19 @@ export const planStandDown = (node: StandDownNode): Plan => ({
   kind: 'stand-down',
   reason: `superseded at epoch ${node.state.current.epoch}`,
   command: { type: 'stand-down' },
-  steps: STAND_DOWN_STEPS,
+  steps: standDownSteps(node),
   run: (steps) => standDown(node, steps),
   isCommitted: () => true,
 });
 
-/** A standby runs no app and no database. Data that only this node has is set aside. */
-export const standDown = async (
-  node: StandDownNode,
-  steps: Steps<(typeof STAND_DOWN_STEPS)[number]>,
-): Promise<void> => {
+/** A standby runs no app, and no database that takes writes. Data that only this node has is set aside. */
+export const standDown = async (node: StandDownNode, steps: Steps): Promise<void> => {
   await steps.step('stop-app', ({ signal }) => stopApp(node, signal));
   await steps.step('set-aside', async ({ signal, say }) => {
     const detail = await node.replication.rejoin(signal);
     if (detail !== undefined) say(detail);
   });
-  await steps.step('stop-database', ({ signal }) => node.stack.database.stop(signal));
+  await node.replication.standBy(steps);
 };
 
 /** Starts a stand-down when it is due. If another operation runs, the guard tries again later. */

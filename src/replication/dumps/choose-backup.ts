@@ -1,5 +1,6 @@
 import {
   ageOf,
+  aheadBy,
   type Catalog,
   formatLoss,
   isKnownUnusable,
@@ -22,8 +23,12 @@ export interface Choice {
   backup: Manifest;
   /** What is lost with it, as a sentence. */
   loss: string;
+  /** The same as a figure: milliseconds of writes. */
+  lost: number;
   /** Newer backups that could not be restored ahead of time and were not tried again. */
   passedOver: Rejected[];
+  /** Goes on without secondary objects that cannot be made. */
+  incomplete?: boolean;
   /** The whole choice in one line. */
   summary: string;
 }
@@ -48,7 +53,9 @@ export const chooseNewest = (node: Chooser, options: ChoiceOptions): Choice => {
   const newest = nextToRestore(node, { rejected, complete });
   if (newest === undefined) throw noBackup(node, rejected);
   const { backupMaxAge } = node.settings;
-  const isTooOld = newest.id !== complete && ageOf(node, newest) > backupMaxAge;
+  // A date that is as far in the future says nothing about the age.
+  const age = Math.max(ageOf(node, newest), aheadBy(node, newest));
+  const isTooOld = newest.id !== complete && age > backupMaxAge;
   if (!isTooOld || force) return choiceOf(node, newest, options);
   throw new Refused(
     'backup-too-old',
@@ -89,7 +96,8 @@ const choiceOf = (
     .map(({ id }) => ({ id, reason: proofs[id]?.error ?? '' }));
   const loss = formatLoss(node, backup, complete);
   const fallenBack = [...passedOver, ...rejected].map(({ id }) => `${id} could not be restored; `);
-  return { backup, loss, passedOver, summary: `${fallenBack.join('')}${loss}` };
+  const lost = backup.id === complete ? 0 : ageOf(node, backup);
+  return { backup, loss, lost, passedOver, summary: `${fallenBack.join('')}${loss}` };
 };
 
 /** The old primary still has the data of its last dump, so an older backup would lose writes without need. */

@@ -1,15 +1,17 @@
 import { isKnownUnusable, nextToRestore } from '../../backups/catalog.js';
-import { isError } from '../../domain/errors.js';
+import { isUnusable } from '../../domain/errors.js';
 import type { Manifest } from '../../domain/manifest.js';
 import type { Plan, Steps } from '../../engine/operation.js';
 import { createBackoff } from '../../engine/retry.js';
 import type { Runner } from '../../engine/runner.js';
 import { type PeerView, peerStatus } from '../../peer/peer-view.js';
+import type { Log } from '../../ports/log.js';
 import type { Stack } from '../../ports/stack.js';
+import { createApp, createMendedLook } from '../../serve/app.js';
 import type { LocalView } from '../../serve/local-view.js';
 import { dropOldCopies } from './drop-old-copies.js';
 import { assertFreeSpace } from './free-space.js';
-import { recordProof } from './proof.js';
+import { recordProof, recordUnusable } from './proof.js';
 import {
   lastPreparation,
   RESTORE_STEPS,
@@ -36,7 +38,8 @@ const PREPARE_STEPS = [
 export interface Preparer extends Restorer, Superseded {
   settings: Restorer['settings'] & Superseded['settings'];
   stack: Pick<Stack, 'database' | 'app'>;
-  local: Pick<LocalView, 'noRoom'>;
+  local: LocalView;
+  log: Log;
 }
 
 /**
@@ -58,7 +61,7 @@ const prepare = async (
   steps: Steps<(typeof PREPARE_STEPS)[number]>,
   backup: Manifest,
 ): Promise<void> => {
-  const { database, app } = node.stack;
+  const { database } = node.stack;
   const began = node.clock.elapsed();
   steps.report({ backup: backup.id, replacedDatabase: null });
   await startDatabase(node, steps);
@@ -73,13 +76,15 @@ const prepare = async (
     gently: true,
     beforeRestore,
   }).catch(async (error: unknown) => {
-    if (isError(error, 'backup-unusable'))
-      await recordProof(node, backup, { took: 0, error: error.message });
+    if (isUnusable(error)) await recordUnusable(node, backup, error);
     throw error;
   });
   steps.report({ replacedDatabase: await swapIn(node, steps, restored, backup.epoch) });
   await dropOldCopies(node, steps);
-  await steps.step('stop-database', ({ signal }) => database.stop(signal));
+  await steps.step('stop-database', async ({ signal }) => {
+    await reportDifferences(node, steps, backup);
+    await database.stop(signal);
+  });
   // Recorded last: after a crash the preparation runs again and finds the database restored already.
   await steps.step('record-proof', async ({ say }) => {
     const took = Math.round(node.clock.elapsed() - began);
@@ -87,7 +92,21 @@ const prepare = async (
     say(`${backup.id} is proven by a restore`);
   });
   // A missing image is noticed now, not during a takeover. It does not affect the backup, which is proven already.
-  await steps.step('create-app', async ({ signal }) => app.create?.(signal));
+  await steps.step('create-app', ({ signal }) => createApp(node, signal));
+};
+
+/** Says it while there is time to change it. A failure is ignored: it says nothing of the backup. */
+const reportDifferences = async (
+  { stack, log }: Preparer,
+  steps: Steps,
+  { surroundings }: Manifest,
+): Promise<void> => {
+  try {
+    const differences = await stack.database.differences?.(surroundings?.roles ?? []);
+    if (differences !== undefined) steps.report({ differences });
+  } catch (error) {
+    log.warn({ error }, 'the roles of the backup could not be compared');
+  }
 };
 
 type PreparationPorts = Preparer & {
@@ -103,7 +122,9 @@ export const createPreparation = (node: PreparationPorts): (() => Promise<void>)
     most: RETRY_MOST,
   });
   let tried: string | undefined;
+  const canStartAgain = createMendedLook(node.local);
   return async () => {
+    if (canStartAgain()) pause.reset();
     const due = duePreparation(node);
     if (due === undefined || node.runner.current !== undefined) return;
     if (due.id !== tried) pause.reset();

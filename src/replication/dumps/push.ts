@@ -31,10 +31,11 @@ export const pushBackup = async (
   { manifest, upload }: TakenDump,
   { signal, progress, say }: StepContext,
 ): Promise<void> => {
-  let begun = upload;
+  const onBytes = (done: number) => progress(done, manifest.bytes);
+  if (upload !== undefined) upload.onBytes = onBytes;
+  let begun = upload?.done;
   const once = async () => {
-    const sending =
-      begun ?? sendFile(node, manifest, signal, (done) => progress(done, manifest.bytes));
+    const sending = begun ?? sendFile(node, manifest, signal, onBytes);
     begun = undefined;
     try {
       await sending;
@@ -50,7 +51,7 @@ export const pushBackup = async (
     if (!signal.aborted) await notePush(node, toColdspareError(error).message);
     throw error;
   }
-  // Also after an upload during the dump, which reports no progress.
+  // Also when everything was there already.
   progress(manifest.bytes, manifest.bytes);
   await notePush(node, null);
   say(`committed by ${node.settings.peerUrl}`);
@@ -78,14 +79,13 @@ export const notePush = async (
   node: Pick<Pusher, 'state' | 'clock'>,
   error: string | null,
 ): Promise<void> => {
-  const { push: before } = node.state.current;
   const now = isoNow(node);
-  await node.state.update({
+  await node.state.update(({ push: before }) => ({
     push:
       error === null
         ? { lastSuccessAt: now, failingSince: null, error: null }
         : { ...before, failingSince: before.failingSince ?? now, error },
-  });
+  }));
 };
 
 const PUSH_STEPS = ['push'] as const;

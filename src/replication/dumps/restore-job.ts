@@ -10,6 +10,8 @@ interface Running {
   backup: string;
   stop: AbortController;
   done: Promise<void>;
+  /** What a person should know about it. */
+  notes: string[];
   onBytes: OnBytes;
 }
 
@@ -20,6 +22,7 @@ interface Wanted {
   signal: AbortSignal;
   onBytes: OnBytes;
   gently: boolean;
+  incomplete?: boolean;
 }
 
 /**
@@ -37,15 +40,18 @@ export class RestoreJob {
   }
 
   /**
-   * Resolves once the incoming database holds `backup`. Joins a restore that an earlier operation left running, or
+   * Resolves once the incoming database holds `backup`, to what a person should know about the restore. Joins a restore that an earlier operation left running, or
    * starts a new one. @throws what `Database.restore` throws
    */
-  async restore(wanted: Wanted): Promise<void> {
-    if (this.#running?.backup === wanted.backup.id && (await this.#isJoined(this.#running, wanted)))
-      return;
+  async restore(wanted: Wanted): Promise<readonly string[]> {
+    const running = this.#running;
+    const isSame = running?.backup === wanted.backup.id && !wanted.incomplete;
+    if (running && isSame && (await this.#isJoined(running, wanted))) return running.notes;
     await this.abandon();
-    this.#running = this.#begin(wanted);
-    await this.#wait(this.#running, wanted.signal);
+    const job = this.#begin(wanted);
+    this.#running = job;
+    await this.#wait(job, wanted.signal);
+    return job.notes;
   }
 
   /** Ends a running restore, and forgets a finished one. Safe to repeat. */
@@ -77,12 +83,14 @@ export class RestoreJob {
     }
   }
 
-  #begin({ backup, open, onBytes, gently }: Wanted): Running {
+  #begin({ backup, open, onBytes, gently, incomplete = false }: Wanted): Running {
     const stop = new AbortController();
-    const job: Running = { backup: backup.id, stop, onBytes, done: Promise.resolve() };
+    const notes: string[] = [];
+    const job: Running = { backup: backup.id, stop, onBytes, notes, done: Promise.resolve() };
+    const note = (text: string) => void notes.push(text);
     const content = open((done) => job.onBytes(done));
     job.done = content.then((dump) =>
-      this.#database.restore(dump, backup, stop.signal, { gently }),
+      this.#database.restore(dump, backup, stop.signal, { gently, incomplete, note }),
     );
     // Avoids an unhandled rejection when nobody waits any more.
     job.done.catch(() => {});

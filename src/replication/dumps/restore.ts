@@ -1,7 +1,7 @@
 import type { BackupStore } from '../../backups/backup-store.js';
 import { divergedName, replacedName } from '../../domain/database-names.js';
 import { ColdspareError, type ErrorCode, isError, Refused } from '../../domain/errors.js';
-import { type Manifest, newestFirst } from '../../domain/manifest.js';
+import { type Manifest, missingObjects, newestFirst } from '../../domain/manifest.js';
 import type { OperationRecord } from '../../domain/operation.js';
 import type { Steps } from '../../engine/operation.js';
 import type { Runner } from '../../engine/runner.js';
@@ -27,6 +27,8 @@ interface RestoreRequest {
   backup: Manifest;
   /** Gives other programs on the machine priority. */
   gently?: boolean;
+  /** Goes on without secondary objects that cannot be made. */
+  incomplete?: boolean;
   /** Called before a restore begins; not when the backup is restored already. */
   beforeRestore?(): Promise<void>;
   /** Maps a failure to the error that is thrown. */
@@ -38,6 +40,8 @@ interface Restored {
   backup: Manifest;
   /** True when it is the live database already, restored earlier and not served since. */
   isPrepared: boolean;
+  /** Secondary objects that an incomplete restore could not make. */
+  missing: string[];
 }
 
 export const RESTORE_STEPS = ['restore', 'verify'] as const;
@@ -49,10 +53,16 @@ export const RESTORE_STEPS = ['restore', 'verify'] as const;
 export const restoreToStaging = async (
   node: Restorer,
   steps: Steps<(typeof RESTORE_STEPS)[number]>,
-  { backup, gently = false, beforeRestore, explain = (error) => error }: RestoreRequest,
+  {
+    backup,
+    gently = false,
+    incomplete = false,
+    beforeRestore,
+    explain = (error) => error,
+  }: RestoreRequest,
 ): Promise<Restored> => {
   const { database } = node.stack;
-  const restored = await steps.step(
+  const restored: Restored = await steps.step(
     'restore',
     async ({ signal, progress, say }) => {
       const { marker } = await database.live();
@@ -61,11 +71,12 @@ export const restoreToStaging = async (
       if (isPrepared) {
         await node.restoreJob.abandon();
         say(`${backup.id} is restored already`);
-        return { backup, isPrepared };
+        return { backup, isPrepared, missing: [] };
       }
       const work = node.restoreJob.restore({
         backup,
         gently,
+        incomplete,
         open: async (onBytes) => {
           await beforeRestore?.();
           return node.backups.verifiedContent(backup.id, onBytes);
@@ -73,11 +84,11 @@ export const restoreToStaging = async (
         onBytes: (done) => progress(done, backup.bytes),
         signal,
       });
-      await work.catch((error: unknown) => {
+      const notes = await work.catch((error: unknown) => {
         throw explain(error);
       });
-      say(`${backup.id}, ${backup.bytes} bytes`);
-      return { backup, isPrepared };
+      say([`${backup.id}, ${backup.bytes} bytes`, ...notes].join('; '));
+      return { backup, isPrepared, missing: [] };
     },
     {
       undo: async (error) => {
@@ -93,7 +104,9 @@ export const restoreToStaging = async (
     const remedy =
       'the next older backup is used; take a new backup and check the disks of both nodes';
     const actual = await unlessAborted(database.inventory('incoming'), signal);
-    say(assertAsInManifest(backup, actual, remedy));
+    const found = assertAsInManifest(backup, actual, remedy, incomplete);
+    if (incomplete && backup.inventory) restored.missing = missingObjects(backup.inventory, actual);
+    say([found, ...restored.missing.map((name) => `without ${name}`)].join('; '));
   });
   return restored;
 };
@@ -134,18 +147,22 @@ export const swapIn = (
  * Why the live database may hold data that is in no backup; undefined when it does not, or is empty. After a mix-up of
  * the two INITIAL_ROLEs, for example, it holds production data.
  */
-const unknownDataReason = async ({ stack, state }: Restorer): Promise<string | undefined> => {
+export const unknownDataReason = async ({
+  stack,
+  state,
+}: Restorer): Promise<string | undefined> => {
   const { exists, marker } = await stack.database.live();
   if (!exists) return undefined;
-  const { lineage, promotion, parity } = state.current;
+  const { lineage, epoch, promotion, parity } = state.current;
   if (marker === undefined) {
     const { rows } = await stack.database.inventory();
     return Object.keys(rows).length === 0 ? undefined : 'carries no lineage';
   }
   if (marker.lineage !== lineage) return `is of lineage ${marker.lineage}`;
-  // A first primary that lost its state hears of its peer's epoch and stands down, which sets its database aside.
-  const isOurs = !marker.served || parity === 'odd' || marker.epoch === promotion?.epoch;
-  return isOurs
+  // A first primary that lost its state hears of its peer's epoch and stands down, which sets its database aside. One
+  // whose state has gone back in time may not have heard of anything (H36).
+  const isKnown = parity === 'odd' ? marker.epoch <= epoch : marker.epoch === promotion?.epoch;
+  return !marker.served || isKnown
     ? undefined
     : `was served at epoch ${marker.epoch}, of which this node knows nothing`;
 };

@@ -3,21 +3,17 @@ import { toColdspareError } from '../../domain/errors.js';
 import type { Steps } from '../../engine/operation.js';
 import type { Peer } from '../../peer/peer.js';
 import type { PeerView } from '../../peer/peer-view.js';
-import { probePeer } from '../../peer/probe-peer.js';
+import { type ProbeSettings, probePeer } from '../../peer/probe-peer.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Notifier } from '../../ports/notifier.js';
 import type { Probe } from '../../ports/probe.js';
 import type { Stack } from '../../ports/stack.js';
 import { isUnwritten } from '../../serve/freeze.js';
+import { isUntouched } from '../../serve/unused.js';
 import type { NodeState, StateData } from '../../state/node-state.js';
 
 export interface Superseded {
-  settings: {
-    nodeName: string;
-    databaseName: string;
-    primaryCheckUrl: string | undefined;
-    checkTimeout: number;
-  };
+  settings: ProbeSettings & { nodeName: string; databaseName: string };
   state: NodeState;
   stack: Pick<Stack, 'database'>;
   peer: Peer;
@@ -63,6 +59,8 @@ const setAside = async (
     return formatNothingDiverged(restored);
   const { databaseName } = node.settings;
   const { exists, marker } = await database.live();
+  if (exists && (await isUntouched(node)))
+    return 'nobody has written to what this node had taken over with';
   // Fenced without this agent: the database has been frozen since the peer dumped it.
   if (restored !== null && restored === marker?.fenced?.backup)
     return formatNothingDiverged(restored);
@@ -99,17 +97,27 @@ const announceKept = (
   return detail;
 };
 
+const changeOf = (
+  table: string,
+  before: number | undefined,
+  now: number | undefined,
+): string | undefined => {
+  if (now === undefined) return `no table ${table} (${before} rows)`;
+  const change = now - (before ?? 0);
+  if (before === undefined) return `+${change} rows in ${table}, which the backup does not have`;
+  return change === 0 ? undefined : `${change > 0 ? '+' : ''}${change} rows in ${table}`;
+};
+
 /** Compares the row counts of each table with the backup that the peer restored. */
 const countDivergence = async (node: Superseded, restored: string | null): Promise<string> => {
   try {
-    const backups = restored === null ? [] : await node.peer.backups();
-    const before = backups.find(({ id }) => id === restored)?.inventory;
+    const backup = restored === null ? undefined : await node.peer.backup(restored);
+    const before = backup?.inventory;
     if (before === undefined) return UNKNOWN_DIVERGENCE;
     const { rows } = await node.stack.database.inventory();
-    const changes = Object.entries(rows)
-      .map(([table, count]) => ({ table, change: count - (before.rows[table] ?? 0) }))
-      .filter(({ change }) => change !== 0)
-      .map(({ table, change }) => `${change > 0 ? '+' : ''}${change} rows in ${table}`);
+    const changes = [...new Set([...Object.keys(rows), ...Object.keys(before.rows)])]
+      .sort()
+      .flatMap((table) => changeOf(table, before.rows[table], rows[table]) ?? []);
     return changes.length === 0
       ? `the same number of rows as in ${restored}`
       : `against ${restored} it has ${changes.join(', ')}`;

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { type Manifest, newestFirst } from '../../../src/domain/manifest.js';
-import { SEEDS } from '../database.js';
+import { rowsIn, SEEDS } from '../database.js';
 import type { Machine } from '../machine.js';
 import type { Facts } from './facts.js';
 
@@ -52,7 +52,7 @@ export class BackupFiles {
     const removed = manifests.find(({ id }) => path.endsWith(`/${id}.json`));
     if (removed === undefined) return;
     const rank = manifests.filter(({ lineage }) => lineage === removed.lineage).indexOf(removed);
-    const keep = machine.node?.settings.backupKeep ?? 1;
+    const keep = machine.node?.settings.retention.newest ?? 1;
     if (rank < keep)
       this.#facts.violate(
         5,
@@ -77,6 +77,13 @@ export class BackupFiles {
       this.#backups.set(manifest.id, { content, snapshot: this.#dumps.get(content) });
     else if (known.content !== content)
       this.#facts.violate(5, `${manifest.id} is one thing on one node and another on the other`);
+  }
+
+  /** The newest backup of the machine, when it was taken in this epoch, and the rows that it has. */
+  newestOf(machine: Machine, epoch: number): { id: string; rows: number[] } | undefined {
+    const [newest] = this.intact(machine);
+    if (newest?.epoch !== epoch) return undefined;
+    return { id: newest.id, rows: rowsIn(this.#backups.get(newest.id)?.content ?? '') };
   }
 
   /** What is really there, newest first. */

@@ -28,19 +28,22 @@ export class OneWriter {
   #episode: Episode | undefined;
   #contactSince: number | undefined = 0;
   readonly #loose = new Map<Machine, number>();
+  /** When an agent last was there to see its app serve, and in which run of the machine. */
+  readonly #served = new Map<Machine, { at: number; boots: number }>();
   readonly #facts: Facts;
 
   constructor(facts: Facts) {
     this.#facts = facts;
   }
 
-  /** An agent starts its app. */
-  starting(machine: Machine): void {
+  /** An agent starts its app. Returns whether it could have asked its peer. */
+  starting(machine: Machine): boolean {
     const { now } = this.#facts.timeline;
     const since = this.#reachSince.get(machine) ?? now;
     // Every start of an agent begins with a question.
     const couldAsk = now - since > ASKS_WITHIN || since <= (machine.agent?.startedAt ?? 0);
     this.#startedAt.set(machine, couldAsk ? now : undefined);
+    return couldAsk;
   }
 
   /** An agent is about to take a step. */
@@ -49,8 +52,26 @@ export class OneWriter {
   }
 
   /** An agent has taken a step. */
-  passed(operation: string, label: string): void {
+  passed(machine: Machine, operation: string, label: string): void {
     if (label === 'promote.swap') this.#askedAt.set(operation, this.#facts.timeline.now);
+    if (label === 'boot.ask-peer') this.#checkPatience(machine);
+  }
+
+  /** Who has just been started and got no answer waits, unless nobody had the time to take over (H62). */
+  #checkPatience(machine: Machine): void {
+    const { now } = this.#facts.timeline;
+    const { agent } = machine;
+    if (agent?.node === undefined || agent.node.peerView.answer !== undefined) return;
+    const { aloneGrace, checkInterval, failThreshold } = agent.node.settings;
+    const served = this.#served.get(machine);
+    const wasBrief =
+      served?.boots === machine.boots &&
+      agent.startedAt - served.at < checkInterval * failThreshold;
+    if (now - agent.startedAt < aloneGrace && !wasBrief)
+      this.#facts.violate(
+        2,
+        `${machine.name} serves without an answer of its peer, and did not wait for one`,
+      );
   }
 
   /** After every event. */
@@ -59,6 +80,9 @@ export class OneWriter {
     const isA = a.takesWrites;
     const isB = b.takesWrites;
     this.#checkContact(a, b);
+    for (const machine of [a, b])
+      if (machine.agent?.node?.local.opened && machine.app.state === 'running')
+        this.#served.set(machine, { at: this.#facts.timeline.now, boots: machine.boots });
     if (isA && isB) this.#checkEpisode();
     else this.#episode = undefined;
     this.#checkGuard(a, isA);

@@ -18,6 +18,9 @@ interface Write {
   isForeign: boolean;
 }
 
+/** What is announced of a database that was set aside. */
+const KEPT: ReadonlySet<string> = new Set(['superseded', 'database-kept']);
+
 /** Rules 3 and 4: what became of every write. */
 export class Writes {
   readonly all = new Map<number, Write>();
@@ -51,8 +54,32 @@ export class Writes {
 
   /** Somebody is about to throw the machine's volume away. */
   wiping(machine: Machine): void {
-    for (const { rows } of machine.server.databases.values())
-      for (const row of rows) this.#thrownAway.add(row);
+    for (const row of this.#rowsOf(machine)) this.#thrownAway.add(row);
+  }
+
+  #rowsOf({ server }: Machine): Set<number> {
+    return new Set([...server.databases.values()].flatMap(({ rows }) => [...rows]));
+  }
+
+  /** A machine goes back to what it was once. What it took since is gone with it, like a volume. */
+  rewinding(machine: Machine, act: () => void): void {
+    const before = this.#rowsOf(machine);
+    act();
+    const after = this.#rowsOf(machine);
+    for (const row of before) if (!after.has(row)) this.#thrownAway.add(row);
+    if (machine === this.authority) this.#goBy(machine);
+  }
+
+  /** A node that had forgotten its role, or whose peer has, is the primary. */
+  found(machine: Machine): void {
+    if (machine !== this.authority) this.#goBy(machine);
+  }
+
+  #goBy(machine: Machine): void {
+    const live = machine.server.live?.rows ?? new Set<number>();
+    this.authority = machine;
+    for (const row of this.#rows) if (!live.has(row)) this.#onceLost.add(row);
+    this.#rows = new Set([...live].filter((row) => row > 0));
   }
 
   /** A person has said that what this primary holds now is the production data. */
@@ -87,7 +114,12 @@ export class Writes {
     this.authority = machine;
     this.#rows = new Set([...live].filter((row) => row > 0));
     if (missing.length === 0 || before === machine) return;
-    if (promotion?.backup == null) this.lost += acknowledged.length;
+    if (record?.command.type === 'take-back' && acknowledged.length > 0)
+      this.#facts.violate(
+        3,
+        `${machine.name} took the role back from a takeover that was used: ${acknowledged.join(', ')} are missing`,
+      );
+    else if (promotion?.backup == null) this.lost += acknowledged.length;
     else if (choice?.includes('nothing is lost'))
       this.#facts.violate(
         3,
@@ -157,7 +189,7 @@ export class Writes {
           name.includes('_diverged_') &&
           this.#announced.some(
             ({ machine: teller, announcement: { event, message } }) =>
-              teller.name === machine && event === 'superseded' && message.includes(name),
+              teller.name === machine && KEPT.has(event) && message.includes(name),
           ),
       ),
     );

@@ -111,7 +111,9 @@ const METHODS = ['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'LOCK', 'PURGE', 'MKCO
 
 const wrongMethod: Maker = (random, target) => {
   const { path } = random.pick(ROUTES as [Route, ...Route[]]);
-  const right = ROUTES.filter((route) => route.path === path).map(({ method }) => method);
+  const right = ROUTES.filter((route) => route.path === path).flatMap(
+    ({ method, answersOptions }) => (answersOptions ? [method, 'OPTIONS'] : [method]),
+  );
   const wrong = [...METHODS, 'GET', 'PUT', 'POST', 'DELETE'].filter(
     (method) => !(right as string[]).includes(method),
   );
@@ -246,7 +248,7 @@ const wrongBody: Maker = (random, target) => {
   const [name, values] = random.pick(Object.entries(fields) as [[string, readonly string[]]]);
   const { because, ...body } = random.pick([
     { because: 'its body is no JSON', ...json(notJson(random)) },
-    { because: 'its body is no command', ...json(notACommand(random)) },
+    { because: 'its body is no command', ...json(notACommand(random, client)) },
     {
       because: `${name} may not be that`,
       ...json(`{"${name}": ${random.pick(values as [string, ...string[]])}}`),

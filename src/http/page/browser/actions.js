@@ -1,4 +1,4 @@
-import { ask, sayProblem } from './key.js';
+import { ask, sayProblem, spoken } from './key.js';
 
 /** @type {HTMLElement} */
 const say = /** @type {HTMLElement} */ (document.getElementById('say'));
@@ -111,13 +111,13 @@ const describe = ({ refusal, peer, backup, loss, steps }) =>
     ? [
         line(`This would be refused: ${refusal.code}.`, 'b'),
         line(refusal.message),
-        line(`What to do: ${refusal.remedy}`),
+        line(`What to do: ${spoken(refusal.remedy)}`),
       ]
     : [
         line('This would run.', 'b'),
+        ...(loss === null ? [] : [line(`What would be lost: ${loss}.`, 'b')]),
         line(`The other server: ${peer}.`),
         ...(backup === null ? [] : [line(`It would start from ${backup}.`)]),
-        ...(loss === null ? [] : [line(`What would be lost: ${loss}.`)]),
         line(`The steps: ${steps.join(' → ')}`),
       ];
 

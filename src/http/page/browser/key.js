@@ -22,13 +22,24 @@ export const ask = (path, options = {}, key = getKey()) =>
   });
 
 /**
+ * What to do, in the words of this page: the server writes remedies for HTTP.
+ * @param {string} text
+ * @returns {string}
+ */
+export const spoken = (text) => {
+  /** @type {[call: string, act: string][]} */
+  const acts = JSON.parse(document.body.dataset.acts ?? '[]');
+  return acts.reduce((said, [call, act]) => said.replace(new RegExp(call, 'g'), act), text);
+};
+
+/**
  * What went wrong and what to do, of an answer that says no.
  * @param {Response} answer
  */
 export const sayProblem = async (answer) => {
   try {
     const { detail, remedy } = await answer.json();
-    return `${detail}. What to do: ${remedy}.`;
+    return `${detail}. What to do: ${spoken(remedy)}.`;
   } catch {
     return `The server answered ${answer.status}.`;
   }

@@ -15,7 +15,8 @@ let waiting;
 
 document.addEventListener('click', ({ target }) => {
   if (!(target instanceof HTMLElement)) return;
-  const { open } = target.dataset;
+  const { open, path } = target.dataset;
+  if (open !== undefined && path !== undefined) formIn(dialogOf(open)).dataset.path = path;
   if (open !== undefined) act(open);
   if (target.hasAttribute('data-close')) target.closest('dialog')?.close();
 });

@@ -27,5 +27,8 @@ export const watchLatestOperations = ({
 const isConclusive = ({ error, source, command }: OperationRecord): boolean => {
   // The primary was back when the promote checked it again.
   const isFalseAlarm = source === 'monitor' && error?.code === 'primary-healthy';
-  return !isFalseAlarm && !INCONCLUSIVE.has(error?.code ?? '') && command.rescue === undefined;
+  // If nobody gives way to it, the stand-down says what becomes of this node.
+  const isTakeBack = command.type === 'take-back';
+  const isUnheeded = isFalseAlarm || isTakeBack || command.rescue !== undefined;
+  return !isUnheeded && !INCONCLUSIVE.has(error?.code ?? '');
 };

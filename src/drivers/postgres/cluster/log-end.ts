@@ -1,0 +1,141 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { ColdspareError, isError } from '../../../domain/errors.js';
+import type { Commits, LogEnd } from '../../../ports/cluster.js';
+import type { Executor, User } from '../../run-command.js';
+import { endOfRecord, formatPlace, type LogLayout, parsePlace } from './log-place.js';
+
+/** Milliseconds. */
+const CONTROL_TIMEOUT = 30_000;
+const READ_TIMEOUT = 1_800_000;
+
+export interface StoppedCluster {
+  executor: Executor;
+  directory: string;
+  /** Folder of PostgreSQL's programs. */
+  programs: string;
+  owner: User | undefined;
+}
+
+/** Where the log of a stopped cluster ends, by its control file and the log itself. */
+export const readLogEnd = async (cluster: StoppedCluster): Promise<LogEnd> => {
+  const control = await readControl(cluster);
+  const { timeline, redo, layout } = control;
+  const newest = await newestTimeline(cluster);
+  if (newest > timeline) {
+    throw new ColdspareError(
+      'database-failed',
+      `the log of ${cluster.directory} has timeline ${newest}, and its last checkpoint is of timeline ${timeline}: where it ends is not known`,
+      'start the database once and stop it again',
+    );
+  }
+  let at = redo;
+  await readLog(cluster, { timeline, from: redo }, (line) => {
+    const [, length = '', place = ''] =
+      /len \(rec\/tot\):\s*\d+\/\s*(\d+),.* lsn: ([0-9A-F]+\/[0-9A-F]+)/.exec(line) ?? [];
+    if (place !== '') at = endOfRecord(parsePlace(place), Number(length), layout);
+  });
+  const isClean = control.state === 'shut down' || control.state === 'shut down in recovery';
+  return { system: control.system, timeline, at: `${at}`, isClean };
+};
+
+export const readCommitsPast = async (
+  cluster: StoppedCluster,
+  at: string,
+  { timeline }: Pick<LogEnd, 'timeline'>,
+): Promise<Commits> => {
+  const found: Commits = { count: 0, first: undefined, last: undefined };
+  const where = { timeline, from: BigInt(at), manager: 'Transaction' };
+  await readLog(cluster, where, (line) => {
+    const [, moment] =
+      /desc: (?:COMMIT|COMMIT_PREPARED) (?:.*?)(\d{4}-\d\d-\d\d [^;]+)/.exec(line) ?? [];
+    if (moment === undefined) return;
+    found.count += 1;
+    found.first ??= moment.trim();
+    found.last = moment.trim();
+  });
+  return found;
+};
+
+const FIELDS = {
+  system: 'Database system identifier',
+  state: 'Database cluster state',
+  redo: "Latest checkpoint's REDO location",
+  timeline: "Latest checkpoint's TimeLineID",
+  page: 'WAL block size',
+  segment: 'Bytes per WAL segment',
+} as const;
+
+const readControl = async ({ executor, directory, programs, owner }: StoppedCluster) => {
+  const output = await executor.run([join(programs, 'pg_controldata'), directory], {
+    timeout: CONTROL_TIMEOUT,
+    env: { LC_ALL: 'C' },
+    as: owner,
+  });
+  const field = (name: keyof typeof FIELDS): string => {
+    const line = output.split('\n').find((each) => each.startsWith(`${FIELDS[name]}:`));
+    if (line !== undefined) return line.slice(FIELDS[name].length + 1).trim();
+    throw new ColdspareError(
+      'command-failed',
+      `pg_controldata printed no "${FIELDS[name]}" for ${directory}`,
+      `run pg_controldata ${directory} by hand to see what it prints`,
+    );
+  };
+  const layout: LogLayout = { page: Number(field('page')), segment: Number(field('segment')) };
+  return {
+    system: field('system'),
+    state: field('state'),
+    redo: parsePlace(field('redo')),
+    timeline: Number(field('timeline')),
+    layout,
+  };
+};
+
+/** By the files of its log: a cluster that was promoted and then crashed has not noted it elsewhere. */
+const newestTimeline = async ({ directory }: StoppedCluster): Promise<number> => {
+  const names = await readdir(join(directory, 'pg_wal'));
+  const timelines = names.flatMap((name) => {
+    const [, timeline] = /^([0-9A-F]{8})[0-9A-F]{16}$/.exec(name) ?? [];
+    return timeline === undefined ? [] : [Number.parseInt(timeline, 16)];
+  });
+  return Math.max(0, ...timelines);
+};
+
+/** Calls `onLine` with each record of the log. It always ends with an error: the log ends where no more can be read. */
+const readLog = async (
+  { executor, directory, programs, owner }: StoppedCluster,
+  { timeline, from, manager }: { timeline: number; from: bigint; manager?: string },
+  onLine: (line: string) => void,
+): Promise<void> => {
+  const output = lines(onLine);
+  const argv = [
+    join(programs, 'pg_waldump'),
+    ...['--path', join(directory, 'pg_wal'), '--timeline', `${timeline}`],
+    ...['--start', formatPlace(from), ...(manager === undefined ? [] : ['--rmgr', manager])],
+  ];
+  const options = { timeout: READ_TIMEOUT, env: { LC_ALL: 'C' }, as: owner, output };
+  await executor.run(argv, options).catch((error: unknown) => {
+    if (!isError(error, 'command-failed') || !isEndOfLog(error.message)) throw error;
+  });
+};
+
+/** Past the last record the file has zeros or old records, there is no further file, or nothing was written since. */
+const isEndOfLog = (message: string): boolean =>
+  /error in WAL record at|could not find a valid record after|could not find file|could not open file "[0-9A-F]{24}"/.test(
+    message,
+  );
+
+const lines = (onLine: (line: string) => void): Writable => {
+  let rest = '';
+  return new Writable({
+    decodeStrings: false,
+    defaultEncoding: 'utf8',
+    write(chunk: Buffer | string, _encoding, done) {
+      const parts = `${rest}${chunk}`.split('\n');
+      rest = parts.pop() ?? '';
+      for (const line of parts) onLine(line);
+      done();
+    },
+  });
+};

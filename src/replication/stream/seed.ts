@@ -1,0 +1,196 @@
+import { ColdspareError, isError, Refused, toColdspareError } from '../../domain/errors.js';
+import { formatBytes } from '../../domain/format.js';
+import type { Plan, StepContext, Steps } from '../../engine/operation.js';
+import { pollUntil } from '../../engine/retry.js';
+import {
+  assertAlike,
+  assertReachable,
+  assertRoom,
+  keepOwnData,
+  type Primary,
+} from './before-copy.js';
+import { abandonCopy } from './copy-leftovers.js';
+import { mayFollow } from './rejoin.js';
+import { look, type Streamer } from './streamer.js';
+
+const SEED_STEPS = [
+  'compare',
+  'start-database',
+  'check-drift',
+  'check-room',
+  'keep',
+  'copy',
+  'verify',
+  'swap',
+  'start-replica',
+  'prove',
+  'clean-up',
+] as const;
+
+const POLL_PAUSE = 200;
+/** Milliseconds without progress. */
+const PROVE_PATIENCE = 60_000;
+const STOP_TIMEOUT = 120_000;
+/** How this cluster becomes a replica: as it is, or as a copy. */
+type Way = 'start' | 'follow' | 'copy';
+
+type SeedSteps = Steps<(typeof SEED_STEPS)[number]>;
+
+/**
+ * Makes the cluster of a standby a replica of the primary's. The cluster before is brought back unless the replica is
+ * proven. Every other operation preempts it.
+ */
+export const planSeed = (node: Streamer, primary: Primary, reason: string): Plan => ({
+  kind: 'seed',
+  reason,
+  command: { type: 'seed' },
+  steps: SEED_STEPS,
+  run: (steps) => seed(node, steps, primary),
+  isCommitted: () => false,
+  isPreemptible: () => true,
+});
+
+const seed = async (node: Streamer, steps: SeedSteps, primary: Primary): Promise<void> => {
+  const { cluster, stack } = node;
+  const way = await steps.step('compare', async (context) => {
+    const found = await chooseWay(node, primary, context);
+    context.say(EXPLAINED[found]);
+    return found;
+  });
+  steps.report({ way });
+  if (way === 'copy') await copy(node, steps, primary);
+  await steps.step('start-replica', async ({ signal }) => {
+    if (way === 'follow') await cluster.follow();
+    await stack.database.start(signal);
+  });
+  await steps.step('prove', (context) => prove(node, primary, context));
+  await steps.step('clean-up', async ({ say }) => {
+    await cluster.copy.finish();
+    say('the cluster before is removed');
+  });
+};
+
+const EXPLAINED: Record<Way, string> = {
+  start: 'it is a replica that does not run',
+  follow: 'it has nothing that the primary does not have, and follows as it is',
+  copy: 'a copy of the primary is needed',
+};
+
+const chooseWay = async (
+  node: Streamer,
+  { positions }: Primary,
+  { signal }: StepContext,
+): Promise<Way> => {
+  const { cluster, stack } = node;
+  await abandonCopy(node, signal);
+  const runs = await stack.database.answers();
+  if (await cluster.isReplica()) {
+    await look(node);
+    if (node.view.positions?.value.receiver?.streaming) return 'start';
+    if (runs) return 'copy';
+    // One that does not start is replaced as well.
+    return stack.database.start(signal).then(
+      () => 'start',
+      () => 'copy',
+    );
+  }
+  return !runs && (await mayFollow(node, positions)) ? 'follow' : 'copy';
+};
+
+const copy = async (node: Streamer, steps: SeedSteps, primary: Primary): Promise<void> => {
+  const { cluster, stack } = node;
+  const isReplica = await cluster.isReplica();
+  const isCold = !(await stack.database.answers());
+  await steps.step(
+    'start-database',
+    async ({ signal, say }) => {
+      await stack.database.start(signal).catch((error: unknown) => {
+        // Its drift was checked when it became a replica.
+        if (!isReplica) throw error;
+        say(`the broken replica does not start: ${toColdspareError(error).message}`);
+      });
+    },
+    {
+      undo: async (error) => {
+        if (isCold && !isReplica && !isError(error, 'preempted'))
+          await stack.database.stop(AbortSignal.timeout(STOP_TIMEOUT));
+      },
+    },
+  );
+  const runs = await stack.database.answers();
+  await steps.step('check-drift', async ({ signal, say }) => {
+    if (runs) await assertAlike(node, primary, isReplica);
+    await assertReachable(node, primary, signal);
+    say('both servers are alike in everything that matters');
+  });
+  await steps.step('check-room', async ({ say }) => say(await assertRoom(node, primary)));
+  await steps.step('keep', async ({ signal, say }) => {
+    if (!runs || isReplica) return;
+    const kept = await keepOwnData(node, signal);
+    if (kept.length > 0) say(`kept as ${kept.join(', ')}`);
+    steps.report({ kept });
+  });
+  const undo = () => abandonCopy(node, AbortSignal.timeout(STOP_TIMEOUT));
+  await steps.step(
+    'copy',
+    async ({ signal, progress, say }) => {
+      const { bytes } = primary.identity;
+      await cluster.copy.take(signal, (done) => progress(Math.min(done, bytes), bytes));
+      say(`about ${formatBytes(bytes)}`);
+    },
+    { undo },
+  );
+  await steps.step('verify', ({ signal }) => cluster.copy.verify(signal));
+  await steps.step(
+    'swap',
+    async ({ signal, say }) => {
+      assertStandby(node);
+      await stack.database.stop(signal);
+      await cluster.copy.install();
+      say('the copy is in place; the cluster before is kept until the replica is proven');
+    },
+    { undo },
+  );
+};
+
+/** @throws Refused `already-primary` */
+const assertStandby = ({ state, settings }: Streamer): void => {
+  const { mode, epoch } = state.current;
+  if (mode === 'standby') return;
+  throw new Refused(
+    'already-primary',
+    `${settings.nodeName} is ${mode} at epoch ${epoch}; its database is not replaced`,
+    'nothing to do; GET /status shows whether the app answers',
+    { value: epoch },
+  );
+};
+
+/** Waits until it streams, and checks that it holds the primary's data. */
+const prove = async (
+  node: Streamer,
+  { identity, lineage }: Primary,
+  { signal, say }: StepContext,
+): Promise<void> => {
+  const wait = { timeout: PROVE_PATIENCE, pause: POLL_PAUSE, what: 'the replica streams' };
+  let before = '';
+  await pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
+    await look(node);
+    const positions = node.view.positions?.value;
+    if (positions?.at !== before) goesOn();
+    before = positions?.at ?? '';
+    return positions?.isInRecovery && positions.receiver?.streaming ? true : undefined;
+  });
+  const { marker } = await node.stack.database.live();
+  const system = node.view.positions?.value.system;
+  if (system !== identity.system || marker === undefined || marker.lineage !== lineage)
+    throw new ColdspareError(
+      'foreign-lineage',
+      `the replica is of the PostgreSQL ${system} and carries the lineage ${marker?.lineage}; expected ${identity.system} and ${lineage}`,
+      'it is tried again by itself; check REPLICATION_ADDRESS, or DB_HOST and DB_PORT on the primary',
+    );
+  await node.cluster.stopSending();
+  await node.memory.note({ paired: system });
+  await node.state.update({ lineage, prepared: null });
+  Object.assign(node.view, { broken: null, drift: null });
+  say('it streams, and holds the database of the primary');
+};

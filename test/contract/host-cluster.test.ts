@@ -1,0 +1,194 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isAtOrPast } from '../../src/domain/replication.js';
+import { createFileDisk } from '../../src/drivers/file-disk.js';
+import { createHostStack } from '../../src/drivers/host/stack.js';
+import type { Cluster } from '../../src/ports/cluster.js';
+import type { Stack } from '../../src/ports/stack.js';
+import { eventually } from '../support/pair.js';
+import { createCluster, describePostgres, type Cluster as Server } from '../support/postgres.js';
+import { PROGRAMS } from '../support/postgres-tools.js';
+
+const SECRET = 'a key that both agents have, of many letters';
+const signal = new AbortController().signal;
+
+interface Side {
+  server: Server;
+  stack: Stack;
+  cluster: Cluster;
+}
+
+describePostgres('a cluster on the host', () => {
+  let directory: string;
+  let primary: Side;
+  let standby: Side;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'coldspare-cluster-'));
+    const servers = await Promise.all([createCluster(), createCluster()]);
+    const [first, second] = servers;
+    primary = sideOf('primary', first, second.port);
+    standby = sideOf('standby', second, first.port);
+    await first.psql('CREATE DATABASE shop');
+    await first.psql('CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)', 'shop');
+    await second.psql('CREATE DATABASE shop');
+    await second.psql('CREATE TABLE leftover (id int)', 'shop');
+  }, 60_000);
+
+  afterAll(async () => {
+    await Promise.all([primary?.server.remove(), standby?.server.remove()]);
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const sideOf = (name: string, server: Server, peer: number): Side => {
+    const stack = createHostStack({
+      database: { host: '127.0.0.1', port: server.port, user: 'postgres', name: 'shop' },
+      ...(PROGRAMS !== undefined && { programs: PROGRAMS }),
+      databaseCommands: { start: server.startCommand, stop: server.stopCommand },
+      appCommands: { start: 'true', stop: 'true' },
+      appHealthUrl: 'http://127.0.0.1:9/',
+      probe: { get: async () => ({ outcome: 'refuses', detail: '' }) },
+      log: join(directory, `${name}.log`),
+      replication: {
+        address: { host: '127.0.0.1', port: peer },
+        secret: SECRET,
+        disk: createFileDisk(),
+        file: join(directory, `${name}.json`),
+      },
+    });
+    if (stack.cluster === undefined) throw new Error('a stack with replication has a cluster');
+    return { server, stack, cluster: stack.cluster };
+  };
+
+  const tables = async ({ server }: Side): Promise<string[]> =>
+    (
+      await server.psql(
+        `SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1`,
+        'shop',
+      )
+    )
+      .trim()
+      .split('\n');
+
+  const orders = async ({ server }: Side): Promise<string> =>
+    (await server.psql('SELECT count(*) FROM orders', 'shop')).trim();
+
+  const copyToStandby = async (): Promise<void> => {
+    await standby.cluster.copy.take(signal, () => {});
+    await standby.cluster.copy.verify(signal);
+    await standby.stack.database.stop(signal);
+    await standby.cluster.copy.install();
+  };
+
+  const dataDirectory = async ({ server }: Side): Promise<string> =>
+    (await server.psql('SHOW data_directory')).trim();
+
+  test('a primary gets ready to send without a restart, and once', async () => {
+    const began = await primary.server.psql('SELECT pg_postmaster_start_time()');
+    await primary.cluster.prepareToSend();
+    await primary.cluster.prepareToSend();
+    expect(await primary.server.psql('SELECT pg_postmaster_start_time()')).toBe(began);
+    const role = await primary.server.psql(
+      `SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication FROM pg_roles WHERE rolname = 'coldspare_replication'`,
+    );
+    expect(role.trim()).toBe('f|f|f|t');
+    const { slot, isInRecovery } = await primary.cluster.positions();
+    expect({ slot, isInRecovery }).toMatchObject({
+      isInRecovery: false,
+      slot: { active: false, status: 'reserved' },
+    });
+    expect(slot?.limitBytes).toBeGreaterThanOrEqual(1024 ** 3);
+  });
+
+  test('both know what they have in common, and what one lacks', async () => {
+    const [ours, theirs] = [await standby.cluster.identity(), await primary.cluster.identity()];
+    expect(ours.version).toBe(theirs.version);
+    expect(ours.platform).toMatch(/linux/);
+    expect(ours.login).toBe(theirs.login);
+    expect(theirs.extensions).toEqual({ plpgsql: '1.0' });
+    expect(await standby.cluster.lacks({ plpgsql: '1.0', postgis: '3.4' })).toEqual([
+      'postgis 3.4',
+    ]);
+    expect(await standby.cluster.copy.reach(signal)).toBe(theirs.system);
+  });
+
+  test('a copy that is given up leaves the cluster before as it was', async () => {
+    await copyToStandby();
+    expect(await standby.cluster.copy.isUnproven()).toBe(true);
+    await standby.cluster.copy.abandon();
+    expect(await standby.cluster.isReplica()).toBe(false);
+    await standby.stack.database.start(signal);
+    expect(await tables(standby)).toEqual(['leftover']);
+    expect((await readdir(await dataDirectory(standby))).join()).not.toContain('pgsql_tmp');
+  });
+
+  test('a copy follows the primary, with the configuration of its own server', async () => {
+    await copyToStandby();
+    await standby.stack.database.start(signal);
+    await eventually('it streams', async () => {
+      const { receiver } = await standby.cluster.positions();
+      return receiver?.streaming === true;
+    });
+    await standby.cluster.copy.finish();
+    expect(await standby.cluster.copy.isUnproven()).toBe(false);
+    await primary.server.psql('INSERT INTO orders VALUES (2)', 'shop');
+    const { at } = await primary.cluster.positions();
+    await eventually('it has replayed that', async () =>
+      isAtOrPast((await standby.cluster.positions()).at, at),
+    );
+    expect(await orders(standby)).toBe('2');
+    await eventually('it waits for more', async () => (await standby.cluster.positions()).isIdle);
+    expect((await primary.cluster.positions()).slot?.active).toBe(true);
+  });
+
+  test('a fast stop sends everything, and the promoted replica goes on from there', async () => {
+    await primary.stack.database.stop(signal);
+    const end = await primary.cluster.logEnd();
+    expect(end.isClean).toBe(true);
+    const { received } = await standby.cluster.positions();
+    expect(received).toBe(end.at);
+    await eventually('it has replayed that', async () =>
+      isAtOrPast((await standby.cluster.positions()).at, end.at),
+    );
+    await standby.cluster.promote(signal);
+    await standby.cluster.promote(signal);
+    const { isInRecovery, timeline, switches } = await standby.cluster.positions();
+    expect({ isInRecovery, timeline, switches }).toEqual({
+      isInRecovery: false,
+      timeline: 2,
+      switches: { 1: end.at },
+    });
+    expect(await primary.cluster.commitsPast(end.at, end)).toMatchObject({ count: 0 });
+  });
+
+  test('the old primary follows without a copy', async () => {
+    await standby.cluster.prepareToSend();
+    await primary.cluster.follow();
+    expect(await primary.cluster.isReplica()).toBe(true);
+    await primary.stack.database.start(signal);
+    const slots = () => primary.server.psql('SELECT count(*) FROM pg_replication_slots');
+    expect((await slots()).trim()).toBe('1');
+    await primary.cluster.stopSending();
+    await primary.cluster.stopSending();
+    expect((await slots()).trim()).toBe('0');
+    await standby.server.psql('INSERT INTO orders VALUES (3)', 'shop');
+    await eventually('it streams the other way', async () => (await orders(primary)) === '3');
+  });
+
+  test('what a lost primary alone has is counted without a start', async () => {
+    const { at } = await standby.cluster.positions();
+    await primary.stack.database.stop(signal);
+    await standby.server.psql('INSERT INTO orders VALUES (4)', 'shop');
+    await standby.server.psql('INSERT INTO orders VALUES (5)', 'shop');
+    await standby.server.crash();
+    const end = await standby.cluster.logEnd();
+    expect(end.isClean).toBe(false);
+    expect(isAtOrPast(end.at, at)).toBe(true);
+    expect(await standby.cluster.commitsPast(at, end)).toMatchObject({
+      count: 2,
+      first: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:/),
+    });
+  });
+});
