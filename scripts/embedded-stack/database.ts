@@ -25,6 +25,9 @@ const programs = import.meta.url.endsWith('.ts')
 const programPath = (name: string): string =>
   fileURLToPath(new URL(`${programs}${name}`, import.meta.url));
 
+/** These programs live for seconds: compiling PostgreSQL a second time, to faster code, costs more than it saves. */
+const node = [process.execPath, '--liftoff-only'];
+
 export const createDatabase = (
   { database, timeouts }: EmbeddedOptions,
   layout: Layout,
@@ -48,16 +51,15 @@ export const createDatabase = (
   const startServer = async (signal: AbortSignal): Promise<void> => {
     const name = `--database=${database.name}`;
     if (!(await exists(layout.template))) {
-      await runCommand([process.execPath, programPath('initialize.js'), marks.initialize, name], {
+      await runCommand([...node, programPath('initialize.js'), marks.initialize, name], {
         timeout: timeouts.start,
         signal,
       });
     }
     const program = programPath('database-server.js');
-    await startDetached(
-      [process.execPath, program, marks.database, name, `--port=${database.port}`],
-      { logFile: layout.databaseLog },
-    );
+    await startDetached([...node, program, marks.database, name, `--port=${database.port}`], {
+      logFile: layout.databaseLog,
+    });
   };
 
   const waitUntilAnswers = async (signal: AbortSignal): Promise<void> => {

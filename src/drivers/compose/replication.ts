@@ -39,7 +39,9 @@ export const connectReplica = async (
   signal.addEventListener('abort', command.kill);
   const timer = setTimeout(command.kill, CONNECT_TIMEOUT);
   try {
-    if ((await firstByte(command)) === CONNECTED) return duplexOf(command);
+    const isConnected = (await firstByte(command)) === CONNECTED;
+    // The byte may have come just before the command was killed.
+    if (isConnected && !signal.aborted) return duplexOf(command);
     const said = await command.ended;
     signal.throwIfAborted();
     throw unreachable(`${host}:${port}`, said);
