@@ -14,7 +14,7 @@ export const drillIfStandby = async (node: Node): Promise<void> => {
 
 /** Removes what an interrupted drill left behind, once no operation runs. */
 export const createDrillCleanUp = (
-  node: Pick<Node, 'settings' | 'state' | 'stack' | 'runner' | 'clock'>,
+  node: Pick<Node, 'settings' | 'state' | 'stack' | 'leadership' | 'runner' | 'clock'>,
 ): (() => Promise<void>) => {
   const pause = createBackoff(node.clock, {
     first: node.settings.checkInterval,

@@ -16,6 +16,15 @@ export const doubtOf = (yielding: { operation: string } | null): Doubt | undefin
   return yielding?.operation.startsWith(DOUBT.older) ? 'older' : undefined;
 };
 
+/**
+ * Whether the database has served at a later epoch of this node than its state knows. Then the node was the primary, and
+ * does not remember it (H36).
+ */
+export const hasForgotten = (
+  { epoch, parity }: { epoch: number; parity: Parity },
+  marker: Marker | undefined,
+): boolean => marker?.served === true && marker.epoch > epoch && isOwnEpoch(marker.epoch, parity);
+
 /** What is left to go by. */
 export interface Traces {
   doubt: Doubt;

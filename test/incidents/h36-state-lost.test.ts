@@ -138,6 +138,30 @@ describe('H36: the state of a node is lost, or an old one is put in its place', 
     expect(await vcl3.entries()).toContain('an order on VCL3');
   });
 
+  test('VCL3 lost its power with an old state: what it served is not replaced by an older backup', async () => {
+    const { vcl2, vcl3 } = pair;
+    await backUp();
+    const files = STATE.map((file) => join(vcl3.directory, file));
+    const old = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+    await vcl3.run('/promote', { planned: true });
+    await serves(vcl3);
+    await vcl3.write('an order on VCL3');
+    await vcl2.agent.kill();
+    await vcl3.losePower();
+    for (const [index, file] of files.entries()) await writeFile(file, old[index] ?? '');
+    await vcl3.agent.start();
+    await eventually('VCL3 has noticed it', async () => {
+      await vcl3.run('/promote', { force: true });
+      return (await vcl3.agent.status()).mode === 'yielding';
+    });
+    expect((await vcl3.lastOperation('promote'))?.error?.message).toMatch(
+      /has served at epoch 2, of which this node remembers nothing/,
+    );
+    await vcl2.agent.start();
+    await serves(vcl3);
+    expect(await vcl3.entries()).toContain('an order on VCL3');
+  });
+
   test('without an answer of VCL3 it serves nobody; then VCL3 answers', async () => {
     const { vcl2, vcl3 } = pair;
     await backUp();

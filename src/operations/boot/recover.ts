@@ -1,5 +1,5 @@
+import { hasForgotten } from '../../domain/lost-role.js';
 import type { OperationRecord } from '../../domain/operation.js';
-import { isOwnEpoch } from '../../domain/transitions.js';
 import { planResumed } from '../commands.js';
 import type { Node } from '../node.js';
 import { planBoot } from './boot.js';
@@ -23,16 +23,11 @@ export const recover = async (node: Node): Promise<void> => {
   }
 };
 
-/**
- * A standby whose database has served at a later epoch of this node was the primary, and does not remember it (H36). Its
- * boot would stop the app, and a takeover would begin with an older backup.
- */
+/** The boot of a standby that was the primary and does not remember it would stop the app that serves (H36). */
 const noticeOldState = async ({ state, stack, leadership }: Node): Promise<void> => {
-  const { mode, epoch, parity } = state.current;
-  if (mode !== 'standby' || !(await stack.database.answers())) return;
+  if (state.current.mode !== 'standby' || !(await stack.database.answers())) return;
   const { marker } = await stack.database.live();
-  if (marker?.served && marker.epoch > epoch && isOwnEpoch(marker.epoch, parity))
-    await leadership.doubt('older');
+  if (hasForgotten(state.current, marker)) await leadership.doubt('older');
 };
 
 const endingOf = (

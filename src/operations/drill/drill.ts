@@ -7,7 +7,7 @@ import { assertAsInManifest } from '../../replication/dumps/compare-with-manifes
 import { assertFreeSpace } from '../../replication/dumps/free-space.js';
 import { recordUnusable } from '../../replication/dumps/proof.js';
 import { unlessAborted } from '../../replication/dumps/restore-job.js';
-import { startDatabase } from '../../replication/dumps/start-database.js';
+import { type Starter, startDatabase } from '../../replication/dumps/start-database.js';
 import { assertStartable, createApp } from '../../serve/app.js';
 import type { Node } from '../node.js';
 import { DrillTimes, type Reporter, recordDrill, reportSuccess } from './report.js';
@@ -32,6 +32,7 @@ const STEPS = [
 const CLEAN_UP_STEPS = ['start-database', 'clean-up'] as const;
 
 type Driller = Reporter &
+  Starter &
   Pick<
     Node,
     'settings' | 'state' | 'backups' | 'stack' | 'runner' | 'clock' | 'local' | 'log' | 'peerView'
@@ -214,7 +215,7 @@ const formatAnswer = (answer: unknown): string => {
 };
 
 /** Removes what an interrupted drill left behind. */
-export const planDrillCleanUp = (node: Pick<Node, 'state' | 'stack'>): Plan => ({
+export const planDrillCleanUp = (node: Pick<Node, 'leadership' | 'state' | 'stack'>): Plan => ({
   kind: 'drill',
   reason: 'the last drill was interrupted: what it left is removed',
   command: { type: CLEAN_UP },

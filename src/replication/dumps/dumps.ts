@@ -27,10 +27,10 @@ import {
   swapIn,
 } from './restore.js';
 import { runSetAside, type Superseded, setAsideIfDue } from './set-aside.js';
-import { startDatabase } from './start-database.js';
+import { type Starter, startDatabase } from './start-database.js';
 import { type DumpTaker, takeDump } from './take-dump.js';
 
-export interface DumpPorts extends Restorer, Pusher, Superseded {
+export interface DumpPorts extends Restorer, Pusher, Superseded, Starter {
   stack: Stack;
   peerView: PeerView;
   settings: Restorer['settings'] &

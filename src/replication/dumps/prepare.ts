@@ -20,7 +20,7 @@ import {
   swapIn,
 } from './restore.js';
 import { runSetAside, type Superseded } from './set-aside.js';
-import { startDatabase } from './start-database.js';
+import { type Starter, startDatabase } from './start-database.js';
 
 const RETRY_MOST = 300_000;
 
@@ -35,7 +35,7 @@ const PREPARE_STEPS = [
   'create-app',
 ] as const;
 
-export interface Preparer extends Restorer, Superseded {
+export interface Preparer extends Restorer, Superseded, Starter {
   settings: Restorer['settings'] & Superseded['settings'];
   stack: Pick<Stack, 'database' | 'app'>;
   local: LocalView;
