@@ -17,13 +17,17 @@ export const doubtOf = (yielding: { operation: string } | null): Doubt | undefin
 };
 
 /**
- * Whether the database has served at a later epoch of this node than its state knows. Then the node was the primary, and
- * does not remember it (H36).
+ * Whether the database has served this lineage at a later epoch of this node than its state knows. Then the node was the
+ * primary, and does not remember it (H36).
  */
 export const hasForgotten = (
-  { epoch, parity }: { epoch: number; parity: Parity },
+  state: { epoch: number; parity: Parity; lineage: string | null },
   marker: Marker | undefined,
-): boolean => marker?.served === true && marker.epoch > epoch && isOwnEpoch(marker.epoch, parity);
+): boolean =>
+  marker?.served === true &&
+  marker.lineage === state.lineage &&
+  marker.epoch > state.epoch &&
+  isOwnEpoch(marker.epoch, state.parity);
 
 /** What is left to go by. */
 export interface Traces {

@@ -202,6 +202,7 @@ export const MUTANTS: readonly Mutant[] = [
         with: ['parity', 'promotion'],
         put: 'true',
       },
+      { in: 'hasForgotten', take: 'LogicalExpression', with: ['served', 'parity'], put: 'false' },
     ],
   },
   {

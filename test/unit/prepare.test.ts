@@ -309,23 +309,30 @@ describe('what lies under DB_NAME', () => {
   test.each([
     ['without a lineage', undefined],
     ['of another lineage', { ...marker, lineage: 'somebody-else' }],
-    ['that was served at an epoch of which this node has no memory', marker],
+    [
+      'that was served at an epoch of which this node has no memory',
+      { ...marker, epoch: manifestOf(DUMP).epoch },
+    ],
   ])('a database %s is kept until a person drops it, and people are told', async (_, found) => {
     lay(found);
     expect(await keptAs()).toEqual([expect.stringMatching(/^ledger_diverged_\d{8}_\d{6}$/)]);
     expect(told()).toEqual(['database-kept']);
   });
 
-  test('a first primary whose state has gone back in time keeps what it had served since', async () => {
-    await receive(1);
-    Object.assign(standby.node.state.current, { parity: 'odd' });
-    lay({ ...marker, epoch: 3 });
-    expect(await round()).toMatchObject({ state: 'done' });
-    expect([...standby.database.databases.keys()]).toContainEqual(
-      expect.stringMatching(/^ledger_diverged_/),
-    );
-    expect(told()).toEqual(['database-kept']);
-  });
+  test.each([
+    ['the first primary', 'odd', 3],
+    ['the first standby', 'even', 2],
+  ] as const)(
+    'the state of %s is older than what it served: nothing is restored over it (H36)',
+    async (_, parity, epoch) => {
+      await receive(1);
+      Object.assign(standby.node.state.current, { parity });
+      lay({ ...marker, epoch });
+      expect(await round()).toMatchObject({ state: 'rolled-back', error: { code: 'yielding' } });
+      expect([...standby.database.databases.keys()]).toEqual(['ledger']);
+      expect(standby.node.state.current.mode).toBe('yielding');
+    },
+  );
 
   test('what this node has restored itself makes room', async () => {
     lay({ ...marker, served: false });
