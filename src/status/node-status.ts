@@ -77,7 +77,8 @@ const statusWithoutProblems = (node: Observed): Seen => {
     push,
     peer: peerFields(node),
     promotion,
-    unserved,
+    // What a primary inherited says nothing about the standby that it is now.
+    unserved: mode === 'standby' ? null : unserved,
     yielding: yielding && {
       operation: yielding.operation,
       epoch: yielding.epoch,

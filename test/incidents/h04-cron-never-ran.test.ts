@@ -19,7 +19,13 @@ describePostgres('H04: backups were made on the day of the deploy and never agai
   });
 
   const health = async ({ agent }: Machine) => (await agent.get('/health')).body;
-  const alarms = () => owners.received.filter(({ event }) => event === 'backup-stale');
+  /** What the owners were told since the newest backup was well: on a busy machine there was an alarm before it. */
+  const alarmsOf = (name: string) => {
+    const told = owners.received.filter(
+      ({ event, node }) => event === 'backup-stale' && node === name,
+    );
+    return told.slice(told.findLastIndex(({ over }) => over === true) + 1);
+  };
 
   test('both nodes fail their health check and raise an alarm, and no old dump is served', async () => {
     const { vcl2, vcl3 } = pair;
@@ -36,19 +42,15 @@ describePostgres('H04: backups were made on the day of the deploy and never agai
         problems: ['backup-stale'],
       });
     }
-    await eventually('both have told the owners', async () => alarms().length === 2);
-    expect(
-      alarms()
-        .map(({ node }) => node)
-        .sort(),
-    ).toEqual(['vcl2', 'vcl3']);
+    for (const name of ['vcl2', 'vcl3'])
+      await eventually(`${name} has told the owners`, async () => alarmsOf(name).length === 1);
 
     await vcl2.losePower();
     const failover = await vcl3.run('/promote');
     expect(failover.body).toMatchObject({ code: 'backup-too-old' });
     expect(await vcl3.entries()).toBeUndefined();
     // Told once, not at every check.
-    expect(alarms()).toHaveLength(2);
+    for (const name of ['vcl2', 'vcl3']) expect(alarmsOf(name)).toHaveLength(1);
   });
 
   test('VCL3 is set up anew: it gets the newest backup within seconds, and not with the next tick', async () => {

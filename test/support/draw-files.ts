@@ -2,7 +2,7 @@ import { Random } from '../simulation/random.js';
 import { COSTLY } from './costly-files.js';
 
 /** Of so many neighbors in COSTLY, which cost about the same, one is run. */
-export const NEIGHBORS = 3;
+export const NEIGHBORS = 6;
 
 /**
  * The costly test files that ./scripts/test leaves out. The seed keeps one of each few neighbors, so every run takes as long

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { COSTLY } from '../support/costly-files.js';
 import { filesLeftOut, NEIGHBORS } from '../support/draw-files.js';
 
-const SEEDS = Array.from({ length: 20 }, (_, seed) => seed);
+const SEEDS = Array.from({ length: 60 }, (_, seed) => seed);
 
 test('a test file that was renamed is not drawn under its old name', () => {
   expect(COSTLY.filter((file) => !existsSync(file))).toEqual([]);
