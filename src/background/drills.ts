@@ -14,7 +14,10 @@ export const drillIfStandby = async (node: Node): Promise<void> => {
 
 /** Removes what an interrupted drill left behind, once no operation runs. */
 export const createDrillCleanUp = (
-  node: Pick<Node, 'settings' | 'state' | 'stack' | 'leadership' | 'runner' | 'clock'>,
+  node: Pick<
+    Node,
+    'settings' | 'state' | 'stack' | 'leadership' | 'replication' | 'runner' | 'clock'
+  >,
 ): (() => Promise<void>) => {
   const pause = createBackoff(node.clock, {
     first: node.settings.checkInterval,
@@ -23,7 +26,8 @@ export const createDrillCleanUp = (
   return async () => {
     const { drillLeftovers, mode } = node.state.current;
     if (!drillLeftovers) return pause.reset();
-    if (mode === 'yielding' || node.runner.current !== undefined || !pause.isDue()) return;
+    if (mode === 'yielding' || node.replication.keepsDatabase?.()) return;
+    if (node.runner.current !== undefined || !pause.isDue()) return;
     pause.tried();
     await node.runner.start(planDrillCleanUp(node), { source: 'agent' });
   };

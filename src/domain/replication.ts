@@ -106,6 +106,24 @@ export const bytesBetween = (from: string, to: string): number => {
 
 export const isAtOrPast = (at: string, goal: string): boolean => BigInt(at) >= BigInt(goal);
 
+/** Tells of each place whether it is past all before. To hear nothing is no progress. */
+export const createProgress = (): ((at: string | null | undefined) => boolean) => {
+  let most = -1n;
+  return (at) => {
+    if (at == null || BigInt(at) <= most) return false;
+    most = BigInt(at);
+    return true;
+  };
+};
+
+/** Whether a replica has log that its primary does not have: the primary has gone back in time. */
+export const isAhead = (replica: Positions, primary: Positions): boolean => {
+  const has = [replica.at, replica.received ?? '0'].map(BigInt);
+  const end =
+    replica.timeline === primary.timeline ? primary.at : primary.switches[replica.timeline];
+  return end === undefined || has.some((place) => place > BigInt(end));
+};
+
 /** How far the primary was, and when by its own clock. */
 export interface Word {
   at: string;

@@ -44,8 +44,16 @@ export interface Cluster {
   isReplica(): Promise<boolean>;
   /** Of a stopped cluster. Starts nothing. */
   logEnd(): Promise<LogEnd>;
-  /** Of a stopped cluster: what was committed past `at` on its timeline. */
+  /**
+   * Of a stopped cluster: what was committed past `at` on its timeline.
+   * @throws ColdspareError `database-failed` when not all of the log from there on can be read
+   */
   commitsPast(at: string, end: LogEnd): Promise<Commits>;
+  /**
+   * Raises the settings of a replica of which its log demands more than this server has: it would neither replay on nor
+   * take writes. In force from its next start on. Resolves to their names.
+   */
+  fit(): Promise<string[]>;
   /** Configures a stopped cluster as a replica of the primary. */
   follow(): Promise<void>;
   /** Writes a dump of the database `name` to `file`, in the custom format. The cluster must run. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -13,6 +13,17 @@ import { PROGRAMS } from '../support/postgres-tools.js';
 
 const SECRET = 'a key that both agents have, of many letters';
 const signal = new AbortController().signal;
+
+/** Bytes of a file of the log, as initdb makes it. */
+const SEGMENT = 16n * 1024n ** 2n;
+
+/** The end of the name of the file that begins at this place. */
+const segmentName = (at: bigint): string => {
+  const number = at / SEGMENT;
+  return [number / 256n, number % 256n]
+    .map((part) => part.toString(16).toUpperCase().padStart(8, '0'))
+    .join('');
+};
 
 interface Side {
   server: Server;
@@ -179,6 +190,7 @@ describePostgres('a cluster on the host', () => {
 
   test('what a lost primary alone has is counted without a start', async () => {
     const { at } = await standby.cluster.positions();
+    const directoryOfStandby = await dataDirectory(standby);
     await primary.stack.database.stop(signal);
     await standby.server.psql('INSERT INTO orders VALUES (4)', 'shop');
     await standby.server.psql('INSERT INTO orders VALUES (5)', 'shop');
@@ -190,5 +202,19 @@ describePostgres('a cluster on the host', () => {
       count: 2,
       first: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:/),
     });
+
+    // The log from there on was removed, as after a checkpoint without a slot: nobody knows what was committed.
+    const log = join(directoryOfStandby, 'pg_wal');
+    const names = (await readdir(log)).filter((name) => /^[0-9A-F]{24}$/.test(name));
+    const before = SEGMENT * (BigInt(at) / SEGMENT);
+    const name = names.find((each) => each.endsWith(segmentName(before)));
+    await rename(join(log, `${name}`), join(log, 'moved'));
+    const unreadable = {
+      code: 'database-failed',
+      message: expect.stringContaining('cannot be read'),
+    };
+    await expect(standby.cluster.commitsPast(at, end)).rejects.toMatchObject(unreadable);
+    await expect(standby.cluster.logEnd()).rejects.toMatchObject(unreadable);
+    await rename(join(log, 'moved'), join(log, `${name}`));
   });
 });

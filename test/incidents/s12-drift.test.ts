@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isAtOrPast } from '../../src/domain/replication.js';
 import { eventually, serves } from '../support/pair.js';
 import { describePostgres } from '../support/postgres.js';
 import {
@@ -69,5 +70,21 @@ describePostgres('S12: the standby may have fewer connections than the primary',
       90_000,
     );
     expect((await vcl3.agent.status()).problems).toContain('replication-broken');
+  });
+
+  test('then VCL2 is lost: the replica gets what its log demands, and VCL3 serves with all that had come', async () => {
+    const { vcl2, vcl3 } = pair;
+    await serves(vcl2);
+    await vcl2.write('after the change');
+    const { at = '0' } = (await replicationOf(vcl2)).positions ?? {};
+    await eventually('it has come', async () => {
+      const { positions } = await replicationOf(vcl3);
+      return isAtOrPast(positions?.received ?? '0', at);
+    });
+    await vcl2.losePower();
+    await vcl3.do('/promote', { force: true });
+    await serves(vcl3);
+    expect(await vcl3.entries()).toContain('after the change');
+    expect((await vcl3.database.psql('SHOW max_connections')).trim()).toBe('200');
   });
 });

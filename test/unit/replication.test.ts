@@ -3,7 +3,9 @@ import { formatStatus } from '../../src/cli/commands/status.js';
 import { driftOf } from '../../src/domain/drift.js';
 import {
   bytesBehind,
+  createProgress,
   type Identity,
+  isAhead,
   type Positions,
   replicaCurrentAt,
   wordOf,
@@ -102,6 +104,26 @@ describe('how far a replica is', () => {
   };
 
   const words = [{ at: '1000', saidAt: '2026-11-30T12:01:07.000Z' }];
+
+  test.each<[string, Partial<Positions>, Partial<Positions>, boolean]>([
+    ['it has what the primary has', {}, { at: '1000' }, false],
+    ['it lags', {}, { at: '5000' }, false],
+    ['it has replayed more than the primary has', {}, { at: '999' }, true],
+    ['it has received more', { received: '1001' }, { at: '1000' }, true],
+    ['the primary went another way before', {}, { timeline: 2, switches: { 1: '900' } }, true],
+    ['the primary went on from later', {}, { timeline: 2, switches: { 1: '1000' } }, false],
+    ['the primary knows nothing of its way', {}, { timeline: 3, switches: {} }, true],
+  ])('h36: %s: is it ahead of a primary that has gone back in time?', (_, own, theirs, ahead) => {
+    expect(
+      isAhead({ ...positions, ...own }, { ...positions, isInRecovery: false, ...theirs }),
+    ).toBe(ahead);
+  });
+
+  test('to hear nothing, or an earlier place again, is no progress', () => {
+    const isProgress = createProgress();
+    const heard = ['5', undefined, '5', null, '4', '6', undefined, '6'];
+    expect(heard.map(isProgress)).toEqual([true, false, false, false, false, true, false, false]);
+  });
 
   test('s04: with everything replayed it is as current as the last word of the primary', () => {
     expect(wordOf(positions)).toEqual(words[0]);

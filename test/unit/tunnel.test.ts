@@ -153,6 +153,8 @@ const startup = (parameters: Record<string, string>, version = 0x0003_0000): Buf
   return packet;
 };
 
+const ROLE = 'coldspare_replication';
+
 const pass = (bytes: Buffer, size = bytes.length): Promise<Buffer> => {
   const gate = new StartupGate();
   for (let at = 0; at < bytes.length; at += size) gate.write(bytes.subarray(at, at + size));
@@ -164,7 +166,7 @@ test.each([1, 7, 1_000])(
   'physical replication goes through, in pieces of %i bytes',
   async (size) => {
     const bytes = Buffer.concat([
-      startup({ user: 'postgres', replication: 'true', application_name: 'replication' }),
+      startup({ user: ROLE, replication: 'true', application_name: 'replication' }),
       Buffer.from('p\0\0\0\x08key\0'),
     ]);
     expect((await pass(bytes, size)).equals(bytes)).toBe(true);
@@ -174,7 +176,7 @@ test.each([1, 7, 1_000])(
 /** A packet that names `replication` twice. */
 const startupWithTwo = (first: string, second: string): Buffer => {
   const packet = Buffer.concat([
-    startup({ user: 'postgres', replication: first }).subarray(0, -1),
+    startup({ user: ROLE, replication: first }).subarray(0, -1),
     Buffer.from(`replication\0${second}\0\0`),
   ]);
   packet.writeInt32BE(packet.length);
@@ -183,7 +185,8 @@ const startupWithTwo = (first: string, second: string): Buffer => {
 
 test.each<[what: string, bytes: Buffer]>([
   ['a session for SQL', startup({ user: 'postgres', database: 'ledger' })],
-  ['a logical replica, which takes SQL', startup({ user: 'postgres', replication: 'database' })],
+  ['a logical replica, which takes SQL', startup({ user: ROLE, replication: 'database' })],
+  ['a replica as a superuser', startup({ user: 'postgres', replication: 'true' })],
   ['a name that is only a value', startup({ user: 'replication', true: 'true' })],
   ['a second answer', startupWithTwo('true', 'database')],
   ['a cancellation', startup({}, 80_877_102)],
@@ -213,7 +216,7 @@ test('PostgreSQL is told why the other node refuses', async () => {
     throw new Refused('not-primary', 'vcl3 is a standby', 'look at GET /status');
   });
   const client = connect(path);
-  client.write(startup({ user: 'postgres', replication: 'true' }));
+  client.write(startup({ user: ROLE, replication: 'true' }));
   const answer = await buffer(client);
   expect(answer.readInt32BE(1)).toBe(answer.length - 1);
   expect(String(answer)).toContain(

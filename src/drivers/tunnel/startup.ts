@@ -1,5 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { Refused, toColdspareError } from '../../domain/errors.js';
+import { REPLICATION_ROLE } from '../postgres/cluster/replication-role.js';
 
 /** Version 3.0 and later ones of PostgreSQL's protocol. Requests for TLS or a cancellation have other numbers. */
 const MAJOR_VERSION = 3;
@@ -15,8 +16,9 @@ const LARGEST_PACKET = 10_000;
 const PHYSICAL = ['true', 'on', 'yes', '1'];
 
 /**
- * Lets the first packet of a connection through only if it asks for physical replication. PostgreSQL may trust whoever
- * comes from this machine, and the tunnel must not turn the peer's key into a superuser's session. Everything after the
+ * Lets the first packet of a connection through only if it asks for physical replication as the role that may do nothing
+ * else. PostgreSQL may trust whoever comes from this machine, and the tunnel must not turn the peer's key into a
+ * superuser's session. Everything after the
  * first packet goes through.
  */
 export class StartupGate extends Transform {
@@ -43,14 +45,20 @@ const isReplication = (packet: Buffer): boolean => {
     return false;
   const texts = packet.toString('latin1', PARAMETERS).split('\0');
   // Names and values alternate. Of a name that comes twice, PostgreSQL takes the last.
-  const values = texts.filter((_, at) => at % 2 === 1 && texts[at - 1] === 'replication');
-  return values.length > 0 && values.every((value) => PHYSICAL.includes(value.toLowerCase()));
+  const all = (name: string, isRight: (value: string) => boolean): boolean => {
+    const values = texts.filter((_, at) => at % 2 === 1 && texts[at - 1] === name);
+    return values.length > 0 && values.every(isRight);
+  };
+  return (
+    all('replication', (value) => PHYSICAL.includes(value.toLowerCase())) &&
+    all('user', (value) => value === REPLICATION_ROLE)
+  );
 };
 
 const notReplication = (): Refused =>
   new Refused(
     'forbidden',
-    'only connections for physical replication go through the agents',
+    `only connections for physical replication as ${REPLICATION_ROLE} go through the agents`,
     'connect as pg_basebackup, pg_receivewal and primary_conninfo do',
   );
 

@@ -118,26 +118,50 @@ export const assertRoom = async (
   );
 };
 
-/** Dumps what only this cluster has: set-aside databases, and one that holds data of which this node knows nothing. */
-export const keepOwnData = async (node: Streamer, signal: AbortSignal): Promise<string[]> => {
-  const { stack, settings, cluster, disk, clock, notifier } = node;
-  const { databaseName, keptDirectory, nodeName } = settings;
-  const unknown = await unknownDataReason(node);
-  if (unknown !== undefined) {
-    const others = await stack.database.others();
-    await stack.database.setAside(divergedName(databaseName, clock.now(), others));
-  }
+/**
+ * Dumps what only this cluster has: set-aside databases, and one that holds data of which this node knows nothing.
+ * `mayDiffer`: the cluster has been the primary's own, and nobody can tell that it has nothing else.
+ */
+export const keepOwnData = async (
+  node: Streamer,
+  { mayDiffer }: { mayDiffer: boolean },
+  signal: AbortSignal,
+): Promise<string[]> => {
+  const { database } = node.stack;
+  const { databaseName } = node.settings;
+  const { exists, marker } = await database.live();
+  const hasServed = exists && marker?.served !== false;
+  if ((mayDiffer && hasServed) || (await unknownDataReason(node)) !== undefined)
+    await database.setAside(divergedName(databaseName, node.clock.now(), await database.others()));
   const kept: string[] = [];
-  for (const name of divergedCopies(databaseName, await stack.database.others())) {
-    const file = join(keptDirectory, `${name}.dump`);
-    if ((await disk.size(file)) === undefined) await cluster.keep(name, file, signal);
-    kept.push(file);
-    notifier.announce({
-      event: 'database-kept',
-      severity: 'warning',
-      message: `${nodeName} becomes a replica: its database ${name} is kept as ${file}`,
-      remedy: `pg_restore --create --dbname=postgres ${file} on another server shows what is in it; remove it once nobody needs it`,
-    });
-  }
+  for (const name of divergedCopies(databaseName, await database.others()))
+    kept.push(await keep(node, name, name, signal));
   return kept;
+};
+
+/**
+ * The primary has gone back in time, for example to an old image of its machine: what it lacks is in this replica alone
+ * (H36). It is dumped before a copy of the primary takes its place.
+ */
+export const keepReplica = async (node: Streamer, signal: AbortSignal): Promise<string[]> => {
+  const { databaseName } = node.settings;
+  return [await keep(node, databaseName, divergedName(databaseName, node.clock.now(), []), signal)];
+};
+
+/** Dumps the database `name`, unless there is such a dump. Resolves to its file. */
+const keep = async (
+  { settings, cluster, disk, notifier }: Streamer,
+  name: string,
+  keepAs: string,
+  signal: AbortSignal,
+): Promise<string> => {
+  const file = join(settings.keptDirectory, `${keepAs}.dump`);
+  if ((await disk.size(file)) === undefined) await cluster.keep(name, file, signal);
+  notifier.announce({
+    event: 'database-kept',
+    severity: 'warning',
+    message: `${settings.nodeName} becomes a replica: what its database ${name} held is kept as ${file}`,
+    remedy: `pg_restore --create --dbname=postgres ${file} on another server shows what is in it; remove it once nobody needs it`,
+  });
+  return file;
 };

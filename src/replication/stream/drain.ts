@@ -1,6 +1,6 @@
 import { ColdspareError, isError, toColdspareError } from '../../domain/errors.js';
 import { formatDuration } from '../../domain/format.js';
-import { isAtOrPast } from '../../domain/replication.js';
+import { createProgress, isAtOrPast } from '../../domain/replication.js';
 import type { Steps } from '../../engine/operation.js';
 import { pollUntil } from '../../engine/retry.js';
 import { retryUnreachable } from '../../peer/retry-unreachable.js';
@@ -74,13 +74,12 @@ const waitForReplica = async (node: Streamer, end: LogEnd, signal: AbortSignal):
       'see what DB_STOP_COMMAND does: it has to be a fast stop, such as that of systemd or pg_ctl',
     );
   const wait = { timeout: PATIENCE, pause: POLL_PAUSE, what: 'the replica has all of the log' };
-  let before = '';
+  const isProgress = createProgress();
   await pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
     // One lost message says nothing.
     const { replication } = (await node.peer.status().catch(unlessRefused)) ?? {};
-    const received = replication?.positions?.received ?? '0';
-    if (received !== before) goesOn();
-    before = received;
-    return isAtOrPast(received, end.at) ? true : undefined;
+    const received = replication?.positions?.received;
+    if (isProgress(received)) goesOn();
+    return isAtOrPast(received ?? '0', end.at) ? true : undefined;
   });
 };

@@ -59,7 +59,9 @@ const createReplicaKeeper = (node: Streamer): (() => Promise<void>) => {
   const { view, runner, clock, state } = node;
   const checkDrift = createDriftCheck(node);
   const pause = createBackoff(clock, { first: SEED_FIRST, most: SEED_MOST });
-  let streamedAt = clock.elapsed();
+  // When the replica streamed, or could not, because nobody was ready to send.
+  let patientSince = clock.elapsed();
+  let hasGap = true;
   runner.onEnd(({ kind, error }) => {
     if (kind !== 'seed' || error === null || error.code === 'preempted') return;
     // The check that failed has said so itself.
@@ -69,25 +71,27 @@ const createReplicaKeeper = (node: Streamer): (() => Promise<void>) => {
   return async () => {
     const positions = view.positions?.value;
     if (positions?.isInRecovery && positions.receiver?.streaming) {
-      streamedAt = clock.elapsed();
+      patientSince = clock.elapsed();
       pause.reset();
-      await checkDrift();
+      await checkDrift(hasGap);
+      hasGap = false;
       view.broken = view.drift;
       return;
     }
+    hasGap = true;
     const peer = peerStatus(node.peerView);
+    const isPrimary = peer?.mode === 'primary';
+    const wrong = isPrimary ? whyItCannotSend(peer) : undefined;
+    if (wrong !== undefined) view.broken = wrong;
+    const primary =
+      isPrimary && peer.replication?.state === 'sending' ? primaryOf(peer) : undefined;
+    if (primary === undefined) patientSince = clock.elapsed();
     // Without the primary there is nothing to be done, and nothing wrong with the replica.
-    if (peer?.mode !== 'primary' || state.current.standDown !== null) return;
-    const wrong = whyItCannotSend(peer);
-    if (wrong !== undefined) {
-      view.broken = wrong;
-      return;
-    }
-    const primary = peer.replication?.state === 'sending' ? primaryOf(peer) : undefined;
-    const isBusy = runner.current !== undefined || peer.operation?.kind === 'handover';
-    if (primary === undefined || isBusy || !pause.isDue()) return;
+    const isBusy = runner.current !== undefined || peer?.operation?.kind === 'handover';
+    if (primary === undefined || wrong !== undefined || isBusy) return;
+    if (state.current.standDown !== null || !pause.isDue()) return;
     // One query that failed is no reason for a copy.
-    const isPatient = clock.elapsed() - streamedAt < STREAM_PATIENCE;
+    const isPatient = clock.elapsed() - patientSince < STREAM_PATIENCE;
     if (isPatient && (await node.cluster.isReplica())) return;
     pause.tried();
     const reason = positions?.isInRecovery
@@ -98,14 +102,16 @@ const createReplicaKeeper = (node: Streamer): (() => Promise<void>) => {
 };
 
 /**
- * Compares the servers at the first look, every day, and when the primary's has changed: an upgrade of one of them may
- * make the indexes of the replica wrong without a word. What has been found is looked at again every minute.
+ * Compares the servers whenever the replica streams again, every day, and when the primary's has changed: an upgrade of
+ * one of them may make the indexes of the replica wrong without a word. What has been found is looked at again every
+ * minute.
  */
-const createDriftCheck = (node: Streamer): (() => Promise<void>) => {
+const createDriftCheck = (node: Streamer): ((isNew: boolean) => Promise<void>) => {
   let checkedAt = Number.NEGATIVE_INFINITY;
   let checked = '';
-  return async () => {
+  return async (isNew) => {
     const { view, clock, log, peerView } = node;
+    if (isNew) checked = '';
     const peer = peerStatus(peerView);
     const primary = peer?.mode === 'primary' ? primaryOf(peer) : undefined;
     if (primary === undefined) return;

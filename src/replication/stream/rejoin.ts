@@ -35,19 +35,27 @@ export const rejoin = async (node: Streamer, signal: AbortSignal): Promise<strin
   return 'nothing was committed here that the other node does not have, by the log';
 };
 
-/** Undefined when the two logs cannot be compared. */
-const compareLogs = async (
+interface Comparison {
+  end: LogEnd;
+  commits: Commits;
+  /** The log ends before the peer's went on, so that the cluster may follow it as it is. */
+  isBeforeFork: boolean;
+}
+
+/** Of a stopped cluster. Undefined when the two logs cannot be compared. */
+export const compareLogs = async (
   { cluster, log }: Streamer,
   theirs: Positions,
-): Promise<{ end: LogEnd; commits: Commits } | undefined> => {
+): Promise<Comparison | undefined> => {
   try {
     const end = await cluster.logEnd();
     const fork = theirs.switches[end.timeline];
     if (end.system !== theirs.system || fork === undefined) return undefined;
-    const commits = isAtOrPast(fork, end.at)
+    const isBeforeFork = isAtOrPast(fork, end.at);
+    const commits = isBeforeFork
       ? { count: 0, first: undefined, last: undefined }
       : await cluster.commitsPast(fork, end);
-    return { end, commits };
+    return { end, commits, isBeforeFork };
   } catch (thrown) {
     const error = toColdspareError(thrown);
     log.warn({ error }, 'the log of this database could not be read');
@@ -57,11 +65,3 @@ const compareLogs = async (
 
 const formatCommits = ({ count, first, last }: Commits): string =>
   `${formatCount(count, 'transaction')} that the other node does not have, committed from ${first} to ${last}`;
-
-/** Whether the stopped cluster may follow the peer's without a copy: its log ends before the peer's went on. */
-export const mayFollow = async (node: Streamer, theirs: Positions): Promise<boolean> => {
-  if ((await node.memory.load()).paired !== theirs.system) return false;
-  const found = await compareLogs(node, theirs);
-  const fork = found && theirs.switches[found.end.timeline];
-  return fork !== undefined && isAtOrPast(fork, found?.end.at ?? fork);
-};

@@ -1,5 +1,6 @@
 import { ColdspareError, isError, Refused, toColdspareError } from '../../domain/errors.js';
 import { formatBytes } from '../../domain/format.js';
+import { createProgress, isAhead } from '../../domain/replication.js';
 import type { Plan, StepContext, Steps } from '../../engine/operation.js';
 import { pollUntil } from '../../engine/retry.js';
 import {
@@ -7,10 +8,12 @@ import {
   assertReachable,
   assertRoom,
   keepOwnData,
+  keepReplica,
   type Primary,
 } from './before-copy.js';
 import { abandonCopy } from './copy-leftovers.js';
-import { mayFollow } from './rejoin.js';
+import { compareLogs } from './rejoin.js';
+import { startReplica } from './start-replica.js';
 import { look, type Streamer } from './streamer.js';
 
 const SEED_STEPS = [
@@ -34,6 +37,12 @@ const STOP_TIMEOUT = 120_000;
 /** How this cluster becomes a replica: as it is, or as a copy. */
 type Way = 'start' | 'follow' | 'copy';
 
+interface Chosen {
+  way: Way;
+  /** By its log, nothing was committed here that the primary does not have. */
+  hasNothingElse: boolean;
+}
+
 type SeedSteps = Steps<(typeof SEED_STEPS)[number]>;
 
 /**
@@ -52,13 +61,13 @@ export const planSeed = (node: Streamer, primary: Primary, reason: string): Plan
 
 const seed = async (node: Streamer, steps: SeedSteps, primary: Primary): Promise<void> => {
   const { cluster, stack } = node;
-  const way = await steps.step('compare', async (context) => {
+  const { way, hasNothingElse } = await steps.step('compare', async (context) => {
     const found = await chooseWay(node, primary, context);
-    context.say(EXPLAINED[found]);
+    context.say(EXPLAINED[found.way]);
     return found;
   });
   steps.report({ way });
-  if (way === 'copy') await copy(node, steps, primary);
+  if (way === 'copy') await copy(node, steps, primary, hasNothingElse);
   await steps.step('start-replica', async ({ signal }) => {
     if (way === 'follow') await cluster.follow();
     await stack.database.start(signal);
@@ -80,24 +89,39 @@ const chooseWay = async (
   node: Streamer,
   { positions }: Primary,
   { signal }: StepContext,
-): Promise<Way> => {
-  const { cluster, stack } = node;
+): Promise<Chosen> => {
+  const { cluster, stack, memory } = node;
   await abandonCopy(node, signal);
   const runs = await stack.database.answers();
   if (await cluster.isReplica()) {
     await look(node);
-    if (node.view.positions?.value.receiver?.streaming) return 'start';
-    if (runs) return 'copy';
+    if (isStreaming(node)) return { way: 'start', hasNothingElse: true };
     // One that does not start is replaced as well.
-    return stack.database.start(signal).then(
-      () => 'start',
-      () => 'copy',
-    );
+    const starts =
+      !runs &&
+      (await startReplica(node, signal).then(
+        () => true,
+        () => false,
+      ));
+    return { way: starts ? 'start' : 'copy', hasNothingElse: false };
   }
-  return !runs && (await mayFollow(node, positions)) ? 'follow' : 'copy';
+  const isShared = !runs && (await memory.load()).paired === positions.system;
+  const found = isShared ? await compareLogs(node, positions) : undefined;
+  return {
+    way: found?.isBeforeFork ? 'follow' : 'copy',
+    hasNothingElse: found?.commits.count === 0,
+  };
 };
 
-const copy = async (node: Streamer, steps: SeedSteps, primary: Primary): Promise<void> => {
+const isStreaming = ({ view }: Streamer): boolean =>
+  view.positions?.value.receiver?.streaming === true;
+
+const copy = async (
+  node: Streamer,
+  steps: SeedSteps,
+  primary: Primary,
+  hasNothingElse: boolean,
+): Promise<void> => {
   const { cluster, stack } = node;
   const isReplica = await cluster.isReplica();
   const isCold = !(await stack.database.answers());
@@ -125,8 +149,11 @@ const copy = async (node: Streamer, steps: SeedSteps, primary: Primary): Promise
   });
   await steps.step('check-room', async ({ say }) => say(await assertRoom(node, primary)));
   await steps.step('keep', async ({ signal, say }) => {
-    if (!runs || isReplica) return;
-    const kept = await keepOwnData(node, signal);
+    if (!runs) return;
+    const isShared = node.view.identity?.system === primary.identity.system;
+    const kept = isReplica
+      ? await keepReplicaIfAhead(node, primary, signal)
+      : await keepOwnData(node, { mayDiffer: isShared && !hasNothingElse }, signal);
     if (kept.length > 0) say(`kept as ${kept.join(', ')}`);
     steps.report({ kept });
   });
@@ -145,6 +172,8 @@ const copy = async (node: Streamer, steps: SeedSteps, primary: Primary): Promise
     'swap',
     async ({ signal, say }) => {
       assertStandby(node);
+      await look(node);
+      if (isReplica && isStreaming(node)) throw streamsAgain(node);
       await stack.database.stop(signal);
       await cluster.copy.install();
       say('the copy is in place; the cluster before is kept until the replica is proven');
@@ -152,6 +181,22 @@ const copy = async (node: Streamer, steps: SeedSteps, primary: Primary): Promise
     { undo },
   );
 };
+
+const keepReplicaIfAhead = async (
+  node: Streamer,
+  { positions }: Primary,
+  signal: AbortSignal,
+): Promise<string[]> => {
+  const own = node.view.positions?.value;
+  return own?.isInRecovery && isAhead(own, positions) ? keepReplica(node, signal) : [];
+};
+
+const streamsAgain = ({ settings }: Streamer): Refused =>
+  new Refused(
+    'is-replica',
+    `the replica of ${settings.nodeName} streams again, so no copy has to take its place`,
+    'nothing to do',
+  );
 
 /** @throws Refused `already-primary` */
 const assertStandby = ({ state, settings }: Streamer): void => {
@@ -172,12 +217,11 @@ const prove = async (
   { signal, say }: StepContext,
 ): Promise<void> => {
   const wait = { timeout: PROVE_PATIENCE, pause: POLL_PAUSE, what: 'the replica streams' };
-  let before = '';
+  const isProgress = createProgress();
   await pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
     await look(node);
     const positions = node.view.positions?.value;
-    if (positions?.at !== before) goesOn();
-    before = positions?.at ?? '';
+    if (isProgress(positions?.at)) goesOn();
     return positions?.isInRecovery && positions.receiver?.streaming ? true : undefined;
   });
   const { marker } = await node.stack.database.live();
@@ -190,7 +234,8 @@ const prove = async (
     );
   await node.cluster.stopSending();
   await node.memory.note({ paired: system });
-  await node.state.update({ lineage, prepared: null });
+  // What a drill had left behind went with the cluster before.
+  await node.state.update({ lineage, prepared: null, drillLeftovers: false });
   Object.assign(node.view, { broken: null, drift: null });
   say('it streams, and holds the database of the primary');
 };

@@ -10,6 +10,7 @@ import { DRAIN_STEPS, drain } from './drain.js';
 import { createKeeper } from './keeper.js';
 import { StreamMemory } from './memory.js';
 import { rejoin } from './rejoin.js';
+import { startReplica } from './start-replica.js';
 import { look, type ReplicaState, replicaState, type Streamer } from './streamer.js';
 import { assertRecent, TAKE_OVER_STEPS, takeOver } from './take-over.js';
 
@@ -74,9 +75,10 @@ const follow = (node: Streamer, steps: Steps<'follow'>): Promise<void> =>
       await stack.database.stop(signal);
       return say('the database is stopped until it can follow the primary');
     }
-    await stack.database.start(signal);
+    const raised = await startReplica(node, signal);
     await look(node);
-    say('the database is a replica, and runs');
+    const how = raised.length === 0 ? '' : `, with more ${raised.join(', ')}, as on the primary`;
+    say(`the database is a replica, and runs${how}`);
   });
 
 /** A standby that cannot be a replica gets its backups restored ahead of time, as without streaming. */

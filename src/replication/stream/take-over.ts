@@ -1,11 +1,12 @@
 import { ageOf, nextToRestore } from '../../backups/catalog.js';
 import { Refused, toColdspareError } from '../../domain/errors.js';
 import { formatBytes, formatDuration } from '../../domain/format.js';
-import { bytesBetween, isAtOrPast } from '../../domain/replication.js';
+import { bytesBetween, createProgress, isAtOrPast } from '../../domain/replication.js';
 import type { Steps } from '../../engine/operation.js';
 import { pollUntil } from '../../engine/retry.js';
 import type { TakenOver, TakeOverRequest } from '../replication.js';
 import { abandonCopy } from './copy-leftovers.js';
+import { startReplica } from './start-replica.js';
 import { look, type ReplicaState, replicaState, type Streamer } from './streamer.js';
 
 const POLL_PAUSE = 50;
@@ -64,7 +65,9 @@ const replay = async (
   await abandonCopy(node, signal);
   if (!(await node.cluster.isReplica())) return { why: 'the database of this node is no replica' };
   try {
-    await node.stack.database.start(signal);
+    const raised = await startReplica(node, signal);
+    const check = node.view.drift?.check;
+    if (raised.some((name) => name.replaceAll('_', '-') === check)) node.view.drift = null;
   } catch (error) {
     signal.throwIfAborted();
     return { why: `the replica does not start: ${toColdspareError(error).message}` };
@@ -90,15 +93,15 @@ const replayAll = async (
   const goal = position ?? node.view.positions?.value.received ?? '0';
   const has = () => node.view.positions?.value.at ?? '0';
   const wait = { timeout: PATIENCE, pause: POLL_PAUSE, what: 'the replica has replayed its log' };
-  let before = has();
+  const isProgress = createProgress();
+  isProgress(has());
   let idle = 0;
   try {
     await pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
       if (isAtOrPast(has(), goal)) return true;
       await look(node);
-      const hasMoved = has() !== before;
+      const hasMoved = isProgress(has());
       if (hasMoved) goesOn();
-      before = has();
       // A lost primary may have sent the beginning of a record. It is never whole, and nothing waits for it.
       idle = node.view.positions?.value.isIdle && !hasMoved ? idle + 1 : 0;
       return position === undefined && idle >= IDLE_LOOKS ? true : undefined;

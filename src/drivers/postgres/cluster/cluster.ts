@@ -11,10 +11,15 @@ import { connectedTool, type Server, toolEnv } from '../server.js';
 import { literal } from '../sql.js';
 import { assertStopped, createClusterCopy, openDirectory } from './copy.js';
 import { Locator } from './location.js';
-import { readCommitsPast, readLogEnd } from './log-end.js';
-import { readExtensions, readIdentity, readLacking } from './read-identity.js';
+import { readCommitsPast, readDemands, readLogEnd } from './log-end.js';
+import { readExtensions, readIdentity, readLacking, readParameters } from './read-identity.js';
 import { readPositions, SLOT } from './read-positions.js';
-import { makeReplica, type ReplicationLink, readAutoConf } from './replica-settings.js';
+import {
+  makeReplica,
+  type ReplicationLink,
+  raiseSettings,
+  readAutoConf,
+} from './replica-settings.js';
 import { makeReplicationRole, replicationPassword } from './replication-role.js';
 
 /** Milliseconds. */
@@ -110,6 +115,11 @@ export const createCluster = ({ server, name, disk, file, ...more }: ClusterOpti
       if (!(await ask((session) => readPositions(session))).isInRecovery) return;
       await kept.use({ timeout: PROMOTE_TIMEOUT, signal }, async (session) => {
         const wait = Math.round(PROMOTE_TIMEOUT / 2_000);
+        // A long report holds up the replay, and with it the promotion.
+        await session.select(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'`,
+        );
         const { done } = await session.row<{ done: boolean }>(
           `SELECT pg_promote(true, ${wait}) AS done`,
         );
@@ -137,6 +147,17 @@ export const createCluster = ({ server, name, disk, file, ...more }: ClusterOpti
     },
 
     commitsPast: async (at, end) => readCommitsPast(await stopped(), at, end),
+
+    fit: async () => {
+      const { location, directory, owner } = await openDirectory({ locator });
+      const demanded = await readDemands({ ...location, executor, owner });
+      // What does not run cannot be asked, and gets what its log demands.
+      const has = await ask(readParameters).catch(() => ({}) as Record<string, number>);
+      const raised = Object.entries(demanded).filter(([name, value]) => value > (has[name] ?? 0));
+      if (raised.length > 0)
+        await raiseSettings(location.directory, Object.fromEntries(raised), directory);
+      return raised.map(([name]) => name);
+    },
 
     follow: async () => {
       const { location, directory } = await openDirectory({ locator });

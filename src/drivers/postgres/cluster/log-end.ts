@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { REPLICA_PARAMETERS } from '../../../domain/drift.js';
 import { ColdspareError, isError } from '../../../domain/errors.js';
 import type { Commits, LogEnd } from '../../../ports/cluster.js';
 import type { Executor, User } from '../../run-command.js';
@@ -10,7 +11,8 @@ import { endOfRecord, formatPlace, type LogLayout, parsePlace } from './log-plac
 const CONTROL_TIMEOUT = 30_000;
 const READ_TIMEOUT = 1_800_000;
 
-export interface StoppedCluster {
+/** Where a cluster's files are, and who may read them. */
+export interface ClusterFiles {
   executor: Executor;
   directory: string;
   /** Folder of PostgreSQL's programs. */
@@ -19,7 +21,7 @@ export interface StoppedCluster {
 }
 
 /** Where the log of a stopped cluster ends, by its control file and the log itself. */
-export const readLogEnd = async (cluster: StoppedCluster): Promise<LogEnd> => {
+export const readLogEnd = async (cluster: ClusterFiles): Promise<LogEnd> => {
   const control = await readControl(cluster);
   const { timeline, redo, layout } = control;
   const newest = await newestTimeline(cluster);
@@ -32,22 +34,25 @@ export const readLogEnd = async (cluster: StoppedCluster): Promise<LogEnd> => {
   }
   let at = redo;
   await readLog(cluster, { timeline, from: redo }, (line) => {
-    const [, length = '', place = ''] =
-      /len \(rec\/tot\):\s*\d+\/\s*(\d+),.* lsn: ([0-9A-F]+\/[0-9A-F]+)/.exec(line) ?? [];
-    if (place !== '') at = endOfRecord(parsePlace(place), Number(length), layout);
+    at = recordEnd(line, layout) ?? at;
   });
+  // The last checkpoint itself is a record.
+  if (at === redo) throw unreadable(cluster, redo, 'its last checkpoint is not in it');
   const isClean = control.state === 'shut down' || control.state === 'shut down in recovery';
   return { system: control.system, timeline, at: `${at}`, isClean };
 };
 
 export const readCommitsPast = async (
-  cluster: StoppedCluster,
+  cluster: ClusterFiles,
   at: string,
-  { timeline }: Pick<LogEnd, 'timeline'>,
+  { timeline, at: end }: Pick<LogEnd, 'timeline' | 'at'>,
 ): Promise<Commits> => {
+  const { layout } = await readControl(cluster);
   const found: Commits = { count: 0, first: undefined, last: undefined };
-  const where = { timeline, from: BigInt(at), manager: 'Transaction' };
-  await readLog(cluster, where, (line) => {
+  const from = BigInt(at);
+  let reached = from;
+  await readLog(cluster, { timeline, from }, (line) => {
+    reached = recordEnd(line, layout) ?? reached;
     const [, moment] =
       /desc: (?:COMMIT|COMMIT_PREPARED) (?:.*?)(\d{4}-\d\d-\d\d [^;]+)/.exec(line) ?? [];
     if (moment === undefined) return;
@@ -55,8 +60,26 @@ export const readCommitsPast = async (
     found.first ??= moment.trim();
     found.last = moment.trim();
   });
+  // A file that was removed, or a damaged record, ends the reading as the end of the log does.
+  if (reached < BigInt(end))
+    throw unreadable(cluster, reached, `it goes on to ${formatPlace(BigInt(end))}`);
   return found;
 };
+
+/** Where the record of a line of pg_waldump ends; undefined for other lines. */
+const recordEnd = (line: string, layout: LogLayout): bigint | undefined => {
+  const [, length = '', place = ''] =
+    /len \(rec\/tot\):\s*\d+\/\s*(\d+),.* lsn: ([0-9A-F]+\/[0-9A-F]+)/.exec(line) ?? [];
+  return place === '' ? undefined : endOfRecord(parsePlace(place), Number(length), layout);
+};
+
+const unreadable = ({ directory }: ClusterFiles, at: bigint, why: string): ColdspareError =>
+  new ColdspareError(
+    'database-failed',
+    `the log in ${join(directory, 'pg_wal')} cannot be read past ${formatPlace(at)}, and ${why}`,
+    'see which files are there; those that were removed may be in the archive of this server',
+    { value: formatPlace(at) },
+  );
 
 const FIELDS = {
   system: 'Database system identifier',
@@ -67,21 +90,49 @@ const FIELDS = {
   segment: 'Bytes per WAL segment',
 } as const;
 
-const readControl = async ({ executor, directory, programs, owner }: StoppedCluster) => {
+/** What pg_controldata calls the settings of which a replica needs at least as much as its primary. */
+const DEMANDS: Readonly<Record<(typeof REPLICA_PARAMETERS)[number], string>> = {
+  max_connections: 'max_connections setting',
+  max_worker_processes: 'max_worker_processes setting',
+  max_wal_senders: 'max_wal_senders setting',
+  max_prepared_transactions: 'max_prepared_xacts setting',
+  max_locks_per_transaction: 'max_locks_per_xact setting',
+};
+
+/** What the primary had of each when it said so last in the log. The cluster may run. */
+export const readDemands = async (cluster: ClusterFiles): Promise<Record<string, number>> => {
+  const field = await askControlFile(cluster);
+  return Object.fromEntries(
+    REPLICA_PARAMETERS.map((name) => [name, Number(field(DEMANDS[name]))] as const),
+  );
+};
+
+/** Resolves to what the control file says under a name. */
+const askControlFile = async ({
+  executor,
+  directory,
+  programs,
+  owner,
+}: ClusterFiles): Promise<(name: string) => string> => {
   const output = await executor.run([join(programs, 'pg_controldata'), directory], {
     timeout: CONTROL_TIMEOUT,
     env: { LC_ALL: 'C' },
     as: owner,
   });
-  const field = (name: keyof typeof FIELDS): string => {
-    const line = output.split('\n').find((each) => each.startsWith(`${FIELDS[name]}:`));
-    if (line !== undefined) return line.slice(FIELDS[name].length + 1).trim();
+  return (name) => {
+    const line = output.split('\n').find((each) => each.startsWith(`${name}:`));
+    if (line !== undefined) return line.slice(name.length + 1).trim();
     throw new ColdspareError(
       'command-failed',
-      `pg_controldata printed no "${FIELDS[name]}" for ${directory}`,
+      `pg_controldata printed no "${name}" for ${directory}`,
       `run pg_controldata ${directory} by hand to see what it prints`,
     );
   };
+};
+
+const readControl = async (cluster: ClusterFiles) => {
+  const read = await askControlFile(cluster);
+  const field = (name: keyof typeof FIELDS) => read(FIELDS[name]);
   const layout: LogLayout = { page: Number(field('page')), segment: Number(field('segment')) };
   return {
     system: field('system'),
@@ -93,7 +144,7 @@ const readControl = async ({ executor, directory, programs, owner }: StoppedClus
 };
 
 /** By the files of its log: a cluster that was promoted and then crashed has not noted it elsewhere. */
-const newestTimeline = async ({ directory }: StoppedCluster): Promise<number> => {
+const newestTimeline = async ({ directory }: ClusterFiles): Promise<number> => {
   const names = await readdir(join(directory, 'pg_wal'));
   const timelines = names.flatMap((name) => {
     const [, timeline] = /^([0-9A-F]{8})[0-9A-F]{16}$/.exec(name) ?? [];
@@ -104,15 +155,15 @@ const newestTimeline = async ({ directory }: StoppedCluster): Promise<number> =>
 
 /** Calls `onLine` with each record of the log. It always ends with an error: the log ends where no more can be read. */
 const readLog = async (
-  { executor, directory, programs, owner }: StoppedCluster,
-  { timeline, from, manager }: { timeline: number; from: bigint; manager?: string },
+  { executor, directory, programs, owner }: ClusterFiles,
+  { timeline, from }: { timeline: number; from: bigint },
   onLine: (line: string) => void,
 ): Promise<void> => {
   const output = lines(onLine);
   const argv = [
     join(programs, 'pg_waldump'),
     ...['--path', join(directory, 'pg_wal'), '--timeline', `${timeline}`],
-    ...['--start', formatPlace(from), ...(manager === undefined ? [] : ['--rmgr', manager])],
+    ...['--start', formatPlace(from)],
   ];
   const options = { timeout: READ_TIMEOUT, env: { LC_ALL: 'C' }, as: owner, output };
   await executor.run(argv, options).catch((error: unknown) => {

@@ -24,10 +24,6 @@ export const readIdentity = async (
             max(pg_collation_actual_version(oid)) AS version
      FROM pg_collation WHERE pg_collation_actual_version(oid) IS NOT NULL GROUP BY 1`,
   );
-  const parameters = await session.select<{ name: string; value: number }>(
-    `SELECT name, setting::int AS value FROM pg_settings
-     WHERE name IN (${REPLICA_PARAMETERS.map(literal).join(', ')})`,
-  );
   const tablespaces = await session.select<{ name: string }>(
     `SELECT spcname AS name FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY 1`,
   );
@@ -41,9 +37,18 @@ export const readIdentity = async (
       .map((name) => name.trim())
       .filter((name) => name !== ''),
     collations: Object.fromEntries(collations.map((each) => [each.provider, each.version])),
-    parameters: Object.fromEntries(parameters.map(({ name, value }) => [name, value])),
+    parameters: await readParameters(session),
     tablespaces: tablespaces.map(({ name }) => name),
   };
+};
+
+/** Name → value of REPLICA_PARAMETERS. */
+export const readParameters = async (session: PsqlSession): Promise<Record<string, number>> => {
+  const found = await session.select<{ name: string; value: number }>(
+    `SELECT name, setting::int AS value FROM pg_settings
+     WHERE name IN (${REPLICA_PARAMETERS.map(literal).join(', ')})`,
+  );
+  return Object.fromEntries(found.map(({ name, value }) => [name, value]));
 };
 
 export const readExtensions = async (session: PsqlSession): Promise<Record<string, string>> => {

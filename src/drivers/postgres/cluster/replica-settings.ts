@@ -60,14 +60,31 @@ export const makeReplica = async (
     wal_retrieve_retry_interval: '1s',
     wal_log_hints: 'on',
   });
-  const put = async (name: string, content: string) => {
-    const path = join(directory, name);
-    await writeFile(`${path}.coldspare`, content, { mode: 0o600 });
-    await owned.own(`${path}.coldspare`);
-    await rename(`${path}.coldspare`, path);
-  };
-  await put(AUTO_CONF, text);
-  await put('standby.signal', '');
+  await put(directory, AUTO_CONF, text, owned);
+  await put(directory, 'standby.signal', '', owned);
+};
+
+/** In force from the next start on. */
+export const raiseSettings = async (
+  directory: string,
+  settings: Readonly<Record<string, number>>,
+  owned: Pick<DataDirectory, 'own'>,
+): Promise<void> => {
+  const texts = Object.entries(settings).map(([name, value]) => [name, `${value}`] as const);
+  const text = withSettings(await readAutoConf(directory), Object.fromEntries(texts));
+  await put(directory, AUTO_CONF, text, owned);
+};
+
+const put = async (
+  directory: string,
+  name: string,
+  content: string,
+  owned: Pick<DataDirectory, 'own'>,
+): Promise<void> => {
+  const path = join(directory, name);
+  await writeFile(`${path}.coldspare`, content, { mode: 0o600 });
+  await owned.own(`${path}.coldspare`);
+  await rename(`${path}.coldspare`, path);
 };
 
 export const readAutoConf = (directory: string): Promise<string> =>
