@@ -4,8 +4,11 @@ import { GROUPS } from '../../src/config/variables.js';
 const WIDTH = 100;
 
 const HEADER = `
-# Every variable of the agent. Copy this file to .env beside the agent and fill it in.
-# A commented line shows the default. If a variable has no default, the line shows an example and the comment says so.
+# Every variable of the agent.
+# With ./scripts/deploy, write what you need into inventory.yml, and the secrets into inventory.secrets.
+# Without it, copy this file to .env beside the agent, and fill it in.
+# A line without # must have a value. A line with # shows the default.
+# If a variable has no default, the line shows an example, and the comment says so.
 # Lengths of time: 500ms, 5s, 30m, 2h, 1d.
 # This file is made from src/config/groups by npm run document: change the texts there.
 `;

@@ -1,7 +1,7 @@
 import type { FaultRule } from './pair.js';
 import { isDrawn, sample } from './sample.js';
 
-/** How much of the failures the default suite draws, beside those of decisive steps. */
+/** How much of the failures a run of a file draws, beside those of decisive steps. */
 const FAILURES_DRAWN = 0.25;
 
 /** A step fails, before its effect and after it: one test each. For a pair in process. */
@@ -18,10 +18,13 @@ export const failures = (labels: readonly string[]): FaultRule[] =>
         isDrawn(`${label} fails ${moment}`, FAILURES_DRAWN),
     );
 
-/** How many kills the default suite draws of each operation, beside those that it always has. */
+/** How many kills a run of a file draws of each operation, beside those that it always has. */
 const DRAWN = 1;
 
-/** Steps that commit, promise, swap or move what both nodes go by: a kill before and after each belongs to every run. */
+/**
+ * Steps that commit, promise, swap or move what both nodes go by: a kill before and after each belongs to every run of
+ * the file. ./scripts/test runs one of each six of these files, and a soak all of them.
+ */
 export const DECISIVE: readonly string[] = [
   'adopt.adopt',
   'boot.resume',

@@ -8,7 +8,7 @@ export const checks = {
     PRIMARY_CHECK_URL: {
       schema: httpUrl.optional(),
       about: `The other node's app, as this node reaches it. It must answer 2xx whenever that app serves.
-        Until it has done so once, a no from there starts no takeover, and the node has the problem check-unfit.`,
+        Until it has done so once, a failed check does not start a takeover, and the node has the problem check-unfit.`,
       unset: 'this node asks only the other agent',
       example: 'http://10.0.0.2:3000/health',
     },

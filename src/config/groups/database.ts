@@ -41,8 +41,9 @@ export const database = {
     DB_START_TIMEOUT: {
       schema: duration('1s').prefault('1m'),
       about: `How long PostgreSQL may take to start and answer.
-        The agent waits for a recovery after a crash as long as it takes. A start that takes longer fails the operation
-        that needs it. PostgreSQL is left to come up for ten times as long, and the next operation finds it further on.`,
+        If a start takes longer, the operation that needs it fails. PostgreSQL goes on starting meanwhile,
+        so the next operation may find it ready. The agent stops such a start only after ten times this length.
+        While PostgreSQL says that it recovers from a crash, the agent waits for up to TRANSFER_TIMEOUT.`,
     },
     TRANSFER_TIMEOUT: {
       schema: duration('1s').prefault('4h'),

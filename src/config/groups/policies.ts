@@ -7,9 +7,11 @@ export const policies = {
   variables: {
     RESCUE_TIMEOUT: {
       schema: duration('0').prefault('2m'),
-      about: `How long an unplanned promote waits for the next part of the last dump of the old primary.
-        As long as parts come, it waits on, however large the dump is. Then it goes on with the newest backup.
-        rescue-too-short is reported when a backup was silent for longer than this. 0: it takes no last dump.`,
+      about: `How long a takeover waits while no more data of the old primary's last dump arrives.
+        As long as data arrives, it goes on waiting, however large the dump is.
+        When no data has arrived for this long, the takeover uses the newest backup.
+        If a backup showed no progress for longer than this, the node has the problem rescue-too-short.
+        0: a takeover takes no last dump.`,
     },
     FAILBACK: {
       schema: z.enum(['auto', 'manual']).prefault('auto'),

@@ -19,9 +19,10 @@ export const replication = {
       schema: path.optional(),
       about: `With REPLICATION=stream: where PostgreSQL here finds the other node's, over the agents' own port.
         Whoever may enter this directory reaches the other database. The agent makes it for its own user.
+        Choose no directory below /run: it is gone after a reboot. With ./scripts/deploy, add it to "writable".
         If PostgreSQL runs as another user, make it beforehand: install -d -m 700 -o postgres DIRECTORY`,
       unset: 'STATE_DIR/replication',
-      example: '/run/coldspare',
+      example: '/var/lib/coldspare-replication',
     },
     REPLICATION_ADDRESS: {
       schema: z

@@ -15,7 +15,8 @@ export const app = {
     APP_HEALTH_URL: {
       schema: httpUrl,
       about: `The app's health check. An answer of 2xx means that the app does its job.
-        Until it has answered so once, its no starts no takeover, and the primary has the problem health-unfit.`,
+        Until it has answered so once, a failed check does not start a takeover,
+        and the primary has the problem health-unfit.`,
       example: 'http://127.0.0.1:3000/health',
     },
     APP_HEALTH_HOST: {

@@ -85,7 +85,7 @@ const taken = (path: string): ColdspareError =>
 const tooLong = (path: string): ColdspareError =>
   unusable(
     `the path of the socket is longer than ${LONGEST_PATH} bytes: ${path}`,
-    'set REPLICATION_SOCKET_DIR to a shorter one, such as /run/coldspare',
+    'set REPLICATION_SOCKET_DIR to a shorter one, such as /var/lib/coldspare-replication',
     { value: path },
   );
 

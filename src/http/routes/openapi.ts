@@ -9,7 +9,10 @@ export const openapiRoutes = (routes: () => readonly Route[]): Route[] => {
       method: 'GET',
       path: '/openapi.json',
       clients: [],
-      about: { summary: 'This document', answers: { 200: 'application/json' } },
+      about: {
+        summary: 'The description of all routes (OpenAPI 3.1)',
+        answers: { 200: 'application/json' },
+      },
       handle: (c) => {
         document ??= describeRoutes(routes());
         return c.json(document);

@@ -10,7 +10,8 @@ export const pauseRoutes: Route[] = [
     path: '/pause',
     clients: ['admin'],
     about: {
-      summary: 'No automatic failover or failback for some minutes',
+      summary:
+        'For some minutes, this node does not take over, give the role back or start its app again by itself',
       body: pauseCommandSchema,
       answers: { 200: pauseSchema },
     },
