@@ -43,6 +43,8 @@ export interface Traces {
   peer: Pick<NodeStatus, 'node' | 'mode' | 'epoch'> | undefined;
   /** The newest backup that the peer has. */
   newest: Pick<Manifest, 'id' | 'epoch' | 'sequence' | 'position'> | undefined;
+  /** The peer's replica has log that this node's database does not have. */
+  isBehindReplica?: boolean;
 }
 
 export interface FoundRole {
@@ -86,6 +88,8 @@ export const roleAfterLoss = (traces: Traces): FoundRole => {
   }
   if (served < peer.epoch)
     return standby(`its database served at epoch ${served}, and ${peer.node} knows ${peer.epoch}`);
+  if (traces.isBehindReplica)
+    return standby(`its database is older than the replica of ${peer.node}`);
   const behind = behindBackup(traces, served);
   if (behind !== undefined) return standby(behind);
   return primary(served, peer.node);

@@ -42,6 +42,7 @@ describe('the role of a node that does not remember it (H36)', () => {
       'primary',
       3,
     ],
+    ['the replica of the peer has more of its log', { isBehindReplica: true }, 'standby', 1],
     ['the peer has served since', { peer: peer('standby', 3) }, 'standby', 3],
     [
       'it was a standby with a restored backup',

@@ -4,6 +4,7 @@ import type { Steps } from '../../engine/operation.js';
 import { noteDatabase, stopApp } from '../../serve/app.js';
 import { readLiveDatabase } from '../../serve/live-database.js';
 import type { Node } from '../node.js';
+import { isBehindReplica } from './behind-replica.js';
 
 type Checker = Pick<
   Node,
@@ -40,10 +41,8 @@ export const checkLineage = (node: Checker, steps: Steps<'check-lineage'>): Prom
  * this node serves nobody until it has found out whether its data is old as well.
  * @throws ColdspareError `yielding`
  */
-const assertNotOlder = async (
-  { state, leadership, peerView, settings }: Checker,
-  marker: Marker | undefined,
-): Promise<void> => {
+const assertNotOlder = async (node: Checker, marker: Marker | undefined): Promise<void> => {
+  const { state, leadership, peerView, settings } = node;
   const { mode, epoch, sequence, lineage } = state.current;
   // One lost message makes nothing unknown that was known.
   const peer = peerView.answer?.value;
@@ -54,7 +53,9 @@ const assertNotOlder = async (
       ? `its database is of epoch ${marker.epoch}`
       : newest?.epoch === epoch && newest.sequence > known
         ? `the other node has number ${newest.sequence} of its backups (${newest.id}), and it remembers ${known}`
-        : undefined;
+        : (await isBehindReplica(node, peer))
+          ? `the replica of ${peer?.node} has more of its log than it has itself`
+          : undefined;
   if (why === undefined || mode !== 'primary') return;
   await leadership.doubt('older');
   throw new ColdspareError(

@@ -5,6 +5,7 @@ import type { Plan, Steps } from '../../engine/operation.js';
 import { probePeer } from '../../peer/probe-peer.js';
 import type { Node } from '../node.js';
 import { standDown, standDownSteps } from '../stand-down/stand-down.js';
+import { isBehindReplica } from './behind-replica.js';
 import { type Booter, bootBase, bootPrimary, PRIMARY_STEPS } from './boot.js';
 
 /** Finds out which role a node has whose state was lost or has gone back in time, and takes it (H36). */
@@ -27,6 +28,7 @@ const findRole = (node: Booter, steps: Steps<'find-role'>): Promise<FoundRole> =
     const found = roleAfterLoss({
       ...{ ...node.state.current, ...(await database.live()) },
       ...{ doubt: doubtOf(node.state.current.yielding) ?? 'older', peer, newest },
+      isBehindReplica: await isBehindReplica(node, peer),
     });
     if (found.role === 'unknown') throw undecided(found.why);
     await node.leadership.settle(found);
