@@ -86,7 +86,7 @@ describePostgres('a standby that follows its primary through the agents', () => 
   test('the peer’s key opens no session for SQL', async () => {
     await expect(
       pair.vcl2.database.psql(`\\c "host=${sockets.vcl3} port=5432 user=postgres dbname=ledger"`),
-    ).rejects.toThrow('only connections for physical replication go through the agents');
+    ).rejects.toThrow('only connections for physical replication as coldspare_replication go');
   });
 
   test('whoever asks on the wrong side is told which node is no primary', async () => {
