@@ -207,7 +207,11 @@ describePostgres('a cluster on the host', () => {
     const log = join(directoryOfStandby, 'pg_wal');
     const names = (await readdir(log)).filter((name) => /^[0-9A-F]{24}$/.test(name));
     const before = SEGMENT * (BigInt(at) / SEGMENT);
-    const name = names.find((each) => each.endsWith(segmentName(before)));
+    // The timeline before has a file for the same place.
+    const name = names
+      .filter((each) => each.endsWith(segmentName(before)))
+      .sort()
+      .at(-1);
     await rename(join(log, `${name}`), join(log, 'moved'));
     const unreadable = {
       code: 'database-failed',
