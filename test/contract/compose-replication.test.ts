@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { duplexPair } from 'node:stream';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { REPLICATION_ROLE } from '../../src/drivers/postgres/cluster/replication-role.js';
 import { createTunnels } from '../../src/drivers/tunnel/tunnels.js';
 import type { Tunnels } from '../../src/ports/tunnels.js';
 import { type ComposeHarness, makeComposeHarness } from '../support/compose-harness.js';
@@ -41,6 +42,9 @@ describeDocker('replication of a database in a container', () => {
     Object.assign(process.env, engine.env);
     harness = await makeComposeHarness(engine);
     await harness.stack.database.start(never);
+    const client = await harness.connect('postgres');
+    await client.query(`CREATE ROLE ${REPLICATION_ROLE} LOGIN REPLICATION`);
+    await client.end();
     directory = await makeClusterDirectory();
     primary = createTunnels({ directory: join(directory, 'unused'), log: silent });
     standby = createTunnels({ directory, log: silent });
@@ -85,7 +89,7 @@ describeDocker('replication of a database in a container', () => {
   const follow = async (): Promise<{ ended: Promise<unknown>; data: string }> => {
     const data = join(directory, 'wal');
     await runAsPostgres(`mkdir -p ${data}`);
-    const receiver = `${PROGRAMS}/pg_receivewal -h ${directory} -U postgres -D ${data} --no-loop`;
+    const receiver = `${PROGRAMS}/pg_receivewal -h ${directory} -U ${REPLICATION_ROLE} -D ${data} --no-loop`;
     const ended = runAsPostgres(receiver).catch((error: Error) => error);
     await eventually('it follows', async () => (await senders()) === 1);
     return { ended, data };
