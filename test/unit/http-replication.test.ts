@@ -19,8 +19,10 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** What PostgreSQL gets as the first packet: `replication=true`. */
-const STARTUP = Buffer.from('\0\0\0\x1a\0\x03\0\0replication\0true\0\0');
+/** What PostgreSQL gets as the first packet of a replica. */
+const STARTUP = Buffer.from(
+  '\0\0\0\x35\0\x03\0\0replication\0true\0user\0coldspare_replication\0\0',
+);
 const never = new AbortController().signal;
 
 /** Answers each connection with what it sends. */

@@ -141,11 +141,16 @@ export const keepOwnData = async (
 
 /**
  * The primary has gone back in time, for example to an old image of its machine: what it lacks is in this replica alone
- * (H36). It is dumped before a copy of the primary takes its place.
+ * (H36). It is dumped before a copy of the primary takes its place. Once for each place, however often that is tried.
  */
-export const keepReplica = async (node: Streamer, signal: AbortSignal): Promise<string[]> => {
+export const keepReplica = async (
+  node: Streamer,
+  { timeline, at, received }: Positions,
+  signal: AbortSignal,
+): Promise<string[]> => {
   const { databaseName } = node.settings;
-  return [await keep(node, databaseName, divergedName(databaseName, node.clock.now(), []), signal)];
+  const keepAs = `${databaseName}_replica_${timeline}_${received ?? at}`;
+  return [await keep(node, databaseName, keepAs, signal)];
 };
 
 /** Dumps the database `name`, unless there is such a dump. Resolves to its file. */

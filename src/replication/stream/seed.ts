@@ -188,7 +188,7 @@ const keepReplicaIfAhead = async (
   signal: AbortSignal,
 ): Promise<string[]> => {
   const own = node.view.positions?.value;
-  return own?.isInRecovery && isAhead(own, positions) ? keepReplica(node, signal) : [];
+  return own?.isInRecovery && isAhead(own, positions) ? keepReplica(node, own, signal) : [];
 };
 
 const streamsAgain = ({ settings }: Streamer): Refused =>
