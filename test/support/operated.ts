@@ -16,7 +16,7 @@ export class Operated {
     body: unknown = {},
     token = TOKENS.admin,
   ): Promise<Answer<OperationRecord>> {
-    const headers = { authorization: `Bearer ${token}`, prefer: 'wait=60' };
+    const headers = { authorization: `Bearer ${token}`, prefer: 'wait=200' };
     return this.agent.call<OperationRecord>('POST', path, { body, headers });
   }
 
