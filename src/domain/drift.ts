@@ -10,6 +10,9 @@ export const REPLICA_PARAMETERS = [
   'max_locks_per_transaction',
 ] as const;
 
+/** The check that fails when the standby has less of one of them. */
+export const checkOf = (parameter: string): string => parameter.replaceAll('_', '-');
+
 /** What the standby's own cluster lacks, besides what `Identity` says. */
 export interface OwnCluster {
   identity: Identity;
@@ -58,7 +61,7 @@ export const driftOf = (primary: Identity, { identity, lacks, others }: OwnClust
     const [ours = 0, theirs = 0] = [identity.parameters[name], primary.parameters[name]];
     if (ours < theirs)
       add(
-        name.replaceAll('_', '-'),
+        checkOf(name),
         `${name} is ${ours} here and ${theirs} on the primary`,
         `set ${name} = ${theirs} in the configuration of this server's PostgreSQL and restart it`,
       );

@@ -45,6 +45,14 @@ describe('H36: the state of a node is lost, or an old one is put in its place', 
     );
     return body.backups[0];
   };
+  /** Resolves to what puts the state of now in the place of a later one. */
+  const keepState = async ({ directory }: InProcessMachine) => {
+    const files = STATE.map((file) => join(directory, file));
+    const old = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+    return async () => {
+      for (const [index, file] of files.entries()) await writeFile(file, old[index] ?? '');
+    };
+  };
   /** The machine is set back to an earlier image of itself, disk and database. */
   const takeImage = async ({ directory, database }: InProcessMachine) => {
     const image = `${directory}.image`;
@@ -123,15 +131,12 @@ describe('H36: the state of a node is lost, or an old one is put in its place', 
   test('VCL3 serves and gets an old state, of a standby: it does not give up what it serves', async () => {
     const { vcl2, vcl3 } = pair;
     await backUp();
-    const files = STATE.map((file) => join(vcl3.directory, file));
-    const old = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+    const putBack = await keepState(vcl3);
     await vcl3.run('/promote', { planned: true });
     await serves(vcl3);
     await vcl3.write('an order on VCL3');
     await vcl2.agent.kill();
-    await change(vcl3, async () => {
-      for (const [index, file] of files.entries()) await writeFile(file, old[index] ?? '');
-    });
+    await change(vcl3, putBack);
     expect(await vcl3.agent.status()).toMatchObject({ mode: 'yielding' });
     await vcl2.agent.start();
     await serves(vcl3);
@@ -141,14 +146,13 @@ describe('H36: the state of a node is lost, or an old one is put in its place', 
   test('VCL3 lost its power with an old state: what it served is not replaced by an older backup', async () => {
     const { vcl2, vcl3 } = pair;
     await backUp();
-    const files = STATE.map((file) => join(vcl3.directory, file));
-    const old = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+    const putBack = await keepState(vcl3);
     await vcl3.run('/promote', { planned: true });
     await serves(vcl3);
     await vcl3.write('an order on VCL3');
     await vcl2.agent.kill();
     await vcl3.losePower();
-    for (const [index, file] of files.entries()) await writeFile(file, old[index] ?? '');
+    await putBack();
     await vcl3.agent.start();
     await eventually('VCL3 has noticed it', async () => {
       await vcl3.run('/promote', { force: true });

@@ -1,5 +1,6 @@
 import { ColdspareError, isError } from '../../domain/errors.js';
 import { hasForgotten } from '../../domain/lost-role.js';
+import type { Marker } from '../../domain/marker.js';
 import type { Steps } from '../../engine/operation.js';
 import type { Leadership } from '../../leadership/leadership.js';
 import type { Stack } from '../../ports/stack.js';
@@ -28,8 +29,7 @@ export const startDatabase = (
     async ({ signal }) => {
       await hooks.before?.();
       await node.stack.database.start(signal);
-      await assertRemembered(node);
-      await forgetIfGone(node);
+      await compareWithState(node);
     },
     {
       undo: async (error) => {
@@ -48,10 +48,10 @@ export const startDatabase = (
  * A state that has gone back in time is noticed at the agent's start only when the database runs then. What it served
  * must not be replaced by an older backup (H36).
  */
-const assertRemembered = async ({ leadership, state, stack }: Starter): Promise<void> => {
+const compareWithState = async ({ leadership, state, stack }: Starter): Promise<void> => {
   if (state.current.mode !== 'standby') return;
   const { marker } = await stack.database.live();
-  if (!hasForgotten(state.current, marker)) return;
+  if (!hasForgotten(state.current, marker)) return forgetUnlessIn(marker, state);
   await leadership.doubt('older');
   throw new ColdspareError(
     'yielding',
@@ -69,12 +69,15 @@ export const forgetIfGone = async ({
   state,
   stack,
 }: Omit<Starter, 'leadership'>): Promise<void> => {
-  const { mode, prepared } = state.current;
-  if (mode !== 'standby' || prepared === null) return;
-  try {
-    const { marker } = await stack.database.live();
-    if (marker?.backup !== prepared) await state.update({ prepared: null });
-  } catch {
-    // The next look will do.
-  }
+  if (state.current.mode !== 'standby' || state.current.prepared === null) return;
+  const live = await stack.database.live().catch(() => undefined);
+  if (live !== undefined) await forgetUnlessIn(live.marker, state);
+};
+
+/** What was prepared is in the database only with this marker. */
+const forgetUnlessIn = async (marker: Marker | undefined, state: NodeState): Promise<void> => {
+  const { prepared } = state.current;
+  if (prepared === null || marker?.backup === prepared) return;
+  // The next look will do.
+  await state.update({ prepared: null }).catch(() => {});
 };

@@ -5,7 +5,7 @@ import { createBackoff } from '../../engine/retry.js';
 import { peerStatus } from '../../peer/peer-view.js';
 import { findDrift, primaryOf } from './before-copy.js';
 import { planSeed } from './seed.js';
-import { look, type Streamer } from './streamer.js';
+import { isStreaming, look, type Streamer } from './streamer.js';
 
 /** Milliseconds. */
 const PREPARE_EVERY = 60_000;
@@ -69,8 +69,7 @@ const createReplicaKeeper = (node: Streamer): (() => Promise<void>) => {
     if (check !== 'not-replicable') view.broken = { check, message, remedy };
   });
   return async () => {
-    const positions = view.positions?.value;
-    if (positions?.isInRecovery && positions.receiver?.streaming) {
+    if (isStreaming(node)) {
       patientSince = clock.elapsed();
       pause.reset();
       await checkDrift(hasGap);
@@ -94,7 +93,7 @@ const createReplicaKeeper = (node: Streamer): (() => Promise<void>) => {
     const isPatient = clock.elapsed() - patientSince < STREAM_PATIENCE;
     if (isPatient && (await node.cluster.isReplica())) return;
     pause.tried();
-    const reason = positions?.isInRecovery
+    const reason = view.positions?.value.isInRecovery
       ? 'the replica does not stream although the primary can send: its log has a gap, or has gone another way'
       : 'the database of this standby is no replica of the primary yet';
     await runner.start(planSeed(node, primary, reason), { source: 'agent' });

@@ -1,7 +1,7 @@
 import { ColdspareError, toColdspareError } from '../../domain/errors.js';
 import { formatCount } from '../../domain/format.js';
 import { isAtOrPast, type Positions } from '../../domain/replication.js';
-import type { Commits, LogEnd } from '../../ports/cluster.js';
+import type { Commits } from '../../ports/cluster.js';
 import type { Streamer } from './streamer.js';
 
 /**
@@ -36,7 +36,6 @@ export const rejoin = async (node: Streamer, signal: AbortSignal): Promise<strin
 };
 
 interface Comparison {
-  end: LogEnd;
   commits: Commits;
   /** The log ends before the peer's went on, so that the cluster may follow it as it is. */
   isBeforeFork: boolean;
@@ -55,7 +54,7 @@ export const compareLogs = async (
     const commits = isBeforeFork
       ? { count: 0, first: undefined, last: undefined }
       : await cluster.commitsPast(fork, end);
-    return { end, commits, isBeforeFork };
+    return { commits, isBeforeFork };
   } catch (thrown) {
     const error = toColdspareError(thrown);
     log.warn({ error }, 'the log of this database could not be read');

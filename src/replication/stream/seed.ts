@@ -14,7 +14,7 @@ import {
 import { abandonCopy } from './copy-leftovers.js';
 import { compareLogs } from './rejoin.js';
 import { startReplica } from './start-replica.js';
-import { look, type Streamer } from './streamer.js';
+import { isStreaming, look, type Streamer } from './streamer.js';
 
 const SEED_STEPS = [
   'compare',
@@ -112,9 +112,6 @@ const chooseWay = async (
     hasNothingElse: found?.commits.count === 0,
   };
 };
-
-const isStreaming = ({ view }: Streamer): boolean =>
-  view.positions?.value.receiver?.streaming === true;
 
 const copy = async (
   node: Streamer,
@@ -220,9 +217,8 @@ const prove = async (
   const isProgress = createProgress();
   await pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
     await look(node);
-    const positions = node.view.positions?.value;
-    if (isProgress(positions?.at)) goesOn();
-    return positions?.isInRecovery && positions.receiver?.streaming ? true : undefined;
+    if (isProgress(node.view.positions?.value.at)) goesOn();
+    return isStreaming(node) ? true : undefined;
   });
   const { marker } = await node.stack.database.live();
   const system = node.view.positions?.value.system;

@@ -11,7 +11,7 @@ import { createKeeper } from './keeper.js';
 import { StreamMemory } from './memory.js';
 import { rejoin } from './rejoin.js';
 import { startReplica } from './start-replica.js';
-import { look, type ReplicaState, replicaState, type Streamer } from './streamer.js';
+import { isStreaming, look, type ReplicaState, replicaState, type Streamer } from './streamer.js';
 import { assertRecent, TAKE_OVER_STEPS, takeOver } from './take-over.js';
 
 type StreamPorts = DumpPorts & Pick<Streamer, 'settings'> & { cluster: Cluster; disk: Disk };
@@ -122,8 +122,8 @@ const statusOf = (node: Streamer): ReplicationStatus => {
 };
 
 const replicaStateName = ({ runner, view }: Streamer): ReplicationStatus['state'] => {
-  const positions = view.positions?.value;
-  if (positions?.isInRecovery) return positions.receiver?.streaming ? 'streaming' : 'waiting';
+  if (isStreaming({ view })) return 'streaming';
+  if (view.positions?.value.isInRecovery) return 'waiting';
   return runner.current?.kind === 'seed' ? 'seeding' : 'not-a-replica';
 };
 

@@ -38,6 +38,12 @@ export interface Streamer extends DumpPorts {
   memory: StreamMemory;
 }
 
+/** Whether the replica received the primary's log at the last look. */
+export const isStreaming = ({ view }: Pick<Streamer, 'view'>): boolean => {
+  const positions = view.positions?.value;
+  return positions?.isInRecovery === true && positions.receiver?.streaming === true;
+};
+
 /** Looks how far this node's cluster is, and remembers it. Never throws. */
 export const look = async (node: Streamer): Promise<void> => {
   const { cluster, view, memory, clock, log } = node;

@@ -1,4 +1,5 @@
 import { ageOf, nextToRestore } from '../../backups/catalog.js';
+import { checkOf } from '../../domain/drift.js';
 import { Refused, toColdspareError } from '../../domain/errors.js';
 import { formatBytes, formatDuration } from '../../domain/format.js';
 import { bytesBetween, createProgress, isAtOrPast } from '../../domain/replication.js';
@@ -67,7 +68,7 @@ const replay = async (
   try {
     const raised = await startReplica(node, signal);
     const check = node.view.drift?.check;
-    if (raised.some((name) => name.replaceAll('_', '-') === check)) node.view.drift = null;
+    if (raised.some((name) => checkOf(name) === check)) node.view.drift = null;
   } catch (error) {
     signal.throwIfAborted();
     return { why: `the replica does not start: ${toColdspareError(error).message}` };

@@ -11,7 +11,7 @@ import { connectedTool, type Server, toolEnv } from '../server.js';
 import { literal } from '../sql.js';
 import { assertStopped, createClusterCopy, openDirectory } from './copy.js';
 import { Locator } from './location.js';
-import { readCommitsPast, readDemands, readLogEnd } from './log-end.js';
+import { type ClusterFiles, readCommitsPast, readDemands, readLogEnd } from './log-end.js';
 import { readExtensions, readIdentity, readLacking, readParameters } from './read-identity.js';
 import { readPositions, SLOT } from './read-positions.js';
 import {
@@ -61,7 +61,7 @@ export const createCluster = ({ server, name, disk, file, ...more }: ClusterOpti
       await ask((session) => locator.learn(session)).catch(() => {});
     return locator.find();
   };
-  const stopped = async () => {
+  const files = async (): Promise<ClusterFiles> => {
     const { location, owner } = await openDirectory({ locator });
     const { directory, programs } = location;
     return { executor, directory, programs, owner };
@@ -143,14 +143,14 @@ export const createCluster = ({ server, name, disk, file, ...more }: ClusterOpti
 
     logEnd: async () => {
       await assertStopped(await locator.get());
-      return readLogEnd(await stopped());
+      return readLogEnd(await files());
     },
 
-    commitsPast: async (at, end) => readCommitsPast(await stopped(), at, end),
+    commitsPast: async (at, end) => readCommitsPast(await files(), at, end),
 
     fit: async () => {
-      const { location, directory, owner } = await openDirectory({ locator });
-      const demanded = await readDemands({ ...location, executor, owner });
+      const { location, directory } = await openDirectory({ locator });
+      const demanded = await readDemands(await files());
       // What does not run cannot be asked, and gets what its log demands.
       const has = await ask(readParameters).catch(() => ({}) as Record<string, number>);
       const raised = Object.entries(demanded).filter(([name, value]) => value > (has[name] ?? 0));
