@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,6 +10,7 @@ import type { Stack } from '../../src/ports/stack.js';
 import { eventually } from '../support/pair.js';
 import { createCluster, describePostgres, type Cluster as Server } from '../support/postgres.js';
 import { PROGRAMS } from '../support/postgres-tools.js';
+import { TcpGate } from '../support/tcp-gate.js';
 
 const SECRET = 'a key that both agents have, of many letters';
 const signal = new AbortController().signal;
@@ -35,12 +36,14 @@ describePostgres('a cluster on the host', () => {
   let directory: string;
   let primary: Side;
   let standby: Side;
+  let toStandby: TcpGate;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'coldspare-cluster-'));
     const servers = await Promise.all([createCluster(), createCluster()]);
     const [first, second] = servers;
-    primary = sideOf('primary', first, second.port);
+    toStandby = await TcpGate.to(second.port);
+    primary = sideOf('primary', first, toStandby.port);
     standby = sideOf('standby', second, first.port);
     await first.psql('CREATE DATABASE shop');
     await first.psql('CREATE TABLE orders (id int); INSERT INTO orders VALUES (1)', 'shop');
@@ -50,6 +53,7 @@ describePostgres('a cluster on the host', () => {
 
   afterAll(async () => {
     await Promise.all([primary?.server.remove(), standby?.server.remove()]);
+    await toStandby?.close();
     await rm(directory, { recursive: true, force: true });
   });
 
@@ -186,6 +190,31 @@ describePostgres('a cluster on the host', () => {
     expect((await slots()).trim()).toBe('0');
     await standby.server.psql('INSERT INTO orders VALUES (3)', 'shop');
     await eventually('it streams the other way', async () => (await orders(primary)) === '3');
+  });
+
+  test('a replica whose log has a gap tries again and again, and never says that it streams', async () => {
+    await primary.stack.database.stop(signal);
+    await standby.cluster.stopSending();
+    for (let segment = 0; segment < 3; segment += 1) {
+      await standby.server.psql('SELECT txid_current(), pg_switch_wal()');
+      await standby.server.psql('CHECKPOINT');
+    }
+    await standby.cluster.prepareToSend();
+    const log = join(directory, 'primary.log');
+    const refusals = async () =>
+      (await readFile(log, 'utf8')).split('has already been removed').length;
+    // Its connection is open for half a second before it asks for the log.
+    toStandby.tap = (_connection, _isInward, chunk) => {
+      if (chunk.includes('START_REPLICATION')) setTimeout(toStandby.hold(), 500);
+    };
+    await primary.stack.database.start(signal);
+    const words = new Set<string>();
+    await eventually('it was refused twice', async () => {
+      const { receiver } = await primary.cluster.positions();
+      words.add(receiver === null ? 'receives nothing' : `streams: ${receiver.streaming}`);
+      return (await refusals()) > 2;
+    });
+    expect([...words].sort()).toEqual(['receives nothing', 'streams: false']);
   });
 
   test('what a lost primary alone has is counted without a start', async () => {

@@ -9,6 +9,9 @@ export const SLOT = 'coldspare';
 /** Switches of timelines that are reported, newest last. */
 const SWITCHES_KEPT = 20;
 
+/** Seconds after which a receiver that was not refused receives. */
+const RECEIVER_PATIENCE = 3;
+
 const iso = (moment: string): string =>
   `to_char(${moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
@@ -24,6 +27,14 @@ export const readPositions = async (session: PsqlSession): Promise<Positions> =>
 
 const SYSTEM = `(SELECT system_identifier::text FROM pg_control_system()) AS system`;
 
+/**
+ * A receiver says "streaming" from its start on, before the primary has answered: also one that is refused, because its
+ * log has a gap, and tries again each second. Both its times are that of its start until it has got a message, and a
+ * primary where nothing happens may send none for half a minute.
+ */
+const RECEIVES = `(last_msg_send_time <> last_msg_receipt_time
+       OR clock_timestamp() - backend_start > interval '${RECEIVER_PATIENCE} s')`;
+
 const readReplica = async (session: PsqlSession): Promise<Positions> => {
   const found = await session.row<
     Pick<Positions, 'system' | 'timeline' | 'at' | 'received' | 'isIdle' | 'replayedUntil'>
@@ -38,8 +49,9 @@ const readReplica = async (session: PsqlSession): Promise<Positions> => {
        ${iso('pg_last_xact_replay_timestamp()')} AS "replayedUntil"`,
   );
   const [receiver] = await session.select<NonNullable<Positions['receiver']>>(
-    `SELECT status = 'streaming' AS streaming, ${bytes('latest_end_lsn')} AS heard,
-       ${iso('last_msg_send_time')} AS "heardAt" FROM pg_stat_wal_receiver`,
+    `SELECT status = 'streaming' AND ${RECEIVES} AS streaming, ${bytes('latest_end_lsn')} AS heard,
+       ${iso('last_msg_send_time')} AS "heardAt"
+     FROM pg_stat_wal_receiver LEFT JOIN pg_stat_activity USING (pid)`,
   );
   return { ...found, isInRecovery: true, receiver: receiver ?? null, slot: null, switches: {} };
 };
