@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { DataDirectory } from '../../src/drivers/postgres/cluster/data-directory.js';
+import { createLocalFiles } from '../../src/drivers/postgres/cluster/local-files.js';
+import { localExecutor } from '../../src/drivers/run-command.js';
 
 /** Renames that still work. */
 const power = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY }));
@@ -23,6 +25,7 @@ const OLD = ['PG_VERSION', 'global/pg_control', 'base/1/2619', 'postgresql.conf'
 const NEW = ['PG_VERSION', 'global/pg_control', 'base/1/2619', 'standby.signal'];
 
 let directory: string;
+const files = createLocalFiles(localExecutor, async () => ({ directory }));
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'coldspare-data-'));
   await fill(directory, OLD, 'old');
@@ -73,7 +76,7 @@ const isWholeOrClosed = async (): Promise<boolean> => {
 };
 
 const swap = async (): Promise<void> => {
-  const data = new DataDirectory(directory, undefined);
+  const data = new DataDirectory(files, directory);
   await data.makeRoom();
   await fill(data.copy, NEW, 'new');
   await data.install();
@@ -81,7 +84,7 @@ const swap = async (): Promise<void> => {
 
 test('a copy takes the place of the cluster, and finish leaves nothing of the one before', async () => {
   await swap();
-  const data = new DataDirectory(directory, undefined);
+  const data = new DataDirectory(files, directory);
   expect(await data.isSwapped()).toBe(true);
   await data.finish();
   await data.finish();
@@ -92,7 +95,7 @@ test('s09: cut at any rename, the directory is a whole cluster or one that nobod
   for (let renames = 0; ; renames += 1) {
     const isCut = await cutAfter(renames, swap);
     expect(await isWholeOrClosed()).toBe(true);
-    await new DataDirectory(directory, undefined).abandon();
+    await new DataDirectory(files, directory).abandon();
     expect(await contents()).toEqual(all(OLD, 'old'));
     if (!isCut) break;
     expect(renames).toBeLessThan(50);
@@ -102,9 +105,9 @@ test('s09: cut at any rename, the directory is a whole cluster or one that nobod
 test('s09: cut at any rename on the way back, it comes back the next time', async () => {
   for (let renames = 0; ; renames += 1) {
     await swap();
-    const isCut = await cutAfter(renames, () => new DataDirectory(directory, undefined).abandon());
+    const isCut = await cutAfter(renames, () => new DataDirectory(files, directory).abandon());
     expect(await isWholeOrClosed()).toBe(true);
-    await new DataDirectory(directory, undefined).abandon();
+    await new DataDirectory(files, directory).abandon();
     expect(await contents()).toEqual(all(OLD, 'old'));
     if (!isCut) break;
     expect(renames).toBeLessThan(50);
@@ -112,7 +115,7 @@ test('s09: cut at any rename on the way back, it comes back the next time', asyn
 });
 
 test('what was left of an earlier copy does not get into the next one', async () => {
-  const data = new DataDirectory(directory, undefined);
+  const data = new DataDirectory(files, directory);
   await data.makeRoom();
   await writeFile(join(data.copy, 'torn'), '');
   await data.makeRoom();

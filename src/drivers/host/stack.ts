@@ -3,6 +3,7 @@ import type { Probe } from '../../ports/probe.js';
 import type { Stack } from '../../ports/stack.js';
 import { isRefused } from '../http-client.js';
 import { type ClusterOptions, createCluster } from '../postgres/cluster/cluster.js';
+import { createLocalFiles } from '../postgres/cluster/local-files.js';
 import {
   createPostgresDatabase,
   type DatabaseTimeouts,
@@ -51,7 +52,13 @@ export const createHostStack = (options: HostStackOptions): Stack => {
   return {
     name: 'host',
     ...(replication && {
-      cluster: createCluster({ ...replication, server, name, transfer: timeouts.transfer }),
+      cluster: createCluster({
+        ...replication,
+        server,
+        name,
+        openFiles: (find) => createLocalFiles(localExecutor, find),
+        transfer: timeouts.transfer,
+      }),
     }),
     database: createPostgresDatabase({
       server: { ...server, spool: options.spool },

@@ -1,24 +1,26 @@
 import { createHmac } from 'node:crypto';
-import { mkdir, stat } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ColdspareError } from '../../../domain/errors.js';
 import type { Cluster } from '../../../ports/cluster.js';
 import type { Disk } from '../../../ports/disk.js';
-import { readFreeBytes } from '../free-space.js';
 import { keepSession } from '../kept-session.js';
 import { type PsqlSession, withSession } from '../psql-session.js';
 import { connectedTool, type Server, toolEnv } from '../server.js';
 import { literal } from '../sql.js';
-import { assertStopped, createClusterCopy, openDirectory } from './copy.js';
-import { Locator } from './location.js';
-import { type ClusterFiles, readCommitsPast, readDemands, readLogEnd } from './log-end.js';
+import { createClusterCopy } from './copy.js';
+import type { ClusterFiles } from './files.js';
+import { type Location, Locator } from './location.js';
+import { readCommitsPast, readDemands, readLogEnd } from './log-end.js';
 import { readExtensions, readIdentity, readLacking, readParameters } from './read-identity.js';
 import { readPositions, SLOT } from './read-positions.js';
 import {
-  makeReplica,
+  REPLICA_SIGN,
   type ReplicationLink,
   raiseSettings,
   readAutoConf,
+  replicaFiles,
 } from './replica-settings.js';
 import { makeReplicationRole, replicationPassword } from './replication-role.js';
 
@@ -34,6 +36,8 @@ const SLOT_LEAST = 1024 * MEBIBYTE;
 
 export interface ClusterOptions {
   server: Server;
+  /** The files of its data directory, which `find` tells. */
+  openFiles: (find: () => Promise<Location>) => ClusterFiles;
   /** Name of the live database. */
   name: string;
   /** Where the other node's PostgreSQL is reached. */
@@ -47,11 +51,12 @@ export interface ClusterOptions {
   transfer: number;
 }
 
-/** The cluster of a PostgreSQL server whose files are on this machine. */
-export const createCluster = ({ server, name, disk, file, ...more }: ClusterOptions): Cluster => {
-  const { executor } = server;
+/** The cluster of a PostgreSQL server. */
+export const createCluster = (options: ClusterOptions): Cluster => {
+  const { server, openFiles, name, disk, file, ...more } = options;
   const link = { ...more.address, password: replicationPassword(more.secret) };
   const locator = new Locator(disk, file);
+  const files = openFiles(() => locator.get());
   const kept = keepSession(server, name === 'postgres' ? 'template1' : 'postgres', 'template1');
   const ask = <T>(use: (session: PsqlSession) => Promise<T>, timeout = QUERY_TIMEOUT) =>
     kept.use({ timeout }, use);
@@ -61,11 +66,7 @@ export const createCluster = ({ server, name, disk, file, ...more }: ClusterOpti
       await ask((session) => locator.learn(session)).catch(() => {});
     return locator.find();
   };
-  const files = async (): Promise<ClusterFiles> => {
-    const { location, owner } = await openDirectory({ locator });
-    const { directory, programs } = location;
-    return { executor, directory, programs, owner };
-  };
+  const placed = async () => ({ ...(await locator.get()), files });
   const login = createHmac('sha256', more.secret)
     .update(JSON.stringify([server.user, server.password ?? null, name]))
     .digest('hex');
@@ -99,7 +100,7 @@ export const createCluster = ({ server, name, disk, file, ...more }: ClusterOpti
         await assertMaySend(session);
         await makeReplicationRole(session, link.password);
         const { directory } = await locator.get();
-        await limitSlot(session, await readFreeBytes(executor, directory));
+        await limitSlot(session, await files.room(directory));
         await makeSlot(session);
       }),
 
@@ -135,51 +136,45 @@ export const createCluster = ({ server, name, disk, file, ...more }: ClusterOpti
     isReplica: async () => {
       const location = await findLocation();
       if (location === undefined) return false;
-      return stat(join(location.directory, 'standby.signal')).then(
-        () => true,
-        () => false,
-      );
+      const [sign] = await files.read([join(location.directory, REPLICA_SIGN)]);
+      return sign !== undefined;
     },
 
     logEnd: async () => {
-      await assertStopped(await locator.get());
-      return readLogEnd(await files());
+      await files.assertStopped((await locator.get()).directory);
+      return readLogEnd(await placed());
     },
 
-    commitsPast: async (at, end) => readCommitsPast(await files(), at, end),
+    commitsPast: async (at, end) => readCommitsPast(await placed(), at, end),
 
     fit: async () => {
-      const { location, directory } = await openDirectory({ locator });
-      const demanded = await readDemands(await files());
+      const demanded = await readDemands(await placed());
       // What does not run cannot be asked, and gets what its log demands.
       const has = await ask(readParameters).catch(() => ({}) as Record<string, number>);
       const raised = Object.entries(demanded).filter(([name, value]) => value > (has[name] ?? 0));
-      if (raised.length > 0)
-        await raiseSettings(location.directory, Object.fromEntries(raised), directory);
+      const { directory } = await locator.get();
+      if (raised.length > 0) await raiseSettings(files, directory, Object.fromEntries(raised));
       return raised.map(([name]) => name);
     },
 
     follow: async () => {
-      const { location, directory } = await openDirectory({ locator });
-      await assertStopped(location);
-      await makeReplica(
-        location.directory,
-        await readAutoConf(location.directory),
-        link,
-        directory,
-      );
+      const { directory } = await locator.get();
+      await files.assertStopped(directory);
+      await files.change(replicaFiles(directory, await readAutoConf(files, directory), link));
     },
 
     keep: async (other, target, signal) => {
       await mkdir(dirname(target), { recursive: true, mode: 0o700 });
       const part = `${target}.part`;
-      const argv = connectedTool(server, 'pg_dump', other, ['-Fc', '--file', part]);
-      await executor.run(argv, { timeout: more.transfer, signal, env: toolEnv(server) });
+      const argv = connectedTool(server, 'pg_dump', other, ['-Fc']);
+      const output = createWriteStream(part, { mode: 0o600 });
+      const options = { timeout: more.transfer, signal, env: toolEnv(server), output };
+      await server.executor.run(argv, options);
       // From here on it is whole, also after a power cut.
       await disk.rename(part, target);
     },
 
-    copy: createClusterCopy({ executor, locator, link, timeout: more.transfer }),
+    copy: createClusterCopy({ files, locator, link, timeout: more.transfer }),
   };
 };
 

@@ -1,137 +1,141 @@
-import { chown, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { User } from '../../run-command.js';
+import type { ClusterFiles, FileChange } from './files.js';
+
+/** What the names of everything of ours begin with. Base backups leave such names out. */
+const OURS = 'pgsql_tmp_coldspare_';
 
 /**
  * Where a copy of the primary's cluster is taken, and where the cluster before waits until the copy is proven: in the
- * data directory itself, which may be the root of a volume. Base backups leave such names out.
+ * data directory itself, which may be the root of a volume.
  */
 const NAMES = {
-  copy: 'pgsql_tmp_coldspare_copy',
-  before: 'pgsql_tmp_coldspare_before',
+  copy: `${OURS}copy`,
+  before: `${OURS}before`,
   /** Removed as soon as anybody looks. */
-  waste: 'pgsql_tmp_coldspare_waste',
+  waste: `${OURS}waste`,
 } as const;
 
 /** In `before`: everything of the cluster before is there, so what lies in the data directory is of the copy. */
-const COMPLETE = 'pgsql_tmp_coldspare_complete';
+const COMPLETE = `${OURS}complete`;
 
 /** Without it, PostgreSQL does not start, and neither is a new cluster made in a directory that is not empty. */
 const LAST = 'PG_VERSION';
 
-const isOurs = (name: string): boolean => (Object.values(NAMES) as string[]).includes(name);
+const isOurs = (name: string): boolean => name.startsWith(OURS);
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
-/** Renames are on disk only when their directory is. */
-const sync = async (directory: string): Promise<void> => {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-};
-
-/** Moves every entry but `COMPLETE` by renames. Safe to repeat: what was moved already is gone from `from`. */
-const moveAll = async (from: string, to: string, order: 'first' | 'last'): Promise<void> => {
-  const names = (await readdir(from)).filter((name) => !isOurs(name) && name !== COMPLETE);
-  const rest = names.filter((name) => name !== LAST);
-  const last = names.filter((name) => name === LAST);
-  for (const name of order === 'first' ? [...last, ...rest] : rest) {
-    await rename(join(from, name), join(to, name));
-    if (name === LAST) await sync(from);
-  }
-  if (order === 'first') return;
-  await sync(to);
-  for (const name of last) await rename(join(from, name), join(to, name));
-  await sync(to);
-};
+type Files = Pick<ClusterFiles, 'list' | 'change'>;
 
 /**
  * Exchanges the cluster in `directory` for a copy, by renames only. At every moment the directory holds a whole cluster,
  * or one that does not start because it has no PG_VERSION. `abandon` brings back the one before, wherever it was cut.
  */
 export class DataDirectory {
+  readonly #files: Files;
   readonly #directory: string;
-  readonly #owner: User | undefined;
 
-  /** `owner` is who the files belong to, when this process is root; undefined when it is the owner itself. */
-  constructor(directory: string, owner: User | undefined) {
+  constructor(files: Files, directory: string) {
+    this.#files = files;
     this.#directory = directory;
-    this.#owner = owner;
   }
 
   get copy(): string {
-    return join(this.#directory, NAMES.copy);
+    return this.#path(NAMES.copy);
   }
 
   get #before(): string {
-    return join(this.#directory, NAMES.before);
+    return this.#path(NAMES.before);
+  }
+
+  get #waste(): string {
+    return this.#path(NAMES.waste);
   }
 
   /** An empty place for a copy. */
-  async makeRoom(): Promise<void> {
-    await this.#clear(NAMES.copy);
-    await this.#make(this.copy);
+  makeRoom(): Promise<void> {
+    return this.#files.change([
+      { do: 'remove', path: this.copy },
+      { do: 'make', path: this.copy },
+    ]);
   }
 
   async install(): Promise<void> {
-    await this.#make(this.#before);
-    await moveAll(this.#directory, this.#before, 'first');
-    await writeFile(join(this.#before, COMPLETE), '');
-    await sync(this.#before);
-    await moveAll(this.copy, this.#directory, 'last');
+    await this.#files.change([
+      { do: 'make', path: this.#before },
+      ...(await this.#moveAll(this.#directory, this.#before, 'first')),
+      { do: 'write', path: join(this.#before, COMPLETE), content: '' },
+      { do: 'sync', path: this.#before },
+      ...(await this.#moveAll(this.copy, this.#directory, 'last')),
+    ]);
   }
 
   /** Whether the cluster before waits for the copy to be proven. */
-  isSwapped(): Promise<boolean> {
-    return exists(this.#before);
+  async isSwapped(): Promise<boolean> {
+    return (await this.#files.list(this.#directory)).includes(NAMES.before);
   }
 
   async abandon(): Promise<void> {
-    if (await this.isSwapped()) await this.#bringBack();
-    await this.#clear(NAMES.copy);
-    await this.#clear(NAMES.waste);
+    const names = await this.#files.list(this.#directory);
+    if (names.includes(NAMES.before)) await this.#bringBack();
+    else if (!names.some(isOurs)) return;
+    await this.#removeAll([]);
   }
 
   async finish(): Promise<void> {
-    if (await this.isSwapped()) {
-      await this.#clear(NAMES.waste);
-      await rename(this.#before, join(this.#directory, NAMES.waste));
-      await sync(this.#directory);
-    }
-    await this.#clear(NAMES.copy);
-    await this.#clear(NAMES.waste);
+    const names = await this.#files.list(this.#directory);
+    if (!names.some(isOurs)) return;
+    await this.#removeAll(
+      names.includes(NAMES.before)
+        ? [
+            { do: 'remove', path: this.#waste },
+            { do: 'move', path: this.#before, to: this.#waste },
+            { do: 'sync', path: this.#directory },
+          ]
+        : [],
+    );
+  }
+
+  #removeAll(after: FileChange[]): Promise<void> {
+    return this.#files.change([
+      ...after,
+      { do: 'remove', path: this.copy },
+      { do: 'remove', path: this.#waste },
+    ]);
   }
 
   async #bringBack(): Promise<void> {
-    if (await exists(join(this.#before, COMPLETE))) {
-      await this.#make(this.copy);
-      await moveAll(this.#directory, this.copy, 'first');
-      await rm(join(this.#before, COMPLETE));
-      await sync(this.#before);
-    }
-    await moveAll(this.#before, this.#directory, 'last');
-    await rm(this.#before, { recursive: true });
-    await sync(this.#directory);
+    const complete = join(this.#before, COMPLETE);
+    const isComplete = (await this.#files.list(this.#before)).includes(COMPLETE);
+    await this.#files.change([
+      ...(isComplete
+        ? ([
+            { do: 'make', path: this.copy },
+            ...(await this.#moveAll(this.#directory, this.copy, 'first')),
+            { do: 'remove', path: complete },
+            { do: 'sync', path: this.#before },
+          ] satisfies FileChange[])
+        : []),
+      ...(await this.#moveAll(this.#before, this.#directory, 'last')),
+      { do: 'remove', path: this.#before },
+      { do: 'sync', path: this.#directory },
+    ]);
   }
 
-  async #make(path: string): Promise<void> {
-    await mkdir(path, { mode: 0o700, recursive: true });
-    await this.own(path);
+  /** Moves all that is not ours by renames. Safe to repeat: what was moved already is gone from `from`. */
+  async #moveAll(from: string, to: string, order: 'first' | 'last'): Promise<FileChange[]> {
+    const names = (await this.#files.list(from)).filter((name) => !isOurs(name));
+    const move = (name: string): FileChange => ({
+      do: 'move',
+      path: join(from, name),
+      to: join(to, name),
+    });
+    const rest = names.filter((name) => name !== LAST).map(move);
+    const last = names.filter((name) => name === LAST).map(move);
+    return order === 'first'
+      ? [...last, ...last.map((): FileChange => ({ do: 'sync', path: from })), ...rest]
+      : [...rest, { do: 'sync', path: to }, ...last, { do: 'sync', path: to }];
   }
 
-  async #clear(name: string): Promise<void> {
-    await rm(join(this.#directory, name), { recursive: true, force: true });
-  }
-
-  /** Gives a new file to who the others belong to. */
-  async own(path: string): Promise<void> {
-    if (this.#owner !== undefined) await chown(path, this.#owner.uid, this.#owner.gid);
+  #path(name: string): string {
+    return join(this.#directory, name);
   }
 }

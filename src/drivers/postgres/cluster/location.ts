@@ -1,11 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative } from 'node:path';
 import { z } from 'zod';
 import { ColdspareError } from '../../../domain/errors.js';
 import { parseJsonAs } from '../../../domain/parse-json.js';
 import type { Disk } from '../../../ports/disk.js';
-import type { User } from '../../run-command.js';
 import type { PsqlSession } from '../psql-session.js';
+import type { ClusterFiles } from './files.js';
 
 const locationSchema = z.object({
   directory: z.string(),
@@ -84,31 +83,14 @@ export class Locator {
   }
 }
 
-/**
- * Who runs the server's programs: the owner of its files. Undefined when that is this process.
- * @throws ColdspareError `database-failed` when this process may not become that user
- */
-export const ownerOf = async (directory: string): Promise<User | undefined> => {
-  const { uid, gid } = await stat(directory);
-  const own = process.getuid?.();
-  if (uid === own) return undefined;
-  if (own === 0) return { uid, gid };
-  throw new ColdspareError(
-    'database-failed',
-    `the files of ${directory} belong to user ${uid}, and the agent runs as user ${own}, so it cannot copy the primary's database there`,
-    'REPLICATION=stream with STACK=host needs an agent that runs as root or as the owner of the data directory (run_as in the inventory)',
-    { value: uid },
-  );
-};
-
 /** Files of the configuration that are there, with what is in them. */
-export const readConfiguration = async ({
-  directory,
-  configuration,
-}: Location): Promise<[path: string, content: Buffer][]> => {
-  const read = configuration.map(async (path): Promise<[string, Buffer][]> => {
-    const content = await readFile(join(directory, path)).catch(() => undefined);
+export const readConfiguration = async (
+  files: Pick<ClusterFiles, 'read'>,
+  { directory, configuration }: Location,
+): Promise<[path: string, content: Buffer][]> => {
+  const contents = await files.read(configuration.map((path) => join(directory, path)));
+  return configuration.flatMap((path, index): [string, Buffer][] => {
+    const content = contents[index];
     return content === undefined ? [] : [[path, content]];
   });
-  return (await Promise.all(read)).flat();
 };

@@ -1,27 +1,23 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { REPLICA_PARAMETERS } from '../../../domain/drift.js';
 import { ColdspareError, isError } from '../../../domain/errors.js';
 import type { Commits, LogEnd } from '../../../ports/cluster.js';
-import type { Executor, User } from '../../run-command.js';
+import type { ClusterFiles } from './files.js';
+import type { Location } from './location.js';
 import { endOfRecord, formatPlace, type LogLayout, parsePlace } from './log-place.js';
 
 /** Milliseconds. */
 const CONTROL_TIMEOUT = 30_000;
 const READ_TIMEOUT = 1_800_000;
 
-/** Where a cluster's files are, and who may read them. */
-export interface ClusterFiles {
-  executor: Executor;
-  directory: string;
-  /** Folder of PostgreSQL's programs. */
-  programs: string;
-  owner: User | undefined;
+/** Where a cluster's files are. */
+export interface Placed extends Pick<Location, 'directory' | 'programs'> {
+  files: ClusterFiles;
 }
 
 /** Where the log of a stopped cluster ends, by its control file and the log itself. */
-export const readLogEnd = async (cluster: ClusterFiles): Promise<LogEnd> => {
+export const readLogEnd = async (cluster: Placed): Promise<LogEnd> => {
   const control = await readControl(cluster);
   const { timeline, redo, layout } = control;
   const newest = await newestTimeline(cluster);
@@ -43,7 +39,7 @@ export const readLogEnd = async (cluster: ClusterFiles): Promise<LogEnd> => {
 };
 
 export const readCommitsPast = async (
-  cluster: ClusterFiles,
+  cluster: Placed,
   at: string,
   { timeline, at: end }: Pick<LogEnd, 'timeline' | 'at'>,
 ): Promise<Commits> => {
@@ -73,7 +69,7 @@ const recordEnd = (line: string, layout: LogLayout): bigint | undefined => {
   return place === '' ? undefined : endOfRecord(parsePlace(place), Number(length), layout);
 };
 
-const unreadable = ({ directory }: ClusterFiles, at: bigint, why: string): ColdspareError =>
+const unreadable = ({ directory }: Placed, at: bigint, why: string): ColdspareError =>
   new ColdspareError(
     'database-failed',
     `the log in ${join(directory, 'pg_wal')} cannot be read past ${formatPlace(at)}, and ${why}`,
@@ -100,7 +96,7 @@ const DEMANDS: Readonly<Record<(typeof REPLICA_PARAMETERS)[number], string>> = {
 };
 
 /** What the primary had of each when it said so last in the log. The cluster may run. */
-export const readDemands = async (cluster: ClusterFiles): Promise<Record<string, number>> => {
+export const readDemands = async (cluster: Placed): Promise<Record<string, number>> => {
   const field = await askControlFile(cluster);
   return Object.fromEntries(
     REPLICA_PARAMETERS.map((name) => [name, Number(field(DEMANDS[name]))] as const),
@@ -109,15 +105,13 @@ export const readDemands = async (cluster: ClusterFiles): Promise<Record<string,
 
 /** Resolves to what the control file says under a name. */
 const askControlFile = async ({
-  executor,
+  files,
   directory,
   programs,
-  owner,
-}: ClusterFiles): Promise<(name: string) => string> => {
-  const output = await executor.run([join(programs, 'pg_controldata'), directory], {
+}: Placed): Promise<(name: string) => string> => {
+  const output = await files.run([join(programs, 'pg_controldata'), directory], {
     timeout: CONTROL_TIMEOUT,
     env: { LC_ALL: 'C' },
-    as: owner,
   });
   return (name) => {
     const line = output.split('\n').find((each) => each.startsWith(`${name}:`));
@@ -130,7 +124,7 @@ const askControlFile = async ({
   };
 };
 
-const readControl = async (cluster: ClusterFiles) => {
+const readControl = async (cluster: Placed) => {
   const read = await askControlFile(cluster);
   const field = (name: keyof typeof FIELDS) => read(FIELDS[name]);
   const layout: LogLayout = { page: Number(field('page')), segment: Number(field('segment')) };
@@ -144,8 +138,8 @@ const readControl = async (cluster: ClusterFiles) => {
 };
 
 /** By the files of its log: a cluster that was promoted and then crashed has not noted it elsewhere. */
-const newestTimeline = async ({ directory }: ClusterFiles): Promise<number> => {
-  const names = await readdir(join(directory, 'pg_wal'));
+const newestTimeline = async ({ files, directory }: Placed): Promise<number> => {
+  const names = await files.list(join(directory, 'pg_wal'));
   const timelines = names.flatMap((name) => {
     const [, timeline] = /^([0-9A-F]{8})[0-9A-F]{16}$/.exec(name) ?? [];
     return timeline === undefined ? [] : [Number.parseInt(timeline, 16)];
@@ -155,7 +149,7 @@ const newestTimeline = async ({ directory }: ClusterFiles): Promise<number> => {
 
 /** Calls `onLine` with each record of the log. It always ends with an error: the log ends where no more can be read. */
 const readLog = async (
-  { executor, directory, programs, owner }: ClusterFiles,
+  { files, directory, programs }: Placed,
   { timeline, from }: { timeline: number; from: bigint },
   onLine: (line: string) => void,
 ): Promise<void> => {
@@ -165,8 +159,8 @@ const readLog = async (
     ...['--path', join(directory, 'pg_wal'), '--timeline', `${timeline}`],
     ...['--start', formatPlace(from)],
   ];
-  const options = { timeout: READ_TIMEOUT, env: { LC_ALL: 'C' }, as: owner, output };
-  await executor.run(argv, options).catch((error: unknown) => {
+  const options = { timeout: READ_TIMEOUT, env: { LC_ALL: 'C' }, output };
+  await files.run(argv, options).catch((error: unknown) => {
     if (!isError(error, 'command-failed') || !isEndOfLog(error.message)) throw error;
   });
 };

@@ -1,6 +1,5 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DataDirectory } from './data-directory.js';
+import type { ClusterFiles, FileChange } from './files.js';
 import { AUTO_CONF } from './location.js';
 import { SLOT } from './read-positions.js';
 import { REPLICATION_ROLE } from './replication-role.js';
@@ -11,6 +10,9 @@ export interface ReplicationLink {
   port: number;
   password: string;
 }
+
+/** With this file in its data directory, PostgreSQL starts as a replica. */
+export const REPLICA_SIGN = 'standby.signal';
 
 /** In seconds. */
 const CONNECT_TIMEOUT = 5;
@@ -47,45 +49,39 @@ const isSet = (line: string, settings: Readonly<Record<string, string>>): boolea
   return name.toLowerCase() in settings;
 };
 
-/** Makes the cluster in `directory`, which does not run, a replica from its next start on. */
-export const makeReplica = async (
+/** What makes the cluster in `directory`, which does not run, a replica from its next start on. */
+export const replicaFiles = (
   directory: string,
   autoConf: string,
   link: ReplicationLink,
-  owned: Pick<DataDirectory, 'own'>,
-): Promise<void> => {
-  const text = withSettings(autoConf, {
+): FileChange[] => {
+  const content = withSettings(autoConf, {
     primary_conninfo: replicationConnection(link, { withPassword: true }),
     primary_slot_name: SLOT,
     wal_retrieve_retry_interval: '1s',
     wal_log_hints: 'on',
   });
-  await put(directory, AUTO_CONF, text, owned);
-  await put(directory, 'standby.signal', '', owned);
+  return [
+    { do: 'write', path: join(directory, AUTO_CONF), content },
+    { do: 'write', path: join(directory, REPLICA_SIGN), content: '' },
+  ];
 };
 
 /** In force from the next start on. */
 export const raiseSettings = async (
+  files: ClusterFiles,
   directory: string,
   settings: Readonly<Record<string, number>>,
-  owned: Pick<DataDirectory, 'own'>,
 ): Promise<void> => {
   const texts = Object.entries(settings).map(([name, value]) => [name, `${value}`] as const);
-  const text = withSettings(await readAutoConf(directory), Object.fromEntries(texts));
-  await put(directory, AUTO_CONF, text, owned);
+  const content = withSettings(await readAutoConf(files, directory), Object.fromEntries(texts));
+  await files.change([{ do: 'write', path: join(directory, AUTO_CONF), content }]);
 };
 
-const put = async (
+export const readAutoConf = async (
+  files: Pick<ClusterFiles, 'read'>,
   directory: string,
-  name: string,
-  content: string,
-  owned: Pick<DataDirectory, 'own'>,
-): Promise<void> => {
-  const path = join(directory, name);
-  await writeFile(`${path}.coldspare`, content, { mode: 0o600 });
-  await owned.own(`${path}.coldspare`);
-  await rename(`${path}.coldspare`, path);
+): Promise<string> => {
+  const [content] = await files.read([join(directory, AUTO_CONF)]);
+  return content?.toString() ?? '';
 };
-
-export const readAutoConf = (directory: string): Promise<string> =>
-  readFile(join(directory, AUTO_CONF), 'utf8').catch(() => '');
