@@ -9,12 +9,14 @@ import { watch } from './agent/watchdog.js';
 import { type Config, ConfigError, loadConfig } from './config/config.js';
 import { meantVariable } from './config/misspelled.js';
 import { peerCommands } from './config/peer-commands.js';
-import { isCarriedByAgents, replicationOf } from './config/replication.js';
+import { replicationOf, socketPlaceOf } from './config/replication.js';
 import { healthCheckOf, heartbeatFile } from './config/settings.js';
+import { databaseOf, timeoutsOf } from './config/stack.js';
 import { explainStart } from './config/start-error.js';
 import { environmentSchema } from './config/variables.js';
 import { ColdspareError } from './domain/errors.js';
 import { printable } from './domain/printable.js';
+import type { ContainerReplication } from './drivers/compose/cluster.js';
 import { createFileDisk } from './drivers/file-disk.js';
 import { createFileFaults } from './drivers/file-faults.js';
 import { createHttpPeer } from './drivers/http-peer.js';
@@ -27,6 +29,7 @@ import { withRoleHooks } from './drivers/role-hooks.js';
 import { startDetached } from './drivers/run-command.js';
 import { createSystemClock } from './drivers/system-clock.js';
 import { openTlsFiles } from './drivers/tls-files.js';
+import { makeSocketFolder } from './drivers/tunnel/socket.js';
 import { createTunnels } from './drivers/tunnel/tunnels.js';
 import type { PeerMachine } from './peer/peer-machine.js';
 import type { Clock } from './ports/clock.js';
@@ -153,6 +156,7 @@ const buildDrivers = async (config: Config, buildStack: BuildStack): Promise<Dri
   if (faultsFile !== undefined) log.warn({ faultsFile }, 'faults are injected: this is a test');
   const machine = await buildPeerMachine(config, appProbe);
   const credentials = await openCredentials(config, clock);
+  const socketPlace = socketPlaceOf(config);
   return {
     disk: createFileDisk(),
     clock,
@@ -164,9 +168,7 @@ const buildDrivers = async (config: Config, buildStack: BuildStack): Promise<Dri
     stack: withRoleHooks(await buildStack(config, appProbe), hooksOf(config)),
     ...(machine && { machine }),
     ...(credentials && { credentials }),
-    ...(isCarriedByAgents(config) && {
-      tunnels: createTunnels({ directory: config.REPLICATION_SOCKET_DIR, log }),
-    }),
+    ...(socketPlace && { tunnels: createTunnels({ ...socketPlace, log }) }),
     connectPeer: (link) =>
       createHttpPeer({
         url: config.PEER_URL,
@@ -194,6 +196,7 @@ const restoreJobs = (): number => Math.min(availableParallelism(), 8);
 const buildComposeStack = async (config: Config, probe: Probe): Promise<Stack> => {
   const { createComposeStack } = await import('./drivers/compose/stack.js');
   return createComposeStack({
+    replication: await containerReplicationOf(config),
     command: config.COMPOSE_COMMAND,
     directory: config.COMPOSE_PROJECT_DIR,
     services: { database: config.DB_SERVICE, app: config.APP_SERVICE },
@@ -206,6 +209,18 @@ const buildComposeStack = async (config: Config, probe: Probe): Promise<Stack> =
     restoreJobs: restoreJobs(),
     timeouts: timeoutsOf(config),
   });
+};
+
+const containerReplicationOf = async (
+  config: Config,
+): Promise<ContainerReplication | undefined> => {
+  const replication = replicationOf(config);
+  if (replication === undefined) return undefined;
+  const { address, ...more } = replication;
+  const place = socketPlaceOf(config);
+  // A container cannot be made before the folder is there that it gets.
+  const link = place ? { socketDirectory: await makeSocketFolder(place) } : { address };
+  return { ...more, link, disk: createFileDisk() };
 };
 
 const buildHostStack = async (config: Config, probe: Probe): Promise<Stack> => {
@@ -269,19 +284,6 @@ const hooksOf = (config: Config) => ({
   cwd: config.STACK === 'compose' ? config.COMPOSE_PROJECT_DIR : process.cwd(),
   disk: createFileDisk(),
   file: join(config.STATE_DIR, 'role-hooks.json'),
-});
-
-const timeoutsOf = (config: Config) => ({
-  start: config.DB_START_TIMEOUT,
-  appStart: config.APP_START_TIMEOUT,
-  transfer: config.TRANSFER_TIMEOUT,
-});
-
-const databaseOf = (config: Config) => ({
-  port: config.DB_PORT,
-  user: config.DB_USER,
-  name: config.DB_NAME,
-  ...(config.DB_PASSWORD !== undefined && { password: config.DB_PASSWORD }),
 });
 
 /** Whether Node was started with this file, by whatever name: "dist/src/main" is one as well. */

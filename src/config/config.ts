@@ -35,15 +35,17 @@ const configSchema = environmentSchema
       need('APP_STOP_COMMAND', 'with STACK=host');
     }
     if (env.REPLICATION === 'stream') {
-      const why = 'with REPLICATION=stream';
-      if (env.STACK !== 'host')
+      const why = 'with REPLICATION=stream: the agent stops the database for a handover';
+      if (env.STACK === 'embedded')
         context.addIssue({
           code: 'custom',
           path: ['REPLICATION'],
-          message: `stream works with STACK=host so far; with STACK=${env.STACK} use dump`,
+          message: 'stream works with STACK=compose and STACK=host; with STACK=embedded use dump',
         });
-      need('DB_START_COMMAND', `${why}: the agent stops the database for a handover`);
-      need('DB_STOP_COMMAND', `${why}: the agent stops the database for a handover`);
+      if (env.STACK === 'host') {
+        need('DB_START_COMMAND', why);
+        need('DB_STOP_COMMAND', why);
+      }
     }
     if (env.PEER_SSH !== undefined) {
       need('PEER_SSH_KEY', 'with PEER_SSH');

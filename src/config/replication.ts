@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { SOCKET_PORT } from '../domain/replication.js';
 import type { Config } from './config.js';
 
-/** What REPLICATION=stream needs to reach the other database; undefined with REPLICATION=dump. */
+/** What REPLICATION=stream needs on this node; undefined with REPLICATION=dump. */
 export const replicationOf = ({
   REPLICATION,
   REPLICATION_ADDRESS,
@@ -12,12 +12,23 @@ export const replicationOf = ({
 }: Config) =>
   REPLICATION === 'stream'
     ? {
+        /** Where the other database is reached from this machine. */
         address: REPLICATION_ADDRESS ?? { host: REPLICATION_SOCKET_DIR, port: SOCKET_PORT },
         secret: PEER_TOKEN,
         file: join(STATE_DIR, 'cluster.json'),
       }
     : undefined;
 
-/** Whether the agents carry PostgreSQL's replication over their own port. */
-export const isCarriedByAgents = (config: Config): boolean =>
-  config.REPLICATION === 'stream' && config.REPLICATION_ADDRESS === undefined;
+/** Where the agents' own way to the other database ends; undefined without one. */
+export const socketPlaceOf = ({
+  REPLICATION,
+  REPLICATION_ADDRESS,
+  REPLICATION_SOCKET_DIR,
+  STACK,
+}: Config) =>
+  REPLICATION === 'stream' && REPLICATION_ADDRESS === undefined
+    ? {
+        directory: REPLICATION_SOCKET_DIR,
+        ...(STACK === 'compose' && { shared: 'containers' }),
+      }
+    : undefined;

@@ -29,8 +29,8 @@ export interface Cluster {
   lacks(extensions: Readonly<Record<string, string>>): Promise<string[]>;
   /** How far it has written, received and replayed. The cluster must run. */
   positions(): Promise<Positions>;
-  /** Writes what is in memory, so that the next stop is short. */
-  checkpoint(signal: AbortSignal): Promise<void>;
+  /** Writes what is in memory, and whatever else makes the next stop, and the look at where the log ends, short. */
+  beforeStop(signal: AbortSignal): Promise<void>;
   /**
    * Makes a primary ready to send: the role, the slot and its limit. Restarts nothing and is safe to repeat.
    * @throws ColdspareError `database-failed` when it cannot send as it is configured

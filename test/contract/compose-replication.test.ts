@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { duplexPair } from 'node:stream';
+import type { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { REPLICATION_ROLE } from '../../src/drivers/postgres/cluster/replication-role.js';
 import { createTunnels } from '../../src/drivers/tunnel/tunnels.js';
@@ -37,6 +38,8 @@ describeDocker('replication of a database in a container', () => {
   let directory: string;
   let primary: Tunnels;
   let standby: Tunnels;
+  /** A user of the database. */
+  let bystander: Client;
   beforeAll(async () => {
     engine = await DockerEngine.start();
     Object.assign(process.env, engine.env);
@@ -45,6 +48,7 @@ describeDocker('replication of a database in a container', () => {
     const client = await harness.connect('postgres');
     await client.query(`CREATE ROLE ${REPLICATION_ROLE} LOGIN REPLICATION`);
     await client.end();
+    bystander = await harness.connect('postgres');
     directory = await makeClusterDirectory();
     primary = createTunnels({ directory: join(directory, 'unused'), log: silent });
     standby = createTunnels({ directory, log: silent });
@@ -84,6 +88,8 @@ describeDocker('replication of a database in a container', () => {
     await eventually('no process is left', async () => (await pipesInContainer()) === '');
     await eventually('no place is taken', async () => primary.account().open.length === 0);
     expect(clientsOfExec()).toEqual([]);
+    // A server that takes an end of ours for a crash ends all sessions.
+    await bystander.query('SELECT 1');
   };
   /** Takes WAL until the signal. */
   const follow = async (): Promise<{ ended: Promise<unknown>; data: string }> => {

@@ -13,6 +13,11 @@ import { CROCKERY, dump, testStackContract } from './stack-contract.js';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
 
+/**
+ * A process of ours that ends by a signal, after its parent, would be taken for a crash by PostgreSQL, which is the first
+ * process of its container: it ends all sessions.
+ */
+const STILL_THERE = 'SELECT 1';
 const never = new AbortController().signal;
 const POLICY = '{{.HostConfig.RestartPolicy.Name}}';
 const STARTED = '{{.Id}} {{.State.StartedAt}}';
@@ -156,6 +161,7 @@ describeDocker('compose stack', () => {
         'called off',
       );
       await eventually('nothing runs', async () => !/pg_dump|psql/.test(await processes()));
+      await client.query(STILL_THERE);
     });
 
     test('a restore that is called off leaves no pg_restore in the container', async () => {
@@ -171,6 +177,7 @@ describeDocker('compose stack', () => {
       calledOff.abort(new Error('called off'));
       await refused;
       await eventually('nothing runs', async () => !/pg_restore|psql/.test(await processes()));
+      await client.query(STILL_THERE);
     });
 
     test('a large backup is restored by several jobs, from a file that does not stay in the container', async () => {
@@ -204,6 +211,7 @@ describeDocker('compose stack', () => {
       calledOff.abort(new Error('called off'));
       await refused;
       await eventually('nothing runs', async () => !/pg_restore|psql/.test(await processes()));
+      await client.query(STILL_THERE);
       expect(await harness.project.exec('db', ['ls', '/tmp'])).not.toContain('coldspare');
     });
 

@@ -107,6 +107,23 @@ describe('the override file', () => {
     await expect(write()).rejects.toThrow(`there is no compose file in ${directory}`);
   });
 
+  test('gives a replica the folder of the socket', async () => {
+    await put('docker-compose.yaml');
+    let text = '';
+    const disk = {
+      read: async () => undefined,
+      write: async (_file: string, written: string) => {
+        text = written;
+      },
+    };
+    const mounts = { db: { directory: '/srv/a $b', target: '/run/coldspare' } };
+    const options = { file: '/state/o.yml', disk, services: ['db'], directory, environment: {} };
+    await writeOverride({ ...options, envFiles: [], mounts });
+    expect(text).toContain(
+      '    volumes: [{ type: bind, source: "/srv/a $$b", target: "/run/coldspare" }]\n',
+    );
+  });
+
   test('says who wrote it', async () => {
     await put('compose.yml');
     const file = join(directory, 'state', 'ours.yml');

@@ -154,6 +154,18 @@ describe('a bad environment stops the start and names the variable (H23)', () =>
     );
   });
 
+  test('streaming replication needs what starts and stops PostgreSQL', () => {
+    const stream = { ...asWritten, REPLICATION: 'stream' };
+    const host = { STACK: 'host', APP_START_COMMAND: 'true', APP_STOP_COMMAND: 'true' };
+    expect(complaint({ ...stream, ...host })).toContain(
+      'DB_STOP_COMMAND is required with REPLICATION=stream',
+    );
+    expect(complaint({ ...stream, STACK: 'embedded' })).toContain(
+      'stream works with STACK=compose and STACK=host',
+    );
+    expect(loadConfig({ ...stream, STACK: 'compose' })).toMatchObject({ REPLICATION: 'stream' });
+  });
+
   test('one key for two doors is refused', () => {
     expect(complaint({ ...asWritten, ADMIN_TOKEN: asWritten.PEER_TOKEN })).toContain(
       'three doors, three keys',

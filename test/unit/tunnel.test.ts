@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
@@ -291,4 +291,24 @@ test('the socket is only for who may enter its directory', async () => {
   await expect(twin.listen(async () => (await connection())[0])).rejects.toMatchObject({
     code: 'busy',
   });
+});
+
+test('containers get a folder with nothing but the socket, and nobody else of this machine gets there', async () => {
+  const root = await mkdtemp(joinPath(tmpdir(), 'tunnel-'));
+  const directory = joinPath(root, 'socket');
+  const tunnels = createTunnels({ directory, shared: 'containers', log: silent });
+  closers.push(
+    () => rm(root, { recursive: true }),
+    () => tunnels.close(),
+  );
+  const [near, far] = await connection();
+  await tunnels.listen(async () => near);
+  expect((await stat(directory)).mode & 0o777).toBe(0o700);
+  const folder = joinPath(directory, 'containers');
+  expect((await stat(folder)).mode & 0o777).toBe(0o755);
+  expect(await readdir(folder)).toEqual(['.s.PGSQL.5432']);
+  const client = connect(joinPath(folder, '.s.PGSQL.5432'));
+  client.write(startup({ user: ROLE, replication: 'true' }));
+  expect((await once(far, 'data'))[0].length).toBeGreaterThan(0);
+  client.destroy();
 });

@@ -13,14 +13,14 @@ export const replication = {
       about: `How the standby gets the primary's data. Set it alike on both nodes.
         dump: by backups. Its database is stopped, and a lost machine costs what was written since the last one.
         stream: by PostgreSQL's streaming replication, so that it costs about a second. Backups go on beside it.
-        The standby's database is replaced by a copy of the primary's. For STACK=host only, so far.`,
+        The standby's database is replaced by a copy of the primary's.`,
     },
     REPLICATION_SOCKET_DIR: {
       schema: path.optional(),
       about: `With REPLICATION=stream: where PostgreSQL here finds the other node's, over the agents' own port.
         Whoever may enter this directory reaches the other database. The agent makes it for its own user.
         Choose no directory below /run: it is gone after a reboot. With ./scripts/deploy, add it to "writable".
-        If PostgreSQL runs as another user, make it beforehand: install -d -m 700 -o postgres DIRECTORY`,
+        With STACK=host, if PostgreSQL runs as another user, make it beforehand: install -d -m 700 -o postgres DIRECTORY`,
       unset: 'STATE_DIR/replication',
       example: '/var/lib/coldspare-replication',
     },

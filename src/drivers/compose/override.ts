@@ -21,6 +21,12 @@ export interface KeptImage {
   insteadOf: string;
 }
 
+/** A folder of this machine, and where the containers of a service have it. */
+export interface Mount {
+  directory: string;
+  target: string;
+}
+
 export interface OverrideOptions {
   /** Path of the override file. */
   file: string;
@@ -30,6 +36,8 @@ export interface OverrideOptions {
   others?: readonly string[];
   /** Images that a service keeps although the files name others. */
   kept?: Readonly<Record<string, KeptImage>>;
+  /** What a service has beside its own volumes. */
+  mounts?: Readonly<Record<string, Mount>>;
   /** Of the project. */
   directory: string;
   /** Where compose reads variables from, such as `.env`. */
@@ -60,7 +68,7 @@ export const writeOverride = async (options: OverrideOptions): Promise<Record<st
  * `deploy.restart_policy` outranks `restart`, and compose refuses it with a leftover count of attempts. With another
  * `pull_policy`, nothing would start while the registry is down, and another image than the proven one might start.
  */
-const overrideOf = ({ services, others = [], kept = {} }: OverrideOptions): string =>
+const overrideOf = ({ services, others = [], kept = {}, mounts = {} }: OverrideOptions): string =>
   [
     '# Written by coldspare, and written again at every start of a service: these start when the agent says so.',
     'services:',
@@ -73,6 +81,7 @@ const overrideOf = ({ services, others = [], kept = {} }: OverrideOptions): stri
       '    deploy: { restart_policy: { condition: none, max_attempts: 0 } }',
       PULL_POLICY,
       ...keptImage(kept[service]),
+      ...mountOf(mounts[service]),
     ]),
     '',
   ].join('\n');
@@ -80,9 +89,17 @@ const overrideOf = ({ services, others = [], kept = {} }: OverrideOptions): stri
 /** docker-compose 1.29 knows no other word for "missing". */
 const PULL_POLICY = '    pull_policy: if_not_present';
 
+const quoted = (text: string): string => JSON.stringify(text).replaceAll('$', '$$$$');
+
+const mountOf = (mount: Mount | undefined): string[] =>
+  mount === undefined
+    ? []
+    : [
+        `    volumes: [{ type: bind, source: ${quoted(mount.directory)}, target: ${quoted(mount.target)} }]`,
+      ];
+
 const keptImage = (kept: KeptImage | undefined): string[] => {
   if (kept === undefined) return [];
-  const quoted = (text: string) => JSON.stringify(text).replaceAll('$', '$$$$');
   return [
     `    image: ${quoted(kept.image)}`,
     `    labels: { "${INSTEAD_OF}": ${quoted(kept.insteadOf)} }`,

@@ -17,9 +17,15 @@ const CONNECTED = '+';
  * Every image of PostgreSQL has bash, for its own entrypoint. Whichever direction ends first ends the other: when
  * PostgreSQL closes, nothing has to come in for that to be noticed, and when the agent is killed, PostgreSQL's session
  * ends with it. Without the explicit input, bash would give what runs in the background an empty one.
+ *
+ * In its container PostgreSQL inherits each process that outlives its parent, and takes one that ends by a signal for a
+ * server process that crashed: it ends all sessions, and recovers. So bash waits for its own, also when it is told to
+ * end, and a pipe that breaks is an error of theirs and no signal.
  */
-const PIPE = `exec 3<>"/dev/tcp/$1/$2" 4<&0 && printf '${CONNECTED}' || exit
-cat <&4 >&3 & cat <&3 & wait -n; kill $(jobs -p)`;
+const PIPE = `trap '' PIPE; trap : TERM HUP INT
+exec 3<>"/dev/tcp/$1/$2" 4<&0 && printf '${CONNECTED}' || exit
+cat <&4 >&3 & cat <&3 & wait -n
+while left=$(jobs -p) && [ "$left" ]; do kill $left; wait; done`;
 
 type Address = Pick<DatabaseAddress, 'host' | 'port'>;
 

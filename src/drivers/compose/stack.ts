@@ -11,6 +11,7 @@ import {
 import type { DatabaseAddress } from '../postgres/server.js';
 import { type Executor, localExecutor } from '../run-command.js';
 import { keptBeside } from './beside.js';
+import { type ContainerReplication, createContainerCluster } from './cluster.js';
 import { readConfig } from './config.js';
 import { containerExecutor } from './container-executor.js';
 import { findContainers, removeRestartPolicies } from './containers.js';
@@ -32,6 +33,8 @@ const CREATE_AND_START = ['--detach', '--no-deps'];
 const START_WITH_OTHERS = ['--detach', '--no-recreate'];
 /** Recreates nothing: a running container of the same service goes on. */
 const START_ALONE = ['--detach', '--no-deps', '--no-recreate'];
+/** As `START_ALONE`, in a new container with the same volumes. */
+const REMAKE_ALONE = ['--detach', '--no-deps', '--force-recreate'];
 
 export interface ComposeStackOptions {
   /** Such as `docker compose`. */
@@ -54,6 +57,8 @@ export interface ComposeStackOptions {
   executor?: Executor;
   /** The most jobs for a restore that somebody waits for. */
   restoreJobs?: number;
+  /** Present with REPLICATION=stream. */
+  replication?: ContainerReplication | undefined;
   /** Milliseconds; `start` and `stop` are the database's. */
   timeouts?: Partial<DatabaseTimeouts> & { appStart?: number };
 }
@@ -68,6 +73,20 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
   const inDatabase = containerExecutor(project, services.database);
   let kept: Record<string, KeptImage> = {};
   let others: string[] = [];
+  const server = { ...address, executor: inDatabase, programs: options.programs };
+  const { replication } = options;
+  const container =
+    replication &&
+    createContainerCluster({
+      project,
+      service: services.database,
+      server,
+      name,
+      replication,
+      create: (signal) => database.up([[...CREATE, '--no-recreate']], signal),
+      transfer: timeouts.transfer,
+    });
+  let keptByDatabase: Record<string, KeptImage> = {};
   const override = (more: Partial<OverrideOptions> = {}) =>
     writeOverride({
       file: options.overrideFile,
@@ -76,13 +95,14 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
       directory,
       envFiles: project.envFiles,
       environment: options.environment ?? process.env,
+      ...(container?.mount && { mounts: { [services.database]: container.mount } }),
       ...more,
     });
 
   const database = createServices({
     project,
     names: [services.database],
-    override,
+    override: () => override({ kept: keptByDatabase }),
     timeouts,
     code: 'database-failed',
   });
@@ -128,18 +148,18 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
 
   return {
     name: 'compose',
+    ...(container && { cluster: container.cluster }),
     database: createPostgresDatabase({
-      server: {
-        ...address,
-        executor: inDatabase,
-        programs: options.programs,
-        spool: { folder: '/tmp', jobs: options.restoreJobs ?? 1 },
-      },
+      server: { ...server, spool: { folder: '/tmp', jobs: options.restoreJobs ?? 1 } },
       name,
       timeouts,
       service: {
-        // Recreates nothing: only a person decides about a new image or another version of PostgreSQL.
-        start: (signal) => database.up([['--detach', '--no-deps', '--no-recreate']], signal),
+        // Recreates nothing else: only a person decides about a new image or another version of PostgreSQL.
+        start: async (signal) => {
+          const remade = await container?.mustBeRemade();
+          keptByDatabase = remade?.image ? { [services.database]: remade.image } : {};
+          await database.up([remade === undefined ? START_ALONE : REMAKE_ALONE], signal);
+        },
         stop: database.stop,
       },
     }),

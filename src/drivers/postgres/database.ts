@@ -181,7 +181,7 @@ export const createPostgresDatabase = ({
             `SELECT current_setting('data_directory') AS directory`,
           ),
         );
-        return await readFreeBytes(server.executor, directory);
+        return await readFreeBytes(server.executor.run, directory);
       } catch {
         return undefined;
       }

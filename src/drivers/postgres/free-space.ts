@@ -1,11 +1,13 @@
 import { ColdspareError } from '../../domain/errors.js';
-import type { Executor } from '../run-command.js';
 
 const TIMEOUT_MS = 10_000;
 
-/** Free bytes in `directory`, as `df` sees it where the executor runs programs. */
-export const readFreeBytes = async (executor: Executor, directory: string): Promise<number> => {
-  const output = await executor.run(['df', '-Pk', directory], { timeout: TIMEOUT_MS });
+/** Free bytes in `directory`, as `df` sees it where `run` runs it. */
+export const readFreeBytes = async (
+  run: (argv: readonly string[], options: { timeout: number }) => Promise<string>,
+  directory: string,
+): Promise<number> => {
+  const output = await run(['df', '-Pk', directory], { timeout: TIMEOUT_MS });
   // POSIX: file system, blocks, used, available, capacity, mount point. Only the first may contain blanks.
   const [, kilobytes] = /\s\d+\s+\d+\s+(\d+)\s+\d+%/.exec(output) ?? [];
   if (kilobytes !== undefined) return Number(kilobytes) * 1024;

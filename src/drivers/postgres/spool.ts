@@ -32,7 +32,7 @@ export const openSpool = async (
   const file = join(folder, FILES[name]);
   try {
     if (bytes > LARGEST_IN_MEMORY && (await isInMemory(executor, folder))) return undefined;
-    if (bytes > (await readFreeBytes(executor, folder)) * SHARE) return undefined;
+    if (bytes > (await readFreeBytes(executor.run, folder)) * SHARE) return undefined;
     await executor.run(['install', '-m', '600', '/dev/null', file], { timeout: TIMEOUT_MS });
     return file;
   } catch {

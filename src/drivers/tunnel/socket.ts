@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { ColdspareError } from '../../domain/errors.js';
 import { SOCKET_PORT } from '../../domain/replication.js';
 import { socketPath } from '../postgres/socket-path.js';
@@ -13,19 +14,34 @@ export interface ReplicationSocket {
   close(): Promise<void>;
 }
 
-/**
- * A Unix socket in `directory`, which is made for this user alone unless it exists. Who may connect is who may enter the
- * directory. @throws ColdspareError `invalid-request`, `busy` when another process listens there
- */
-export const openSocket = async (
-  directory: string,
-  onConnection: (socket: Socket) => void,
-): Promise<ReplicationSocket> => {
-  const path = socketPath(directory, SOCKET_PORT);
+export interface SocketPlace {
+  /** Made for this user alone unless it exists. Who may connect is who may enter it. */
+  directory: string;
+  /** A folder in there for the socket, which containers get: their users are others than those of this machine. */
+  shared?: string | undefined;
+}
+
+/** Makes the folders, and resolves to that of the socket. @throws ColdspareError `invalid-request` */
+export const makeSocketFolder = async ({ directory, shared }: SocketPlace): Promise<string> => {
+  const folder = shared === undefined ? directory : join(directory, shared);
+  const path = socketPath(folder, SOCKET_PORT);
   if (Buffer.byteLength(path) > LONGEST_PATH) throw tooLong(path);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { mode } = await stat(directory);
   if ((mode & 0o007) !== 0) throw openToAll(directory);
+  if (folder !== directory) {
+    await mkdir(folder, { recursive: true });
+    await chmod(folder, 0o755);
+  }
+  return folder;
+};
+
+/** A Unix socket. @throws ColdspareError `invalid-request`, `busy` when another process listens there */
+export const openSocket = async (
+  place: SocketPlace,
+  onConnection: (socket: Socket) => void,
+): Promise<ReplicationSocket> => {
+  const path = socketPath(await makeSocketFolder(place), SOCKET_PORT);
 
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

@@ -4,20 +4,18 @@ import { Refused, toColdspareError } from '../../domain/errors.js';
 import type { Log } from '../../ports/log.js';
 import type { Connect, Tunnels } from '../../ports/tunnels.js';
 import { type Ends, type Joined, join, PATIENCE, type Patience } from './join.js';
-import { openSocket, type ReplicationSocket } from './socket.js';
+import { openSocket, type ReplicationSocket, type SocketPlace } from './socket.js';
 import { errorResponse, StartupGate } from './startup.js';
 
 /** A base backup takes two, a standby one. PostgreSQL itself has ten by default. */
 const PLACES = 8;
 
-interface TunnelOptions {
-  /** Of the Unix socket. Whoever may enter it reaches the primary's database. */
-  directory: string;
+interface TunnelOptions extends SocketPlace {
   log: Log;
   patience?: Patience;
 }
 
-export const createTunnels = ({ directory, log, patience = PATIENCE }: TunnelOptions): Tunnels => {
+export const createTunnels = ({ log, patience = PATIENCE, ...place }: TunnelOptions): Tunnels => {
   const open = new Map<Joined, { since: number; ends: Ends }>();
   const dials = new Set<AbortController>();
   const ended = { sent: 0, received: 0 };
@@ -84,7 +82,7 @@ export const createTunnels = ({ directory, log, patience = PATIENCE }: TunnelOpt
         void carry({ remote, local, gate: new StartupGate(), answer: errorResponse });
     },
     listen: async (dial) => {
-      socket = await openSocket(directory, (local) => void dialFor(local, dial));
+      socket = await openSocket(place, (local) => void dialFor(local, dial));
     },
     account: () => {
       const now = [...open].map(([{ sent, received }, { since }]) => ({ since, sent, received }));

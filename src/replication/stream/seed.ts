@@ -33,6 +33,8 @@ const SEED_STEPS = [
 const POLL_PAUSE = 200;
 /** Milliseconds without progress. */
 const PROVE_PATIENCE = 60_000;
+/** Milliseconds for a replica that was started to reach its primary. */
+const STREAM_TIMEOUT = 10_000;
 const STOP_TIMEOUT = 120_000;
 /** How this cluster becomes a replica: as it is, or as a copy. */
 type Way = 'start' | 'follow' | 'copy';
@@ -80,7 +82,7 @@ const seed = async (node: Streamer, steps: SeedSteps, primary: Primary): Promise
 };
 
 const EXPLAINED: Record<Way, string> = {
-  start: 'it is a replica that does not run',
+  start: 'it is a replica, and follows once it runs',
   follow: 'it has nothing that the primary does not have, and follows as it is',
   copy: 'a copy of the primary is needed',
 };
@@ -96,13 +98,12 @@ const chooseWay = async (
   if (await cluster.isReplica()) {
     await look(node);
     if (isStreaming(node)) return { way: 'start', hasNothingElse: true };
-    // One that does not start is replaced as well.
-    const starts =
-      !runs &&
-      (await startReplica(node, signal).then(
-        () => true,
-        () => false,
-      ));
+    // One that does not start is replaced as well. One that runs may only have lost its way to the primary, such as in a
+    // container that somebody else has made.
+    const starts = await startReplica(node, signal).then(
+      () => !runs || streamsSoon(node, signal),
+      () => false,
+    );
     return { way: starts ? 'start' : 'copy', hasNothingElse: false };
   }
   const isShared = !runs && (await memory.load()).paired === positions.system;
@@ -111,6 +112,18 @@ const chooseWay = async (
     way: found?.isBeforeFork ? 'follow' : 'copy',
     hasNothingElse: found?.commits.count === 0,
   };
+};
+
+const streamsSoon = (node: Streamer, signal: AbortSignal): Promise<boolean> => {
+  const wait = { timeout: STREAM_TIMEOUT, pause: POLL_PAUSE, what: 'the replica streams' };
+  const streams = pollUntil({ clock: node.clock, signal }, wait, async () => {
+    await look(node);
+    return isStreaming(node) ? true : undefined;
+  });
+  return streams.catch(() => {
+    signal.throwIfAborted();
+    return false;
+  });
 };
 
 const copy = async (

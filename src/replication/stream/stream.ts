@@ -50,7 +50,7 @@ export const createStreamReplication = (parts: StreamPorts): Replication => {
       assertRecent(node, replica, force);
       return replica.loss;
     },
-    beforeFreeze: (signal) => node.cluster.checkpoint(signal).catch(() => signal.throwIfAborted()),
+    beforeFreeze: (signal) => node.cluster.beforeStop(signal).catch(() => signal.throwIfAborted()),
     finalSync: async (steps) => {
       const position = await drain(node, steps);
       return position === undefined ? dumps.finalSync(steps) : { backup: null, position };

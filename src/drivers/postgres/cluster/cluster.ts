@@ -91,8 +91,11 @@ export const createCluster = (options: ClusterOptions): Cluster => {
 
     positions: () => ask(readPositions),
 
-    checkpoint: (signal) =>
-      kept.use({ timeout: CHECKPOINT_TIMEOUT, signal }, (session) => session.run('CHECKPOINT')),
+    beforeStop: async (signal) => {
+      const options = { timeout: CHECKPOINT_TIMEOUT, signal };
+      const written = kept.use(options, (session) => session.run('CHECKPOINT'));
+      await Promise.all([written, files.warm()]);
+    },
 
     prepareToSend: () =>
       ask(async (session) => {

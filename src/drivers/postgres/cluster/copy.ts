@@ -13,7 +13,6 @@ import {
 
 /** Milliseconds. */
 const REACH_TIMEOUT = 15_000;
-const SIZE_TIMEOUT = 60_000;
 const LOOK_PAUSE = 1_000;
 
 export interface CopyOptions {
@@ -104,7 +103,7 @@ export const createClusterCopy = ({ files, locator, link, timeout }: CopyOptions
 
 /** How much has been copied. The copy is not disturbed by what fails here. */
 const watchSize = async (
-  files: Pick<ClusterFiles, 'run'>,
+  files: Pick<ClusterFiles, 'size'>,
   directory: string,
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
@@ -112,8 +111,6 @@ const watchSize = async (
   while (!signal.aborted) {
     await sleep(LOOK_PAUSE, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
-    const size = files.run(['du', '-sk', directory], { timeout: SIZE_TIMEOUT });
-    const kilobytes = Number.parseInt(await size.catch(() => ''), 10);
-    if (kilobytes > 0) onBytes(kilobytes * 1024);
+    await files.size(directory).then(onBytes, () => {});
   }
 };

@@ -25,6 +25,10 @@ export interface ClusterFiles {
   change(changes: readonly FileChange[]): Promise<void>;
   /** Runs a program of PostgreSQL as the owner of the files. */
   run(argv: readonly string[], options: Omit<CommandOptions, 'as' | 'cwd'>): Promise<string>;
+  /** Gets ready for what has to be fast in the next seconds. */
+  warm(): Promise<void>;
+  /** Bytes on disk of everything in a directory. */
+  size(directory: string): Promise<number>;
   /** Free bytes there. */
   room(directory: string): Promise<number>;
   /** @throws ColdspareError `database-failed` while a server runs there: its files must not be moved */

@@ -17,6 +17,9 @@ import type { Executor, User } from '../../run-command.js';
 import { readFreeBytes } from '../free-space.js';
 import type { ClusterFiles, FileChange } from './files.js';
 
+/** Milliseconds. */
+const SIZE_TIMEOUT = 60_000;
+
 /** The files of a cluster on this machine. Its data directory is asked of `find` at each use. */
 export const createLocalFiles = (
   executor: Executor,
@@ -35,7 +38,12 @@ export const createLocalFiles = (
       for (const change of changes) await apply(change, user);
     },
     run: async (argv, options) => executor.run(argv, { ...options, as: await owner() }),
-    room: (directory) => readFreeBytes(executor, directory),
+    warm: async () => {},
+    size: async (directory) => {
+      const output = await executor.run(['du', '-sk', directory], { timeout: SIZE_TIMEOUT });
+      return Number.parseInt(output, 10) * 1024;
+    },
+    room: (directory) => readFreeBytes(executor.run, directory),
     assertStopped,
   };
 };
