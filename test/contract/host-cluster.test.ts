@@ -192,6 +192,16 @@ describePostgres('a cluster on the host', () => {
     await eventually('it streams the other way', async () => (await orders(primary)) === '3');
   });
 
+  test('a replica whose primary is gone still knows on which timeline it was', async () => {
+    await standby.stack.database.stop(signal);
+    await eventually(
+      'nothing is received',
+      async () => (await primary.cluster.positions()).receiver === null,
+    );
+    expect((await primary.cluster.positions()).timeline).toBe(2);
+    await standby.stack.database.start(signal);
+  });
+
   test('a replica whose log has a gap tries again and again, and never says that it streams', async () => {
     await primary.stack.database.stop(signal);
     await standby.cluster.stopSending();

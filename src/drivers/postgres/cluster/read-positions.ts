@@ -27,6 +27,13 @@ export const readPositions = async (session: PsqlSession): Promise<Positions> =>
 
 const SYSTEM = `(SELECT system_identifier::text FROM pg_control_system()) AS system`;
 
+/** The control file of a replica knows that of its last restart point alone, and without a primary nobody receives. */
+const REPLICA_TIMELINE = `greatest(
+         (SELECT received_tli FROM pg_stat_wal_receiver),
+         (SELECT timeline_id FROM pg_control_checkpoint()),
+         (SELECT max(('x' || left(name, 8))::bit(32)::int) FROM pg_ls_waldir()
+          WHERE name ~ '^[0-9A-F]{24}$'))`;
+
 /**
  * A receiver says "streaming" from its start on, before the primary has answered: also one that is refused, because its
  * log has a gap, and tries again each second. Both its times are that of its start until it has got a message, and a
@@ -40,8 +47,7 @@ const readReplica = async (session: PsqlSession): Promise<Positions> => {
     Pick<Positions, 'system' | 'timeline' | 'at' | 'received' | 'isIdle' | 'replayedUntil'>
   >(
     `SELECT ${SYSTEM},
-       coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
-                (SELECT timeline_id FROM pg_control_checkpoint())) AS timeline,
+       ${REPLICA_TIMELINE} AS timeline,
        ${bytes('pg_last_wal_replay_lsn()')} AS at,
        ${bytes('pg_last_wal_receive_lsn()')} AS received,
        EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup'
