@@ -17,6 +17,7 @@ import { renderMarkdown } from './report.js';
 import { measureRestore } from './restore.js';
 import { Shop } from './shop.js';
 import { SIZES, type Size } from './sizes.js';
+import { measureStream } from './stream.js';
 import { measureTakeover } from './takeover.js';
 import { measureUnchanged } from './unchanged.js';
 
@@ -28,6 +29,7 @@ const MEASURES: Record<string, { measure: Measure; at?: 'smallest' | 'largest' }
   'host-lost': { measure: measureHostLost, at: 'smallest' },
   unchanged: { measure: measureUnchanged, at: 'largest' },
   restore: { measure: measureRestore },
+  stream: { measure: measureStream },
   // The last, since it leaves 1.2 GB of noise behind.
   agent: { measure: measureAgent, at: 'smallest' },
 };

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
 import type { NodeStatus } from '../../src/domain/status.js';
 import {
   type ComposeMachine,
@@ -8,11 +8,12 @@ import {
 import { ComposeProject } from '../support/compose-project.js';
 import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually, serves } from '../support/pair.js';
+import { drawnTests } from '../support/sample.js';
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 300_000 });
 
 /** Milliseconds on a machine that is busy with other tests. */
-const PATIENCE = 120_000;
+const PATIENCE = 240_000;
 const STARTED = '{{.Id}} {{.State.StartedAt}}';
 
 /** The coffee shop of DESIGN.md on two Docker engines, unmodified, with REPLICATION=stream. */
@@ -78,6 +79,8 @@ describeDocker('a coffee shop in Docker Compose whose standby is kept by streami
   const leftovers = ({ project }: ComposeMachine): Promise<string> =>
     project.engine.docker('ps', '--all', '--quiet', '--filter', 'name=coldspare-files');
 
+  // All of them in a soak. Each begins and ends with VCL2 as the primary, and VCL3 as its replica.
+  const { test } = drawnTests(0.3);
   test('a pair on dumps is turned to streaming: nothing that serves is restarted', async () => {
     await vcl2.project.compose('up', '--detach');
     await eventually('the shop is open', () => quantities(vcl2));

@@ -1,8 +1,10 @@
+import { realpath } from 'node:fs/promises';
 import { SOCKET_PORT } from '../../domain/replication.js';
 import type { Cluster } from '../../ports/cluster.js';
 import { type ClusterOptions, createCluster } from '../postgres/cluster/cluster.js';
 import { findContainers } from './containers.js';
 import { createContainerFiles } from './files.js';
+import { imageId, mountsOf } from './helper.js';
 import type { KeptImage, Mount } from './override.js';
 import { askEngine, inspect, type Project } from './project.js';
 
@@ -53,14 +55,18 @@ export const createContainerCluster = (options: ContainerClusterOptions): Contai
     mustBeRemade: async () => {
       const [container] = await findContainers(project, [service]);
       if (mount === undefined || container === undefined) return undefined;
-      const format = '{{.Image}}{{range .Mounts}} {{.Destination}}{{end}}';
-      const [line = ''] = await inspect(project, format, [container.id]);
-      const [image = '', ...targets] = line.split(' ');
-      if (targets.includes(mount.target) || !(await cluster.isReplica())) return undefined;
+      const folder = await realpath(mount.directory);
+      const mounts = await mountsOf(project, container.id);
+      const isMounted = mounts.some(
+        // An engine in a virtual machine sees the folder below another one.
+        ({ Destination, Source }) => Destination === mount.target && Source.endsWith(folder),
+      );
+      if (isMounted || !(await cluster.isReplica())) return undefined;
+      const [image = ''] = await inspect(project, '{{.Image}}', [container.id]);
       // Its name may be that of a newer image by now.
       const named = askEngine(project, 'image', 'inspect', '--format', '{{.Id}}', container.image);
       const [id] = await named.catch(() => []);
-      return id === image ? {} : { image: { image, insteadOf: container.image } };
+      return id === image ? {} : { image: { image: imageId(image), insteadOf: container.image } };
     },
   };
 };

@@ -1,17 +1,21 @@
 import { ColdspareError } from '../../domain/errors.js';
 import type { ClusterFiles, FileChange } from '../postgres/cluster/files.js';
 import { readFreeBytes } from '../postgres/free-space.js';
-import { findContainers } from './containers.js';
-import { createHelper, type HelperOptions } from './helper.js';
+import { type Container, findContainers } from './containers.js';
+import { createHelper, HELPER_PREFIX, type HelperOptions, mountsOf } from './helper.js';
+import { askEngine, type Project } from './project.js';
 
-const FILES_TIMEOUT_MS = 60_000;
+/** Milliseconds. */
+const FILES_TIMEOUT = 60_000;
+/** A copy that is given up may be large. */
+const CHANGE_TIMEOUT = 1_800_000;
 
 const LIST = '[ ! -d "$1" ] || ls -1A -- "$1"';
 
 /** A line for each file: its content, or what no content begins with. */
 const ABSENT = '-';
 const READ = `for path; do
-  if [ -f "$path" ]; then base64 -w 0 -- "$path" && echo; else echo '${ABSENT}'; fi
+  if [ -f "$path" ]; then base64 -w 0 -- "$path" || exit; echo; else echo '${ABSENT}'; fi
 done`;
 
 /** As `FileChange` says, in words of the arguments. A content is a line of the input: arguments are in process lists. */
@@ -45,26 +49,20 @@ interface ContainerFilesOptions extends HelperOptions {
  */
 export const createContainerFiles = (options: ContainerFilesOptions): ClusterFiles => {
   const { project, service } = options;
-  const helper = createHelper(options);
-  const script = (text: string, args: readonly string[], input?: string): Promise<string> =>
-    helper.runShort(['bash', '-c', text, 'bash', ...args], {
-      timeout: FILES_TIMEOUT_MS,
-      ...(input !== undefined && { input }),
-    });
-  let owner: string | undefined;
-  /** Of the data directory. It does not change as long as the agent lives. */
-  const findOwner = async (): Promise<string> => {
-    const { directory } = await options.find();
-    owner ??= (await script('stat -c %u:%g -- "$1"', [directory])).trim();
-    return owner;
-  };
+  const script = (text: string, args: readonly string[]) => ['bash', '-c', text, 'bash', ...args];
+  const helper = createHelper(options, async () => ({
+    argv: script('stat -c %u:%g -- "$1"', [(await options.find()).directory]),
+    options: { timeout: FILES_TIMEOUT },
+  }));
+  const ask = (text: string, ...args: string[]): Promise<string> =>
+    helper.runShort(script(text, args), { timeout: FILES_TIMEOUT });
 
   return {
     list: async (directory) =>
-      (await script(LIST, [directory])).split('\n').filter((name) => name !== ''),
+      (await ask(LIST, directory)).split('\n').filter((name) => name !== ''),
     read: async (paths) => {
       if (paths.length === 0) return [];
-      const lines = (await script(READ, paths)).split('\n');
+      const lines = (await ask(READ, ...paths)).split('\n');
       return paths.map((_, index) => {
         const line = lines[index] ?? ABSENT;
         return line === ABSENT ? undefined : Buffer.from(line, 'base64');
@@ -72,24 +70,52 @@ export const createContainerFiles = (options: ContainerFilesOptions): ClusterFil
     },
     change: async (changes) => {
       const { directory } = await options.find();
-      await script(CHANGE, [directory, ...changes.flatMap(wordsOf)], contentsOf(changes));
+      await helper.runShort(script(CHANGE, [directory, ...changes.flatMap(wordsOf)]), {
+        timeout: CHANGE_TIMEOUT,
+        input: contentsOf(changes),
+      });
     },
-    run: async (argv, given) => helper.run(argv, given, await findOwner()),
+    run: helper.run,
     warm: helper.warm,
-    size: async (directory) =>
-      Number.parseInt(await script('du -sk -- "$1"', [directory]), 10) * 1024,
-    room: (directory) => readFreeBytes((argv) => script('exec "$@"', argv), directory),
+    size: async (directory) => Number.parseInt(await ask('du -sk -- "$1"', directory), 10) * 1024,
+    room: (directory) => readFreeBytes((argv) => ask('exec "$@"', ...argv), directory),
     assertStopped: async (directory) => {
-      const [found] = await findContainers(project, [service]);
-      if (!found?.isRunning) return;
+      const containers = await findContainers(project, [service]);
+      const running =
+        containers.find(({ isRunning }) => isRunning)?.name ??
+        (await findOthers(project, containers, directory));
+      if (running === undefined) return;
       throw new ColdspareError(
         'database-failed',
-        `the container ${found.name} runs, so the files in ${directory} are left alone`,
+        `the container ${running} runs, so the files in ${directory} are left alone`,
         'see who starts it: "docker ps" and "docker events" on this machine; it is tried again by itself',
-        { value: found.name },
+        { value: running },
       );
     },
   };
+};
+
+/** A container of somebody else that runs with the same volume, such as one of the project under an earlier name. */
+const findOthers = async (
+  project: Project,
+  containers: readonly Container[],
+  directory: string,
+): Promise<string | undefined> => {
+  for (const { id } of containers) {
+    const mounts = await mountsOf(project, id);
+    const [data] = mounts
+      .filter(({ Destination }) => `${directory}/`.startsWith(`${Destination}/`))
+      .sort((one, other) => other.Destination.length - one.Destination.length);
+    if (data === undefined) continue;
+    const volume = data.Type === 'volume' ? data.Name : data.Source;
+    const names = await askEngine(
+      project,
+      ...['ps', '--format', '{{.Names}}', '--filter', `volume=${volume}`],
+    );
+    const other = names.find((name) => !name.startsWith(HELPER_PREFIX));
+    if (other !== undefined) return other;
+  }
+  return undefined;
 };
 
 const wordsOf = (change: FileChange): string[] =>

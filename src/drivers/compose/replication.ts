@@ -1,6 +1,6 @@
-import { once } from 'node:events';
 import { Duplex } from 'node:stream';
 import { ColdspareError } from '../../domain/errors.js';
+import { firstByte } from '../first-byte.js';
 import type { DatabaseAddress } from '../postgres/server.js';
 import type { Executor, OpenCommand } from '../run-command.js';
 
@@ -54,16 +54,6 @@ export const connectReplica = async (
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', command.kill);
-  }
-};
-
-/** Undefined when it has ended before that. */
-const firstByte = async ({ stdout }: OpenCommand): Promise<string | undefined> => {
-  for (;;) {
-    const byte: Buffer | null = stdout.read(1);
-    if (byte !== null) return byte.toString();
-    if (stdout.readableEnded || stdout.destroyed) return undefined;
-    await Promise.race([once(stdout, 'readable'), once(stdout, 'close')]);
   }
 };
 

@@ -156,7 +156,8 @@ export const createComposeStack = (options: ComposeStackOptions): Stack => {
       service: {
         // Recreates nothing else: only a person decides about a new image or another version of PostgreSQL.
         start: async (signal) => {
-          const remade = await container?.mustBeRemade();
+          // Whatever keeps that from being known must not keep a database from starting.
+          const remade = await container?.mustBeRemade().catch(() => undefined);
           keptByDatabase = remade?.image ? { [services.database]: remade.image } : {};
           await database.up([remade === undefined ? START_ALONE : REMAKE_ALONE], signal);
         },

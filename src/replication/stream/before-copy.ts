@@ -7,7 +7,7 @@ import {
   replacedCopies,
 } from '../../domain/database-names.js';
 import { driftOf } from '../../domain/drift.js';
-import { Refused, toColdspareError } from '../../domain/errors.js';
+import { isError, Refused, toColdspareError } from '../../domain/errors.js';
 import { formatBytes } from '../../domain/format.js';
 import type { Broken, Identity, Positions } from '../../domain/replication.js';
 import type { NodeStatus } from '../../domain/status.js';
@@ -81,6 +81,8 @@ export const assertReachable = async (
     });
   const system = await cluster.copy.reach(signal).catch((error: unknown) => {
     signal.throwIfAborted();
+    // Psql did not even run.
+    if (!isError(error, 'command-failed')) throw error;
     throw notReplicable(node, {
       check: 'connection',
       message: `the primary's PostgreSQL does not let this node replicate: ${toColdspareError(error).message}`,

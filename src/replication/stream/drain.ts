@@ -71,7 +71,7 @@ const waitForReplica = async (node: Streamer, end: LogEnd, signal: AbortSignal):
     throw new ColdspareError(
       'database-failed',
       'the database was not stopped in order',
-      'see what DB_STOP_COMMAND does: it has to be a fast stop, such as that of systemd or pg_ctl',
+      'see what stops it: DB_STOP_COMMAND, or the stop_signal (SIGINT) and the stop_grace_period of its container, have to be a fast stop that is not cut short',
     );
   const wait = { timeout: PATIENCE, pause: POLL_PAUSE, what: 'the replica has all of the log' };
   const isProgress = createProgress();

@@ -33,7 +33,7 @@ const SEED_STEPS = [
 const POLL_PAUSE = 200;
 /** Milliseconds without progress. */
 const PROVE_PATIENCE = 60_000;
-/** Milliseconds for a replica that was started to reach its primary. */
+/** Milliseconds without progress for a replica that was started to reach its primary. */
 const STREAM_TIMEOUT = 10_000;
 const STOP_TIMEOUT = 120_000;
 /** How this cluster becomes a replica: as it is, or as a copy. */
@@ -116,8 +116,11 @@ const chooseWay = async (
 
 const streamsSoon = (node: Streamer, signal: AbortSignal): Promise<boolean> => {
   const wait = { timeout: STREAM_TIMEOUT, pause: POLL_PAUSE, what: 'the replica streams' };
-  const streams = pollUntil({ clock: node.clock, signal }, wait, async () => {
+  const isProgress = createProgress();
+  const streams = pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
     await look(node);
+    // It replays its own log first.
+    if (isProgress(node.view.positions?.value.at)) goesOn();
     return isStreaming(node) ? true : undefined;
   });
   return streams.catch(() => {

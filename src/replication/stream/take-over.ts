@@ -63,21 +63,21 @@ const replay = async (
   { position }: TakeOverRequest,
   signal: AbortSignal,
 ): Promise<Replayed> => {
-  await abandonCopy(node, signal);
-  await look(node);
-  // One that waits for more has all that it needs to run, and each question costs time now.
-  if (node.view.positions?.value.isIdle !== true) {
-    if (!(await node.cluster.isReplica()))
-      return { why: 'the database of this node is no replica' };
-    try {
+  try {
+    await abandonCopy(node, signal);
+    await look(node);
+    // One that waits for more has all that it needs to run, and each question costs time now.
+    if (node.view.positions?.value.isIdle !== true) {
+      if (!(await node.cluster.isReplica()))
+        return { why: 'the database of this node is no replica' };
       const raised = await startReplica(node, signal);
       const check = node.view.drift?.check;
       if (raised.some((name) => checkOf(name) === check)) node.view.drift = null;
-    } catch (error) {
-      signal.throwIfAborted();
-      return { why: `the replica does not start: ${toColdspareError(error).message}` };
+      await look(node);
     }
-    await look(node);
+  } catch (error) {
+    signal.throwIfAborted();
+    return { why: `the replica does not start: ${toColdspareError(error).message}` };
   }
   const { drift } = node.view;
   if (drift !== null) return { why: `the server of the replica has changed: ${drift.message}` };

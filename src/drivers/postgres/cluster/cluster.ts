@@ -170,7 +170,7 @@ export const createCluster = (options: ClusterOptions): Cluster => {
       await mkdir(dirname(target), { recursive: true, mode: 0o700 });
       const part = `${target}.part`;
       const argv = connectedTool(server, 'pg_dump', other, ['-Fc']);
-      const output = createWriteStream(part, { mode: 0o600 });
+      const output = createWriteStream(part, { mode: 0o600, flush: true });
       const options = { timeout: more.transfer, signal, env: toolEnv(server), output };
       await server.executor.run(argv, options);
       // From here on it is whole, also after a power cut.
