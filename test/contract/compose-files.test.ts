@@ -9,7 +9,7 @@ import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually } from '../support/pair.js';
 import { watchProcesses } from '../support/processes.js';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const never = new AbortController().signal;
 const DATA = '/var/lib/postgresql/data';

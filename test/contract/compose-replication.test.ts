@@ -15,7 +15,7 @@ import { makeClusterDirectory, PROGRAMS, runAsPostgres } from '../support/postgr
 import { killFamilies, listPids, runsAs } from '../support/processes.js';
 import { baseBackup } from '../support/replica.js';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const never = new AbortController().signal;
 const silent = { info() {}, warn() {}, error() {} };

@@ -11,7 +11,7 @@ import { watchProcesses } from '../support/processes.js';
 import { drawnTests } from '../support/sample.js';
 import { CROCKERY, dump, testStackContract } from './stack-contract.js';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 /**
  * A process of ours that ends by a signal, after its parent, would be taken for a crash by PostgreSQL, which is the first
@@ -237,7 +237,7 @@ describeDocker('compose stack', () => {
     });
 
     test('a database that dies at its start is told with what it said last', async () => {
-      const { database } = stackWith({ timeouts: { start: 8_000 } });
+      const { database } = stackWith({ timeouts: { start: 20_000 } });
       await database.stop(never);
       await harness.project.compose('rm', '--force', 'db');
       try {

@@ -19,7 +19,7 @@ import { freePort } from '../support/postgres.js';
 import { drawnTests, sample } from '../support/sample.js';
 import { dump, type StackHarness, testStackContract } from './stack-contract.js';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const NAME = 'shop';
 const DIST = new URL('../../dist/', import.meta.url).pathname;

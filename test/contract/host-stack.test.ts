@@ -15,7 +15,7 @@ import { PROGRAMS, runAsPostgres } from '../support/postgres-tools.js';
 import { watchProcesses } from '../support/processes.js';
 import { CROCKERY, dump, manifestOf, testStackContract } from './stack-contract.js';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const MARKER: Marker = { lineage: 'lin-1', epoch: 3, backup: null, served: false };
 const never = new AbortController().signal;

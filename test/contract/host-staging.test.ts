@@ -9,7 +9,7 @@ import { describePostgres } from '../support/postgres.js';
 import { listPids, runsAs } from '../support/processes.js';
 import { dump } from './stack-contract.js';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const never = new AbortController().signal;
 

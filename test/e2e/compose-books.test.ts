@@ -10,10 +10,10 @@ import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually, serves, standsBy } from '../support/pair.js';
 import { describeSshd, Sshd } from '../support/sshd.js';
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 /** Milliseconds for a whole failover on a machine that is busy with other tests. */
-const PATIENCE = 120_000;
+const PATIENCE = 240_000;
 const PASSWORD = 'p@ss: w/rd#7';
 
 /** A compose project that knows nothing of ours: all that is done for it is environment variables. */

@@ -15,12 +15,12 @@ import { drawnTests } from '../support/sample.js';
 import { missingForVcl1, startVcl1, type Vcl1 } from '../support/vcl1.js';
 import { revive } from '../support/watched-pair.js';
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const POLICY = '{{.HostConfig.RestartPolicy.Name}}';
 const STARTED = '{{.Id}} {{.State.StartedAt}}';
 /** Milliseconds for a whole failover or failback on a machine that is busy with other tests. */
-const PATIENCE = 120_000;
+const PATIENCE = 240_000;
 
 /**
  * The coffee shop of DESIGN.md on two Docker engines, VCL2 and VCL3. Every story begins and ends with VCL2 as the

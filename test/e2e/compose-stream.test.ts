@@ -10,7 +10,7 @@ import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually, serves } from '../support/pair.js';
 import { drawnTests } from '../support/sample.js';
 
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 /** Milliseconds on a machine that is busy with other tests. */
 const PATIENCE = 240_000;

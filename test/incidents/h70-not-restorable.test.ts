@@ -13,7 +13,7 @@ import { type HostHarness, makeHostHarness } from '../support/host-harness.js';
 import { describePostgres } from '../support/postgres.js';
 import { receive } from '../support/received.js';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const never = new AbortController().signal;
 
