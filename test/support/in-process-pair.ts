@@ -20,7 +20,7 @@ import type { Faults } from '../../src/ports/faults.js';
 import type { ProbeResult } from '../../src/ports/probe.js';
 import { FakeApp, FakeDatabase } from './fake-node.js';
 import { Operated } from './operated.js';
-import { type FaultRule, QUIET, serves } from './pair.js';
+import { eventually, type FaultRule, QUIET, serves } from './pair.js';
 
 const NAME = 'ledger';
 /** Time passes this many times faster for the agents. Their HTTP runs in real time. */
@@ -399,6 +399,8 @@ export const startInProcessPair = async (
   };
   try {
     await Promise.all([vcl2.agent.start(), vcl3.agent.start()]);
+    // On a busy machine its app may answer before a boot that was too slow is repeated.
+    await eventually('vcl2 has booted', () => vcl2.lastOperation('boot', 'done'));
     await serves(vcl2);
   } catch (error) {
     await remove();
