@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { OperationKind } from '../../src/domain/operation.js';
 import { isServing } from '../../src/serve/serving.js';
+import { isProven } from '../../src/state/baseline.js';
 import { activePause } from '../../src/status/node-status.js';
 import { startClients } from './clients.js';
 import type { Focus } from './focus.js';
@@ -132,6 +133,9 @@ const whyLost = ({ oracle }: World, lost: Machine, other: Machine): string | und
     return 'the volume of the primary is gone, and so is every backup of the other node';
   if (other.node?.settings.monitor === 'off')
     return 'the volume of the primary is gone, and the monitor of the other node is off';
+  // Its no is no proof of an outage (H50): a person has to decide. Nobody had ever been served there.
+  if (lost.node !== undefined && !isProven(lost.node, 'APP_HEALTH_URL'))
+    return 'the volume of the primary is gone, and its health check had never said yes';
   return whyTooOld(other);
 };
 
