@@ -38,22 +38,14 @@ while [ $# -gt 0 ]; do
   shift 2
 done`;
 
-interface ContainerFilesOptions extends HelperOptions {
-  /** Tells the data directory, as the container sees it. */
-  find: () => Promise<{ directory: string }>;
-}
-
 /**
  * The files of a cluster in the volumes of a container, which may be stopped. What works on them runs in a container of
  * the same image beside it.
  */
-export const createContainerFiles = (options: ContainerFilesOptions): ClusterFiles => {
+export const createContainerFiles = (options: HelperOptions): ClusterFiles => {
   const { project, service } = options;
+  const helper = createHelper(options);
   const script = (text: string, args: readonly string[]) => ['bash', '-c', text, 'bash', ...args];
-  const helper = createHelper(options, async () => ({
-    argv: script('stat -c %u:%g -- "$1"', [(await options.find()).directory]),
-    options: { timeout: FILES_TIMEOUT },
-  }));
   const ask = (text: string, ...args: string[]): Promise<string> =>
     helper.runShort(script(text, args), { timeout: FILES_TIMEOUT });
 

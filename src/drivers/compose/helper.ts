@@ -12,6 +12,7 @@ import { askEngine, inspect, type Project } from './project.js';
 const CREATE_TIMEOUT = 60_000;
 const START_TIMEOUT = 60_000;
 const REMOVE_TIMEOUT = 20_000;
+const OWNER_TIMEOUT = 60_000;
 /** Nobody can remove a volume as long as a container has it. */
 const IDLE = 2_000;
 /** For what is about to come, such as the stop of an app and its database in a handover. */
@@ -53,10 +54,12 @@ export interface HelperOptions {
   create: (signal: AbortSignal) => Promise<void>;
   /** The folder of the socket on this machine, and where containers have it; undefined for a primary that is dialed. */
   socket: Mount | undefined;
+  /** Tells the data directory, as the container sees it. */
+  find: () => Promise<{ directory: string }>;
 }
 
 export interface Helper {
-  /** Runs a program in it, as the user `findUser` (uid:gid) tells. As `Executor.run`. */
+  /** Runs a program in it, as the owner of the data directory. As `Executor.run`. */
   run(argv: readonly string[], options: CommandOptions): Promise<string>;
   /** Runs a short program in it, or in the service's own container when that runs. As `Executor.run`. */
   runShort(argv: readonly string[], options: CommandOptions): Promise<string>;
@@ -67,19 +70,16 @@ export interface Helper {
 interface Running {
   name: string;
   command: OpenCommand;
-  /** Asked once: a new container may have other users. */
-  user?: Promise<string>;
+  /** Who the data directory belongs to, as uid:gid. Asked once: a new container may have other users. */
+  owner?: Promise<string>;
 }
 
 /**
  * A container of the same image and with the same volumes as that of a service, which may be stopped. It is started when
  * it is needed, because each start of a container takes half a second or more, and ends when nobody needs it any more.
- * `findUser` is a command that prints who programs run as, as uid:gid.
  */
-export const createHelper = (
-  { project, service, create, socket }: HelperOptions,
-  findUser: () => Promise<{ argv: readonly string[]; options: CommandOptions }>,
-): Helper => {
+export const createHelper = (options: HelperOptions): Helper => {
+  const { project, service, create, socket, find } = options;
   const { executor, engine } = project;
   const label = `${LABEL}=${project.directory} ${service}`;
   let running: Promise<Running> | undefined;
@@ -175,11 +175,10 @@ export const createHelper = (
       given,
     );
 
-  const userOf = (helper: Running): Promise<string> => {
-    helper.user ??= findUser().then(async ({ argv, options }) =>
-      (await exec(helper.name, argv, options)).trim(),
-    );
-    return helper.user;
+  const findOwner = async ({ name }: Running): Promise<string> => {
+    const { directory } = await find();
+    const argv = ['stat', '-c', '%u:%g', '--', directory];
+    return (await exec(name, argv, { timeout: OWNER_TIMEOUT })).trim();
   };
 
   /** Whoever comes now gets a new one. */
@@ -205,7 +204,8 @@ export const createHelper = (
       using(async () => {
         const helper = await present();
         try {
-          return await exec(helper.name, argv, given, await userOf(helper));
+          helper.owner ??= findOwner(helper);
+          return await exec(helper.name, argv, given, await helper.owner);
         } catch (error) {
           // The end of the engine's client is not the end of the program.
           if (!isError(error, 'command-failed')) {

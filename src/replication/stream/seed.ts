@@ -100,11 +100,15 @@ const chooseWay = async (
     if (isStreaming(node)) return { way: 'start', hasNothingElse: true };
     // One that does not start is replaced as well. One that runs may only have lost its way to the primary, such as in a
     // container that somebody else has made.
-    const starts = await startReplica(node, signal).then(
-      () => !runs || streamsSoon(node, signal),
-      () => false,
+    const works = startReplica(node, signal).then(async () => {
+      if (runs) await waitForStream(node, STREAM_TIMEOUT, signal);
+    });
+    const way = await works.then(
+      (): Way => 'start',
+      (): Way => 'copy',
     );
-    return { way: starts ? 'start' : 'copy', hasNothingElse: false };
+    signal.throwIfAborted();
+    return { way, hasNothingElse: false };
   }
   const isShared = !runs && (await memory.load()).paired === positions.system;
   const found = isShared ? await compareLogs(node, positions) : undefined;
@@ -114,18 +118,14 @@ const chooseWay = async (
   };
 };
 
-const streamsSoon = (node: Streamer, signal: AbortSignal): Promise<boolean> => {
-  const wait = { timeout: STREAM_TIMEOUT, pause: POLL_PAUSE, what: 'the replica streams' };
+/** Waits until it streams, for `timeout` milliseconds without progress. A replica replays its own log first. */
+const waitForStream = async (node: Streamer, timeout: number, signal: AbortSignal) => {
+  const wait = { timeout, pause: POLL_PAUSE, what: 'the replica streams' };
   const isProgress = createProgress();
-  const streams = pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
+  await pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
     await look(node);
-    // It replays its own log first.
     if (isProgress(node.view.positions?.value.at)) goesOn();
     return isStreaming(node) ? true : undefined;
-  });
-  return streams.catch(() => {
-    signal.throwIfAborted();
-    return false;
   });
 };
 
@@ -229,13 +229,7 @@ const prove = async (
   { identity, lineage }: Primary,
   { signal, say }: StepContext,
 ): Promise<void> => {
-  const wait = { timeout: PROVE_PATIENCE, pause: POLL_PAUSE, what: 'the replica streams' };
-  const isProgress = createProgress();
-  await pollUntil({ clock: node.clock, signal }, wait, async (goesOn) => {
-    await look(node);
-    if (isProgress(node.view.positions?.value.at)) goesOn();
-    return isStreaming(node) ? true : undefined;
-  });
+  await waitForStream(node, PROVE_PATIENCE, signal);
   const { marker } = await node.stack.database.live();
   const system = node.view.positions?.value.system;
   if (system !== identity.system || marker === undefined || marker.lineage !== lineage)

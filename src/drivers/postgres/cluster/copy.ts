@@ -88,8 +88,7 @@ export const createClusterCopy = ({ files, locator, link, timeout }: CopyOptions
       // Never asked, so there was no copy either.
       if ((await locator.find()) === undefined) return;
       const { location, directory } = await open();
-      if (await directory.isSwapped()) await files.assertStopped(location.directory);
-      await directory.abandon();
+      await directory.abandon(() => files.assertStopped(location.directory));
     },
 
     isUnproven: async () => {

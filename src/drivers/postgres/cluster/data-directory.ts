@@ -73,33 +73,36 @@ export class DataDirectory {
     return (await this.#files.list(this.#directory)).includes(NAMES.before);
   }
 
-  async abandon(): Promise<void> {
+  /** `beforeMoves` is called when the cluster before has to be brought back, and may refuse that. */
+  async abandon(beforeMoves: () => Promise<void> = async () => {}): Promise<void> {
     const names = await this.#files.list(this.#directory);
-    if (names.includes(NAMES.before)) await this.#bringBack();
-    else if (!names.some(isOurs)) return;
-    await this.#removeAll([]);
+    if (!names.some(isOurs)) return;
+    if (names.includes(NAMES.before)) {
+      await beforeMoves();
+      await this.#bringBack();
+    }
+    await this.#files.change(this.#removeLeftovers());
   }
 
   async finish(): Promise<void> {
     const names = await this.#files.list(this.#directory);
     if (!names.some(isOurs)) return;
-    await this.#removeAll(
-      names.includes(NAMES.before)
-        ? [
-            { do: 'remove', path: this.#waste },
-            { do: 'move', path: this.#before, to: this.#waste },
-            { do: 'sync', path: this.#directory },
-          ]
-        : [],
-    );
+    const giveUpBefore: FileChange[] = [
+      { do: 'remove', path: this.#waste },
+      { do: 'move', path: this.#before, to: this.#waste },
+      { do: 'sync', path: this.#directory },
+    ];
+    await this.#files.change([
+      ...(names.includes(NAMES.before) ? giveUpBefore : []),
+      ...this.#removeLeftovers(),
+    ]);
   }
 
-  #removeAll(after: FileChange[]): Promise<void> {
-    return this.#files.change([
-      ...after,
+  #removeLeftovers(): FileChange[] {
+    return [
       { do: 'remove', path: this.copy },
       { do: 'remove', path: this.#waste },
-    ]);
+    ];
   }
 
   async #bringBack(): Promise<void> {
