@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { hasEnded, type OperationRecord } from '../../src/domain/operation.js';
+import { coffeeShop } from '../../test/support/coffee-shop.js';
 import {
   type ComposeMachine,
   type ComposePair,
   createComposePair,
   readApp,
 } from '../../test/support/compose-pair.js';
-import { ComposeProject } from '../../test/support/compose-project.js';
 import type { DockerEngine } from '../../test/support/docker-engine.js';
 import { eventually, serves, standsBy } from '../../test/support/pair.js';
 import { fillStatements, PGBENCH_TABLES, type Size } from './sizes.js';
@@ -49,13 +49,7 @@ export class Shop {
     size: Size,
   ): Promise<Shop> {
     const pair = await createComposePair({
-      createProject: async (name, directory, appPort) => {
-        const env = { APP_PORT: appPort, DB_PASSWORD: 'flat-white-7' };
-        const project = await ComposeProject.create('coffee', directory, engines[name], env);
-        await project.compose('build', '--quiet', 'app');
-        return project;
-      },
-      healthPath: '/coffees',
+      ...coffeeShop(engines),
       env: { ...DEFAULTS, DB_NAME: 'coffee_dev' },
     });
     const shop = new Shop(pair);

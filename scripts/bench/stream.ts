@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ComposeMachine } from '../../test/support/compose-pair.js';
-import { eventually } from '../../test/support/pair.js';
+import { streams as waitForStream } from '../../test/support/stream-pair.js';
 import type { Bench } from './bench.js';
 import type { Measured, Row } from './figures.js';
 import { CONFIRMED_TO_ANSWERS } from './growth.js';
@@ -84,6 +84,10 @@ const load = async ({ vcl2 }: Shop): Promise<number> => {
   return Number(/^tps = ([\d.]+)/m.exec(output)?.[1]);
 };
 
+/** The answer of the database there, as psql prints it unaligned. */
+const ask = ({ project }: ComposeMachine, sql: string): Promise<string> =>
+  project.exec('db', ['psql', '--username=postgres', '-XqtA', '-c', sql, 'coffee_dev']);
+
 /** Seconds that 99 of 100 looks stay below, while the load runs. */
 const sampleLag = async ({ vcl3 }: Shop): Promise<number> => {
   const ages: number[] = [];
@@ -91,12 +95,8 @@ const sampleLag = async ({ vcl3 }: Shop): Promise<number> => {
   const end = Date.now() + (LOAD - 2) * 1_000;
   while (Date.now() < end) {
     // As PostgreSQL says on the standby itself: the agent looks once in CHECK_INTERVAL.
-    const sql = [
-      '-c',
-      'SELECT extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())',
-    ];
-    const psql = ['psql', '--username=postgres', '-XqtA', ...sql, 'coffee_dev'];
-    ages.push(Number(await vcl3.project.exec('db', psql)));
+    const age = 'extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())';
+    ages.push(Number(await ask(vcl3, `SELECT ${age}`)));
     await pause(LOOK_EVERY);
   }
   ages.sort((one, other) => one - other);
@@ -117,10 +117,7 @@ const takeTurns = async (shop: Shop): Promise<Turn> => {
   await shop.serves(vcl3);
   const promote = await shop.lastPromote();
   const confirm = promote.steps.find(({ name }) => name === 'confirm');
-  const newest = await vcl3.project.exec('db', [
-    ...['psql', '--username=postgres', '-XqtA', '-c'],
-    ...['SELECT extract(epoch FROM max(mtime)) FROM pgbench_history', 'coffee_dev'],
-  ]);
+  const newest = await ask(vcl3, 'SELECT extract(epoch FROM max(mtime)) FROM pgbench_history');
 
   await vcl2.project.engine.boot();
   const booted = Date.now();
@@ -139,15 +136,8 @@ const takeTurns = async (shop: Shop): Promise<Turn> => {
 };
 
 /** The moment at which it is a standby that streams. */
-const streams = async ({ agent }: ComposeMachine): Promise<number> => {
-  await eventually(
-    `${agent.name} streams`,
-    async () => {
-      const { mode, operation, replication } = await agent.status();
-      return mode === 'standby' && operation === null && replication?.state === 'streaming';
-    },
-    PATIENCE,
-  );
+const streams = async (machine: ComposeMachine): Promise<number> => {
+  await waitForStream(machine, PATIENCE);
   return Date.now();
 };
 
@@ -161,12 +151,11 @@ const turnOn = async (shop: Shop): Promise<void> => {
 /** As the manual says. */
 const turnOff = async (shop: Shop): Promise<void> => {
   const { vcl2, vcl3 } = shop;
-  const psql = ['psql', '--username=postgres', '-c'];
   await vcl3.agent.stop();
-  await vcl3.project.exec('db', [...psql, 'SELECT pg_promote()']);
+  await ask(vcl3, 'SELECT pg_promote()');
   await vcl3.agent.start();
   await shop.restart(vcl2);
   await shop.serves(vcl2);
-  await vcl2.project.exec('db', [...psql, `SELECT pg_drop_replication_slot('coldspare')`]);
+  await ask(vcl2, `SELECT pg_drop_replication_slot('coldspare')`);
   await shop.backUp();
 };

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { type Announcements, receiveAnnouncements } from '../support/announcements.js';
+import { coffeeShop } from '../support/coffee-shop.js';
 import {
   type ComposeMachine,
   type ComposePair,
@@ -8,7 +9,6 @@ import {
   readApp,
   writeApp,
 } from '../support/compose-pair.js';
-import { ComposeProject } from '../support/compose-project.js';
 import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually, serves, standsBy } from '../support/pair.js';
 import { drawnTests } from '../support/sample.js';
@@ -39,16 +39,10 @@ describeDocker(
 
     beforeAll(async () => {
       told = await receiveAnnouncements();
-      engines.push(...(await Promise.all([DockerEngine.start(), DockerEngine.start()])));
+      const [first, second] = await Promise.all([DockerEngine.start(), DockerEngine.start()]);
+      engines.push(first, second);
       pair = await createComposePair({
-        createProject: async (name, directory, appPort) => {
-          const engine = engines[name === 'vcl2' ? 0 : 1] as DockerEngine;
-          const env = { APP_PORT: appPort, DB_PASSWORD: 'flat-white-7' };
-          const project = await ComposeProject.create('coffee', directory, engine, env);
-          await project.compose('build', '--quiet', 'app');
-          return project;
-        },
-        healthPath: '/coffees',
+        ...coffeeShop({ vcl2: first, vcl3: second }),
         env: { DB_NAME: 'coffee_dev', MONITOR: 'on', NOTIFY_URLS: told.url },
       });
       ({ vcl2, vcl3 } = pair);

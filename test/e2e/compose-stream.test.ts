@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, vi } from 'vitest';
-import type { NodeStatus } from '../../src/domain/status.js';
+import { coffeeShop } from '../support/coffee-shop.js';
 import {
   type ComposeMachine,
   type ComposePair,
   createComposePair,
 } from '../support/compose-pair.js';
-import { ComposeProject } from '../support/compose-project.js';
 import { DockerEngine, describeDocker } from '../support/docker-engine.js';
 import { eventually, serves } from '../support/pair.js';
 import { drawnTests } from '../support/sample.js';
+import { replicationOf, streams as waitForStream } from '../support/stream-pair.js';
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
@@ -25,18 +25,10 @@ describeDocker('a coffee shop in Docker Compose whose standby is kept by streami
   const acknowledged: number[] = [];
 
   beforeAll(async () => {
-    engines.push(...(await Promise.all([DockerEngine.start(), DockerEngine.start()])));
-    pair = await createComposePair({
-      createProject: async (name, directory, appPort) => {
-        const engine = engines[name === 'vcl2' ? 0 : 1] as DockerEngine;
-        const env = { APP_PORT: appPort, DB_PASSWORD: 'flat-white-7' };
-        const project = await ComposeProject.create('coffee', directory, engine, env);
-        await project.compose('build', '--quiet', 'app');
-        return project;
-      },
-      healthPath: '/coffees',
-      env: { DB_NAME: 'coffee_dev' },
-    });
+    const [first, second] = await Promise.all([DockerEngine.start(), DockerEngine.start()]);
+    engines.push(first, second);
+    const shop = coffeeShop({ vcl2: first, vcl3: second });
+    pair = await createComposePair({ ...shop, env: { DB_NAME: 'coffee_dev' } });
     ({ vcl2, vcl3 } = pair);
   });
   afterAll(async () => {
@@ -55,18 +47,7 @@ describeDocker('a coffee shop in Docker Compose whose standby is kept by streami
     await serves(machine, PATIENCE);
     expect(await quantities(machine)).toEqual(acknowledged);
   };
-  const replication = async ({ agent }: ComposeMachine): Promise<NodeStatus['replication']> =>
-    (await agent.status()).replication;
-  const streams = (machine: ComposeMachine): Promise<unknown> =>
-    eventually(
-      `${machine.agent.name} streams`,
-      async () => {
-        const { mode, operation } = await machine.agent.status();
-        const state = (await replication(machine))?.state;
-        return mode === 'standby' && operation === null && state === 'streaming';
-      },
-      PATIENCE,
-    );
+  const streams = (machine: ComposeMachine) => waitForStream(machine, PATIENCE);
   /** Waits until the replica has the last order. */
   const hasReplayed = (machine: ComposeMachine): Promise<unknown> =>
     eventually(`${machine.agent.name} has replayed the last order`, async () => {
@@ -106,7 +87,7 @@ describeDocker('a coffee shop in Docker Compose whose standby is kept by streami
       await vcl2.project.inspect('app', STARTED),
       await vcl2.project.inspect('db', STARTED),
     ]).toEqual(started);
-    expect(await replication(vcl3)).toMatchObject({ line: 'replica', broken: null });
+    expect(await replicationOf(vcl3)).toMatchObject({ line: 'replica', broken: null });
     await eventually('nothing is left', async () => (await leftovers(vcl3)) === '');
   });
 

@@ -1,4 +1,5 @@
 import type { NodeStatus } from '../../src/domain/status.js';
+import type { Operated } from './operated.js';
 import {
   eventually,
   type Machine,
@@ -54,14 +55,14 @@ export const startStreamPair = async (options: PairOptions = {}): Promise<Stream
 
 export const replicationOf = async ({
   agent,
-}: Machine): Promise<NonNullable<NodeStatus['replication']>> => {
+}: Operated): Promise<NonNullable<NodeStatus['replication']>> => {
   const { replication } = await agent.status();
   if (replication === undefined) throw new Error(`${agent.name} does not stream`);
   return replication;
 };
 
 /** Waits until the machine is a standby whose database receives the primary's log, and nothing is left to do. */
-export const streams = (machine: Machine, timeout = 90_000): Promise<unknown> =>
+export const streams = (machine: Operated, timeout = 90_000): Promise<unknown> =>
   eventually(
     `${machine.agent.name} streams`,
     async () => {
